@@ -1,0 +1,75 @@
+// The wire contract: what is sent between memX and its clients, and nothing else. docs/protocol.md tells it in prose.
+
+/** JSON text exactly as its writer sent it: never parsed and printed again, so every digit survives. */
+export type JsonText = string;
+
+/** One applied change. `json` is the value's or schema's text, `null` when the change left nothing behind. */
+export type Change = {
+  /** Position in the namespace's order of changes; the first is 1, each next one more. */
+  readonly revision: number;
+  /** Revision of the change before it to the same key; 0 for the first. */
+  readonly previous: number;
+  readonly key: string;
+  readonly event: EventKind;
+  readonly action: "set" | "delete" | "expire";
+  /** Seconds since the epoch, with microseconds. */
+  readonly ts: number;
+  readonly json: JsonText | null;
+};
+
+/** What a change is about, and what a subscriber can ask for. */
+export type EventKind = "value" | "schema";
+
+/** What `?event=` takes. */
+export const EVENT_FILTERS = ["value", "schema", "all"] as const;
+export type EventFilter = (typeof EVENT_FILTERS)[number];
+
+/** A change as the text that subscribers receive. The value is spliced in, so it arrives as it was written. */
+export function encodeEvent({ event, action, key, json, ts, revision, previous }: Change): string {
+  const subject = json === null ? "" : `,"${event}":${json}`;
+  return `{"event":"${event}","action":"${action}","key":${JSON.stringify(key)}${subject},"ts":${ts},"revision":${revision},"previous":${previous}}`;
+}
+
+/** What a refused subscription is closed with, by error code. These are final; after any other close, connect again. */
+export const CLOSE_CODES = {
+  missing_api_key: 4401,
+  invalid_api_key: 4403,
+  forbidden: 4403,
+  invalid_request: 4422,
+  rate_limited: 4429,
+} as const satisfies Partial<Record<ErrorCode, number>>;
+
+/** Each error code with its HTTP status and title. Clients branch on the code. */
+export const ERROR_STATUS = {
+  schema_violation: [400, "The value does not match the key's schema"],
+  invalid_schema: [400, "The schema can not be used"],
+  missing_api_key: [401, "An API key is needed"],
+  invalid_api_key: [403, "The API key is not valid"],
+  forbidden: [403, "The API key does not allow this"],
+  not_found: [404, "Not found"],
+  method_not_allowed: [405, "The path does not take this method"],
+  conflict: [409, "The key has changed"],
+  too_large: [413, "Too large"],
+  unsupported_media_type: [415, "The body has to be JSON"],
+  invalid_request: [422, "The request is not valid"],
+  upgrade_required: [426, "This path speaks WebSocket"],
+  rate_limited: [429, "Too many requests"],
+  internal: [500, "Something went wrong"],
+  store_unavailable: [503, "The store can not be reached"],
+  auth_unavailable: [503, "API keys can not be checked"],
+} as const satisfies Record<string, readonly [status: number, title: string]>;
+
+export type ErrorCode = keyof typeof ERROR_STATUS;
+
+/** One thing wrong with a value or a request: where (JSON Pointer, RFC 6901) and what. */
+export type FieldError = { readonly path: string; readonly message: string };
+
+/** The body of every failed call: RFC 9457 problem details and memX's `code`. */
+export type Problem = {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: ErrorCode;
+  readonly errors?: readonly FieldError[];
+};

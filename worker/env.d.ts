@@ -1,0 +1,16 @@
+// Settings that wrangler.toml does not name, because they have no value unless somebody gives them one.
+
+interface Settings {
+  /** The access list as JSON, in a secret. */
+  readonly MEMX_ACL?: string;
+  /** `development` honours config/acl.json. Only `npm run dev` sets it. */
+  readonly MEMX_ENV?: string;
+  /** Changes that a namespace's log keeps. @default 1000 */
+  readonly LOG_LENGTH?: string;
+}
+
+interface Env extends Settings {}
+
+declare namespace Cloudflare {
+  interface Env extends Settings {}
+}
