@@ -1,0 +1,218 @@
+import { type Schema, Validator } from "@cfworker/json-schema";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { checkSchema } from "../../worker/schemas/check-schema.ts";
+import { compileSchema } from "../../worker/schemas/compile-schema.ts";
+import { draftOf, type JsonSchema, type SchemaObject } from "../../worker/schemas/json-schema.ts";
+import { schemaLike, valueLike } from "./arbitraries.ts";
+import { ACCEPTED } from "./schema-samples.ts";
+
+describe("values are told apart by", () => {
+  it.each(ACCEPTED)("%s", (_why, schema, valid, invalid) => {
+    const check = compileSchema(schema);
+    for (const value of valid) expect(check(value), JSON.stringify(value)).toEqual([]);
+    for (const value of invalid) expect(check(value), JSON.stringify(value)).not.toEqual([]);
+  });
+});
+
+describe("an error says where and what", () => {
+  it.each<[what: string, schema: JsonSchema, value: unknown, path: string, message: string]>([
+    ["the root", { type: "string" }, 1, "", "This has to be of type string."],
+    ["an item", { properties: { x: { items: { minimum: 3 } } } }, { x: [1] }, "/x/0", "This has to be at least 3."],
+    ["a name with / and ~", { properties: { "a/~b": { const: 1 } } }, { "a/~b": 2 }, "/a~1~0b", "This has to be 1."],
+    [
+      "a name with % and #",
+      { additionalProperties: { maximum: 1 } },
+      { "%2F#é": 2 },
+      "/%2F#é",
+      "This has to be at most 1.",
+    ],
+    ["a property too many", { additionalProperties: false }, { a: 1 }, "/a", "Nothing is allowed here."],
+    ["a lack", { required: ["a"] }, {}, "", 'Instance does not have required property "a".'],
+    ["a repeat", { items: { uniqueItems: true } }, [[1, 1]], "/0", "The items have to differ from each other."],
+    [
+      "a string",
+      { pattern: "^a$", maxLength: 2 },
+      "bbb",
+      "",
+      "This string has to have at most 2 characters and to match ^a$.",
+    ],
+    ["an exclusive limit", { exclusiveMaximum: 3 }, 3, "", "This has to be less than 3."],
+    ["a choice", { enum: ["a", { b: 1 }] }, 1, "", 'This has to be one of "a", {"b":1}.'],
+    ["what is excluded", { not: { type: "number" } }, 1, "", 'This is what the schema\'s "not" excludes.'],
+    [
+      "a matched pattern",
+      { patternProperties: { "^x": { multipleOf: 2 } } },
+      { x: 3 },
+      "/x",
+      "This has to be a multiple of 2.",
+    ],
+    [
+      "a reference",
+      { $ref: "#/$defs/a", $defs: { a: { items: { minimum: 2 } } } },
+      [1],
+      "/0",
+      "This has to be at least 2.",
+    ],
+  ])("for %s", (_what, schema, value, path, message) => {
+    expect(compileSchema(schema)(value)).toEqual([{ path, message }]);
+  });
+
+  it("for all that is wrong, not only the first", () => {
+    const check = compileSchema({ properties: { a: { type: "string" }, b: { type: "string" } }, required: ["c"] });
+    expect(
+      check({ a: 1, b: 2 })
+        .map((error) => error.path)
+        .sort(),
+    ).toEqual(["", "/a", "/b"]);
+  });
+
+  it("for a hundred at most", () => {
+    expect(compileSchema({ items: { type: "string" } })(new Array(5_000).fill(0))).toHaveLength(100);
+  });
+
+  it("without repeating the value", () => {
+    const secret = 987654321;
+    const schemas: JsonSchema[] = [
+      { minimum: 1e9 },
+      { maximum: 1 },
+      { multipleOf: 2 },
+      { const: 1 },
+      { enum: [1] },
+      { type: "string" },
+      { exclusiveMinimum: 1e9 },
+      { exclusiveMaximum: 1 },
+      { not: {} },
+      { oneOf: [{}, {}] },
+      { anyOf: [false] },
+      { $schema: "http://json-schema.org/draft-04/schema#", minimum: 1e9 },
+    ];
+    for (const schema of schemas) {
+      const told = JSON.stringify(compileSchema(schema)(secret));
+      expect(told).not.toBe("[]");
+      expect(told).not.toContain(String(secret));
+    }
+  });
+});
+
+it("checks with two schemas in turn, each by its own rules for strings", () => {
+  const short = compileSchema({ maxLength: 1 });
+  const long = compileSchema({ minLength: 3 });
+  expect([short("a"), long("a").length, short("abc").length, long("abc")]).toEqual([[], 1, 1, []]);
+});
+
+it("changes neither schema nor value, and takes frozen ones", () => {
+  const schema = { properties: { a: { format: "email", pattern: "^a" } }, uniqueItems: true };
+  const before = structuredClone(schema);
+  const value = Object.freeze({ a: "abc", list: Object.freeze([1, 1]) });
+  compileSchema(Object.freeze(schema))(value);
+  expect(schema).toEqual(before);
+  expect(Object.isFrozen(value)).toBe(true);
+});
+
+// Each of these takes from many seconds to for ever, or throws, without what bounds it.
+describe("a hostile value is answered:", () => {
+  const numbers = (length: number) => Array.from({ length }, (_, n) => n);
+  const nested = (levels: number): unknown => JSON.parse("[".repeat(levels) + "]".repeat(levels));
+  const branches = numbers(1_500);
+  const record = Object.fromEntries(numbers(20_000).map((n) => [`k${n}`, n]));
+  const refused: [what: string, schema: JsonSchema, value: unknown][] = [
+    [
+      "two branches into each of 60 levels",
+      { anyOf: [{ items: { $ref: "#" } }, { items: { $ref: "#" } }] },
+      nested(60),
+    ],
+    [
+      "two names for each of 60 levels",
+      { properties: { a: { $ref: "#" } }, patternProperties: { a: { $ref: "#" } }, additionalProperties: false },
+      numbers(60).reduce<object>((a) => ({ a }), {}),
+    ],
+    ["every branch on a long string", { allOf: branches.map(() => ({ minLength: 1 })) }, "a".repeat(250_000)],
+    ["every branch on every item", { items: { allOf: branches.map(() => ({})) } }, numbers(40_000)],
+    ["every branch on a large object", { allOf: branches.map(() => ({})) }, record],
+    ["true for every item in every branch", { allOf: branches.map(() => ({ items: true })) }, numbers(100_000)],
+    ["a long list for every item", { items: { enum: numbers(12_000) } }, new Array(100_000).fill(11_999)],
+    [
+      "many objects against a list of objects",
+      { items: { enum: numbers(6_000).map((n) => ({ n })) } },
+      numbers(20_000).map((n) => ({ n })),
+    ],
+    ["many repeats to compare with", { items: { uniqueItems: true } }, numbers(15_000).map((n) => [n, n])],
+    ["a large pattern on a long string", { pattern: "(.?){1500}x" }, "a".repeat(100_000)],
+    ["a string that is never in a list, printed each time", { items: { const: "x".repeat(60_000) } }, numbers(100_000)],
+    ["as many errors as items", { anyOf: [{ contains: { type: "string" } }, { type: "string" }] }, numbers(43_000)],
+    ["a name that is not Unicode", { additionalProperties: { type: "string" } }, { "\ud800": 1 }],
+    ["a name as long as the value", { patternProperties: { "(a+)+$": true } }, { ["a".repeat(250_000)]: 1 }],
+    [
+      "required names by the thousand",
+      { items: { required: numbers(8_000).map(String) } },
+      numbers(80_000).map(() => ({})),
+    ],
+  ];
+  it.each(refused)("no to %s", (_what, schema, value) => {
+    expect(checkSchema(schema)).toEqual([]);
+    expect(compileSchema(schema)(value).length).toBeGreaterThan(0);
+  });
+
+  const accepted: [what: string, schema: JsonSchema, value: unknown][] = [
+    ["60,000 different items", { uniqueItems: true, items: { type: "integer" } }, numbers(45_000)],
+    ["many lists of different items", { items: { uniqueItems: true } }, numbers(10_000).map((n) => [n, n + 1])],
+    ["131,000 items of a type", { items: { type: "integer" } }, new Array(131_000).fill(1)],
+    ["20,000 properties", { additionalProperties: { type: "integer", minimum: 0 } }, record],
+    [
+      "20,000 properties by pattern",
+      { patternProperties: { "^k\\d+$": { type: "integer" } }, additionalProperties: false },
+      record,
+    ],
+    [
+      "a repeated choice of objects",
+      { items: { oneOf: [{ properties: { k: { const: 1 } } }, { properties: { k: { const: 2 } } }] } },
+      numbers(8_000).map((n) => ({ k: 1 + (n % 2), n })),
+    ],
+    ["a long string by a pattern", { pattern: "^[\\s\\S]*$" }, "a".repeat(250_000)],
+    ["a multiple of next to nothing", { items: { multipleOf: 1e-300 } }, new Array(30_000).fill(1e308)],
+    ["60 levels of a tree", { items: { $ref: "#" }, type: "array" }, nested(60)],
+  ];
+  it.each(accepted)("yes to %s", (_what, schema, value) => {
+    expect(checkSchema(schema)).toEqual([]);
+    expect(compileSchema(schema)(value)).toEqual([]);
+  });
+});
+
+it("answers, and as the validator alone would, whatever checkSchema accepts", () => {
+  let compared = 0;
+  fc.assert(
+    fc.property(schemaLike, fc.array(valueLike, { minLength: 1, maxLength: 5 }), (schema, values) => {
+      if (checkSchema(schema).length > 0) return;
+      const check = compileSchema(schema as JsonSchema);
+      for (const value of values) {
+        const errors = check(value);
+        for (const { path, message } of errors) expect(`${path} ${message}`).toMatch(/^(|\/[\s\S]*) \S/u);
+        const alone = validAlone(schema as JsonSchema, value);
+        if (alone === undefined) continue;
+        compared++;
+        expect(errors.length === 0, JSON.stringify(errors)).toBe(alone);
+      }
+    }),
+    { numRuns: 4_000 },
+  );
+  expect(compared).toBeGreaterThan(1_000);
+});
+
+/** The validator's own answer, where it has one. */
+function validAlone(schema: JsonSchema, value: unknown): boolean | undefined {
+  const copy = structuredClone(schema);
+  removeFormats(copy);
+  try {
+    const draft = draftOf((schema as SchemaObject).$schema);
+    return new Validator(copy as Schema, draft, false).validate(value).valid;
+  } catch {
+    return undefined; // A reference below `dependencies`, which it does not find.
+  }
+}
+
+function removeFormats(part: unknown): void {
+  if (typeof part !== "object" || part === null) return;
+  if (typeof (part as { format?: unknown }).format === "string") delete (part as { format?: unknown }).format;
+  for (const child of Object.values(part)) removeFormats(child);
+}

@@ -1,0 +1,145 @@
+// Says what keeps a JSON Schema from being used: everything that could later throw, hang or silently allow.
+// What depends on the value as well is bounded when the value is checked, in compile-schema.ts.
+
+import type { FieldError } from "../../sdk/protocol.ts";
+import { compilePattern } from "./compile-pattern.ts";
+import { type Draft, draftOf, isObject, type JsonSchema, pointerStep } from "./json-schema.ts";
+import { misshapen, subschemas } from "./keywords.ts";
+import { PatternError } from "./parse-pattern.ts";
+import { readSchema, type SchemaNode } from "./read-schema.ts";
+
+/** Schemas that one place in a value can be held against, references followed: more is a fan-out, not a description. */
+const MAX_APPLICATIONS = 2_000;
+/** Schemas in each other at one place in a value. With 64 levels of value it keeps the validator off the end of its stack. */
+const MAX_CHAIN = 32;
+/** Steps of all patterns together, about 100 bytes each while they are in use. */
+const MAX_PATTERN_STEPS = 20_000;
+/** Enough to repair a schema by. */
+const MAX_ERRORS = 100;
+
+// 2020-12 has no array form of `items`; both would be passed over, and the array's items with them.
+const GONE_IN_2020 = "2020-12 has no such keyword: use prefixItems and items, or name draft-07 in $schema.";
+const RESERVED = new Set(["__absolute_uri__", "__absolute_ref__", "__absolute_recursive_ref__"]);
+const DYNAMIC = new Set(["$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$recursiveAnchor"]);
+
+/** What is wrong with a schema, each with the JSON Pointer to it; empty where it can be used. */
+export function checkSchema(schema: unknown): readonly FieldError[] {
+  if (typeof schema === "boolean") return [];
+  if (!isObject(schema)) return [{ path: "", message: "A schema is an object or a boolean." }];
+  const draft = draftOf(schema.$schema);
+  if (!draft) {
+    const message =
+      "This has to be https://json-schema.org/draft/2020-12/schema, or that of 2019-09, draft-07, 06 or 04.";
+    return [{ path: "/$schema", message }];
+  }
+  const misspelt = badText(schema, "");
+  if (misspelt) return [misspelt];
+  const { nodes, errors } = readSchema(schema, draft);
+  const found = [...[...nodes.values()].flatMap((node) => keywordErrors(node, draft)), ...errors];
+  if (found.length === 0) found.push(...patternErrors(nodes.values()));
+  if (found.length === 0) found.push(...applicationErrors(nodes));
+  return found.slice(0, MAX_ERRORS);
+}
+
+/** The first name that can not be written in a JSON Pointer, or number that is none. */
+function badText(value: unknown, path: string): FieldError | undefined {
+  if (value === Infinity || value === -Infinity) return { path, message: "This number is too large." };
+  if (typeof value !== "object" || value === null) return undefined;
+  for (const [name, child] of Object.entries(value)) {
+    if (!name.isWellFormed()) return { path, message: "A name in here is not well-formed Unicode." };
+    const found = badText(child, path + pointerStep(name));
+    if (found) return found;
+  }
+  return undefined;
+}
+
+function keywordErrors({ schema, pointer }: SchemaNode, draft: Draft): readonly FieldError[] {
+  return Object.entries(schema).flatMap(([keyword, value]) => {
+    const message = keywordError(keyword, value, draft);
+    return message === undefined ? [] : [{ path: pointer + pointerStep(keyword), message }];
+  });
+}
+
+function keywordError(keyword: string, value: unknown, draft: Draft): string | undefined {
+  if (RESERVED.has(keyword)) return "This name is reserved.";
+  if (DYNAMIC.has(keyword) && value !== false) return "This is not supported: use $ref.";
+  const needs = misshapen(keyword, value, draft);
+  if (needs !== undefined) return `This has to be ${needs}.`;
+  if (keyword === "$schema" && draftOf(value) !== draft) return "A schema is written in one draft throughout.";
+  if (draft === "2020-12" && (keyword === "additionalItems" || (keyword === "items" && Array.isArray(value)))) {
+    return GONE_IN_2020;
+  }
+  return undefined;
+}
+
+function patternErrors(nodes: Iterable<SchemaNode>): readonly FieldError[] {
+  const found: FieldError[] = [];
+  let size = 0;
+  for (const { schema, pointer } of nodes) {
+    const patterns: [source: string, path: string][] = Object.keys(schema.patternProperties ?? {}).map((source) => [
+      source,
+      `${pointer}/patternProperties${pointerStep(source)}`,
+    ]);
+    if (schema.pattern !== undefined) patterns.push([schema.pattern as string, `${pointer}/pattern`]);
+    for (const [source, path] of patterns) {
+      try {
+        size += compilePattern(source).size;
+      } catch (error) {
+        const message =
+          error instanceof PatternError ? error.message : "This is not a regular expression (ECMAScript, u flag).";
+        found.push({ path, message });
+      }
+      if (size > MAX_PATTERN_STEPS)
+        return [...found, { path, message: "The patterns in the schema are too large together." }];
+    }
+  }
+  return found;
+}
+
+/** Counts what one place in a value can be held against, and finds references that lead back without going deeper. */
+function applicationErrors(nodes: ReadonlyMap<object, SchemaNode>): readonly FieldError[] {
+  const counted = new Map<JsonSchema, { applications: number; chain: number }>();
+  const open = new Set<JsonSchema>();
+  const found: FieldError[] = [];
+
+  function count(schema: JsonSchema): { applications: number; chain: number } {
+    const node = typeof schema === "object" ? nodes.get(schema) : undefined;
+    if (!node) return { applications: 1, chain: 1 };
+    const known = counted.get(schema);
+    if (known) return known;
+    const total = { applications: 1, chain: 1 };
+    if (open.has(schema) || open.size > MAX_CHAIN) {
+      const message = open.has(schema)
+        ? "This refers back to itself for the same value."
+        : `More than ${MAX_CHAIN} schemas stand in each other for the same value.`;
+      found.push({ path: node.pointer, message });
+      return total;
+    }
+    open.add(schema);
+    const inner = subschemas(node.schema).filter((child) => child.inPlace);
+    for (const child of [...inner.map((child) => child.schema), ...(node.target === undefined ? [] : [node.target])]) {
+      const { applications, chain } = count(child);
+      if (found.length > 0) return total;
+      total.applications += applications;
+      total.chain = Math.max(total.chain, chain + 1);
+    }
+    open.delete(schema);
+    counted.set(schema, total);
+    if (total.chain > MAX_CHAIN) {
+      found.push({
+        path: node.pointer,
+        message: `More than ${MAX_CHAIN} schemas stand in each other for the same value.`,
+      });
+    } else if (total.applications > MAX_APPLICATIONS) {
+      const message = `This holds one value against more than ${MAX_APPLICATIONS.toLocaleString("en")} schemas.`;
+      found.push({ path: node.pointer, message });
+    }
+    return total;
+  }
+
+  for (const node of nodes.values()) {
+    count(node.schema);
+    if (found.length > 0) break;
+  }
+  return found;
+}

@@ -1,0 +1,41 @@
+// What a JSON Schema is here, and which draft it is written in. Whether it can be used is check-schema.ts's to say.
+
+export type JsonSchema = boolean | SchemaObject;
+export type SchemaObject = { readonly [keyword: string]: unknown };
+
+/** The rules that a schema is read by, as the validator names them. */
+export type Draft = "4" | "7" | "2019-09" | "2020-12";
+
+// Draft 6 is read as 7, which only adds if/then/else and annotations to it.
+const DRAFTS: Readonly<Record<string, Draft>> = {
+  "draft-04": "4",
+  "draft-06": "7",
+  "draft-07": "7",
+  "draft/2019-09": "2019-09",
+  "draft/2020-12": "2020-12",
+};
+
+/** The draft that a `$schema` names: 2020-12 where there is none, `undefined` where it is not one we know. */
+export function draftOf($schema: unknown): Draft | undefined {
+  if ($schema === undefined) return "2020-12";
+  const name = /^https?:\/\/json-schema\.org\/(draft[-/][\d-]+)\/schema#?$/.exec(String($schema))?.[1];
+  return name !== undefined && Object.hasOwn(DRAFTS, name) ? DRAFTS[name] : undefined;
+}
+
+/** Before 2019-09 a `$ref` hides everything beside it. */
+export function refStandsAlone(draft: Draft): boolean {
+  return draft === "4" || draft === "7";
+}
+
+export function isObject(value: unknown): value is SchemaObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+export function isSchema(value: unknown): value is JsonSchema {
+  return typeof value === "boolean" || isObject(value);
+}
+
+/** One step of a JSON Pointer (RFC 6901). */
+export function pointerStep(name: string | number): string {
+  return `/${String(name).replaceAll("~", "~0").replaceAll("/", "~1")}`;
+}

@@ -1,0 +1,114 @@
+// Finds every schema inside a schema and what each `$ref` points at, by the rules of $id, $anchor and JSON Pointer.
+// Never fetches: what is not inside the schema is an error.
+
+import type { FieldError } from "../../sdk/protocol.ts";
+import {
+  type Draft,
+  isSchema,
+  type JsonSchema,
+  pointerStep,
+  refStandsAlone,
+  type SchemaObject,
+} from "./json-schema.ts";
+import { subschemas } from "./keywords.ts";
+
+/** One schema, where it stands, and what its `$ref` means. */
+export type SchemaNode = {
+  readonly schema: SchemaObject;
+  readonly pointer: string;
+  /** The URI that its relative references are resolved against. */
+  readonly base: string;
+  target?: JsonSchema;
+};
+
+// Reserved by RFC 2606: no schema can mean a real place by it.
+const NO_PLACE = "https://schema.invalid/";
+
+/** The schemas in `root`, in reading order, with what keeps its references from being followed. */
+export function readSchema(
+  root: SchemaObject,
+  draft: Draft,
+): { readonly nodes: ReadonlyMap<SchemaObject, SchemaNode>; readonly errors: readonly FieldError[] } {
+  const nodes = new Map<SchemaObject, SchemaNode>();
+  const identified = new Map<string, SchemaNode>();
+  const errors: FieldError[] = [];
+
+  function identify(node: SchemaNode, uri: string, keyword: string): void {
+    if (identified.has(uri)) {
+      errors.push({
+        path: node.pointer + pointerStep(keyword),
+        message: "Another schema in here has this name already.",
+      });
+    }
+    identified.set(uri, node);
+  }
+
+  function visit(schema: JsonSchema, pointer: string, outerBase: string): void {
+    if (typeof schema === "boolean" || nodes.has(schema)) return;
+    const idKeyword = draft === "4" ? "id" : "$id";
+    const hidden = refStandsAlone(draft) && schema.$ref !== undefined;
+    const id = hidden ? undefined : schema[idKeyword];
+    const uri = typeof id === "string" ? parseUri(id, outerBase) : undefined;
+    const named = refStandsAlone(draft) && uri !== undefined && uri.fragment !== "";
+    const node: SchemaNode = { schema, pointer, base: uri && !named ? uri.resource : outerBase };
+    nodes.set(schema, node);
+    if (typeof id === "string" && (!uri || (uri.fragment !== "" && !(named && id.startsWith("#"))))) {
+      errors.push({ path: pointer + pointerStep(idKeyword), message: "This has to be a URI without a fragment." });
+    } else if (uri) {
+      identify(node, named ? `${outerBase}#${uri.fragment}` : uri.resource, idKeyword);
+    } else if (pointer === "") {
+      identified.set(node.base, node);
+    }
+    if (typeof schema.$anchor === "string") identify(node, `${node.base}#${schema.$anchor}`, "$anchor");
+    for (const child of subschemas(schema)) visit(child.schema, pointer + child.pointer, node.base);
+  }
+
+  function resolve(node: SchemaNode, ref: string): { schema: JsonSchema; pointer: string; base: string } | undefined {
+    const uri = parseUri(ref, node.base);
+    if (!uri) return undefined;
+    const isPointer = uri.fragment === "" || uri.fragment.startsWith("/");
+    const start = identified.get(isPointer ? uri.resource : `${uri.resource}#${uri.fragment}`);
+    if (!start) return undefined;
+    let target: unknown = start.schema;
+    let pointer = start.pointer;
+    if (isPointer) {
+      for (const step of uri.fragment.split("/").slice(1)) {
+        const name = step.replaceAll("~1", "/").replaceAll("~0", "~");
+        if (typeof target !== "object" || target === null || !Object.hasOwn(target, name)) return undefined;
+        target = (target as SchemaObject)[name];
+        pointer += pointerStep(name);
+      }
+    }
+    return isSchema(target) ? { schema: target, pointer, base: start.base } : undefined;
+  }
+
+  visit(root, "", NO_PLACE);
+  // Grows while it runs: a reference may lead into a keyword that is not known to hold schemas.
+  for (const node of nodes.values()) {
+    const { $ref } = node.schema;
+    if (typeof $ref !== "string") continue;
+    const found = resolve(node, $ref);
+    if (found) {
+      node.target = found.schema;
+      visit(found.schema, found.pointer, found.base);
+    } else {
+      errors.push({
+        path: `${node.pointer}/$ref`,
+        message: "This points at nothing in the schema. Nothing is fetched: put what it means under $defs.",
+      });
+    }
+  }
+  return { nodes, errors };
+}
+
+function parseUri(reference: string, base: string): { resource: string; fragment: string } | undefined {
+  const url = URL.parse(reference, base);
+  if (!url) return undefined;
+  const { hash } = url;
+  url.hash = "";
+  try {
+    return { resource: url.href, fragment: decodeURIComponent(hash.slice(1)) };
+  } catch {
+    return undefined; // A stray % in the fragment.
+  }
+}

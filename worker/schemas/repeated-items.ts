@@ -1,0 +1,39 @@
+// Finds the arrays with equal items in a value, in one pass: the validator would compare every item with every other.
+
+/** One of each different array in `value` that holds two equal items, by JSON Schema's equality. */
+export function arraysWithRepeats(value: unknown): readonly unknown[][] {
+  // Equal values get equal numbers, made from the numbers of what is in them.
+  const numbers = new Map<string, number>();
+  const found = new Map<number, unknown[]>();
+
+  function numberOf(part: unknown): number {
+    let identity: string;
+    let repeats = false;
+    if (Array.isArray(part)) {
+      const items = part.map(numberOf);
+      repeats = new Set(items).size < items.length;
+      identity = `[${items}`;
+    } else if (typeof part === "object" && part !== null) {
+      const members = Object.entries(part).map(([name, child]) => `${JSON.stringify(name)}:${numberOf(child)}`);
+      identity = `{${members.sort()}`;
+    } else {
+      identity = typeof part === "string" ? `"${part}` : String(part);
+    }
+    let number = numbers.get(identity);
+    if (number === undefined) {
+      number = numbers.size;
+      numbers.set(identity, number);
+    }
+    if (repeats) found.set(number, part as unknown[]);
+    return number;
+  }
+
+  numberOf(value);
+  return [...found.values()];
+}
+
+/** Values in a value, itself included. */
+export function sizeOfValue(value: unknown): number {
+  if (typeof value !== "object" || value === null) return 1;
+  return Object.values(value).reduce((sum: number, child) => sum + sizeOfValue(child), 1);
+}
