@@ -1,0 +1,69 @@
+// The embedded store: one SQLite object per namespace. Writes that arrive together are committed together; what
+// they do is in embedded-tables.ts.
+
+import { DurableObject } from "cloudflare:workers";
+import { LIMITS } from "../config/limits.ts";
+import type { EmbeddedObject, EmbeddedOutcome } from "../worker/store/embedded.ts";
+import type { Entry, LogSlice, Operation, StoredSchema } from "../worker/store/store.ts";
+import { EmbeddedTables } from "./embedded-tables.ts";
+
+type PendingWrite = {
+  readonly operations: readonly Operation[];
+  readonly resolve: (outcome: EmbeddedOutcome) => void;
+  readonly reject: (cause: unknown) => void;
+};
+
+export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject {
+  readonly #tables: EmbeddedTables;
+  #pending: PendingWrite[] = [];
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#tables = new EmbeddedTables(ctx.storage, { logLength: Number(env.LOG_LENGTH ?? LIMITS.logLength) });
+  }
+
+  write(operations: readonly Operation[]): Promise<EmbeddedOutcome> {
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ operations, resolve, reject });
+      // A commit costs the same for one write as for many, so those that are waiting to be delivered go along.
+      if (this.#pending.length === 1) setTimeout(() => this.#commit(), 0);
+    });
+  }
+
+  async readEntry(key: string): Promise<Entry | null> {
+    return this.#tables.entry(key);
+  }
+
+  async readSchema(key: string): Promise<StoredSchema | null> {
+    return this.#tables.schema(key);
+  }
+
+  async readLog(key: string, after: number): Promise<LogSlice> {
+    return this.#tables.log(key, after);
+  }
+
+  async watch(key: string): Promise<number> {
+    return this.#tables.setWatched(key, true);
+  }
+
+  async unwatch(key: string): Promise<void> {
+    this.#tables.setWatched(key, false);
+  }
+
+  async ping(): Promise<void> {}
+
+  // The answers leave only once the commit is on disk: the platform's output gate holds them back.
+  #commit(): void {
+    const group = this.#pending;
+    this.#pending = [];
+    try {
+      const nowUs = Date.now() * 1000;
+      const outcomes = this.ctx.storage.transactionSync(() =>
+        group.map(({ operations, resolve }) => ({ resolve, outcome: this.#tables.apply(operations, nowUs) })),
+      );
+      for (const { resolve, outcome } of outcomes) resolve(outcome);
+    } catch (cause) {
+      for (const { reject } of group) reject(cause);
+    }
+  }
+}

@@ -1,0 +1,215 @@
+// The SQL behind the embedded store: its tables, their migrations, and one function per statement. Everything is
+// synchronous; who calls `apply` gives it a transaction.
+
+import type { Change } from "../sdk/protocol.ts";
+import type { EmbeddedOutcome, EmbeddedVersion } from "../worker/store/embedded.ts";
+import { changeOf, type Entry, type LogSlice, type Operation, type StoredSchema } from "../worker/store/store.ts";
+
+/**
+ * Each entry takes the tables from its index to the next version. Never edit one that was released: add another.
+ *
+ * `entries` keeps a row for every key that was ever written or watched. A deleted value leaves its `ts` and revisions
+ * (the tombstone). `revision` is the key's last change of any kind, `value_revision` and `schema_revision` those of
+ * what stands now, 0 for nothing. Times are whole microseconds. In `log` the large column is last, so that scanning
+ * the others does not read it.
+ */
+const MIGRATIONS = [
+  `CREATE TABLE entries (
+     key TEXT PRIMARY KEY,
+     revision INTEGER NOT NULL DEFAULT 0,
+     watched INTEGER NOT NULL DEFAULT 0,
+     ts_us INTEGER NOT NULL DEFAULT 0,
+     value_revision INTEGER NOT NULL DEFAULT 0,
+     schema_revision INTEGER NOT NULL DEFAULT 0,
+     schema TEXT,
+     value TEXT
+   ) WITHOUT ROWID;
+   CREATE TABLE log (
+     revision INTEGER PRIMARY KEY,
+     previous INTEGER NOT NULL,
+     key TEXT NOT NULL,
+     event TEXT NOT NULL,
+     action TEXT NOT NULL,
+     ts_us INTEGER NOT NULL,
+     json TEXT
+   );`,
+] as const;
+
+/** Stops one answer of `readLog` from outgrowing the 32 MiB of an RPC message. */
+const LOG_SLICE_CHARS = 4 * 1024 * 1024;
+
+type Row = {
+  revision: number;
+  watched: number;
+  ts_us: number;
+  value_revision: number;
+  schema_revision: number;
+};
+
+const ABSENT: Row = { revision: 0, watched: 0, ts_us: 0, value_revision: 0, schema_revision: 0 };
+
+export class EmbeddedTables {
+  readonly #sql: SqlStorage;
+  readonly #logLength: number;
+
+  constructor(storage: DurableObjectStorage, { logLength }: { logLength: number }) {
+    this.#sql = storage.sql;
+    this.#logLength = logLength;
+    storage.transactionSync(() => {
+      const version = storage.kv.get<number>("version") ?? 0;
+      for (const migration of MIGRATIONS.slice(version)) this.#sql.exec(migration);
+      if (version < MIGRATIONS.length) storage.kv.put("version", MIGRATIONS.length);
+    });
+  }
+
+  /** Does all operations or none. Every condition is about the state before the first of them. */
+  apply(operations: readonly Operation[], nowUs: number): EmbeddedOutcome {
+    for (const operation of operations) {
+      if (operation.op !== "set") continue;
+      const { schema_revision } = this.#row(operation.key);
+      if (schema_revision !== operation.schemaRevision) {
+        return { outcome: "schema_changed", key: operation.key, schema: this.schema(operation.key) };
+      }
+    }
+    return { outcome: "applied", results: operations.map((operation) => this.#applyOne(operation, nowUs)) };
+  }
+
+  entry(key: string): Entry | null {
+    const [row] = this.#sql
+      .exec<{ value: string; ts_us: number; revision: number }>(
+        "SELECT value, ts_us, value_revision AS revision FROM entries WHERE key = ? AND value_revision > 0",
+        key,
+      )
+      .toArray();
+    return row ? { value: row.value, ts: seconds(row.ts_us), revision: row.revision } : null;
+  }
+
+  schema(key: string): StoredSchema | null {
+    const [row] = this.#sql
+      .exec<{ schema: string; revision: number }>(
+        "SELECT schema, schema_revision AS revision FROM entries WHERE key = ? AND schema_revision > 0",
+        key,
+      )
+      .toArray();
+    return row ? { schema: row.schema, revision: row.revision } : null;
+  }
+
+  log(key: string, after: number): LogSlice {
+    const [bounds] = this.#sql.exec<{ oldest: number | null }>("SELECT min(revision) AS oldest FROM log").toArray();
+    const truncated = after + 1 < (bounds?.oldest ?? 1);
+    const changes: Change[] = [];
+    let chars = 0;
+    const rows = this.#sql.exec<{
+      revision: number;
+      previous: number;
+      event: Change["event"];
+      action: Change["action"];
+      ts_us: number;
+      json: string | null;
+    }>(
+      "SELECT revision, previous, event, action, ts_us, json FROM log WHERE revision > ? AND key = ? ORDER BY revision",
+      after,
+      key,
+    );
+    for (const { ts_us, ...row } of rows) {
+      if (chars > LOG_SLICE_CHARS) return { changes, more: true, truncated };
+      changes.push({ ...row, key, ts: seconds(ts_us) });
+      chars += row.json?.length ?? 0;
+    }
+    return { changes, more: false, truncated };
+  }
+
+  /** Answers the revision of the key's last change. */
+  setWatched(key: string, watched: boolean): number {
+    const [row] = this.#sql
+      .exec<{ revision: number }>(
+        `INSERT INTO entries (key, watched) VALUES (?, ?)
+         ON CONFLICT (key) DO UPDATE SET watched = excluded.watched RETURNING revision`,
+        key,
+        Number(watched),
+      )
+      .toArray();
+    return row?.revision ?? 0;
+  }
+
+  #applyOne(operation: Operation, nowUs: number): EmbeddedVersion | null {
+    const { key } = operation;
+    const row = this.#row(key);
+    const revision = this.#lastRevision() + 1;
+    // A value's time never stands still or goes back, whatever the clock does.
+    let tsUs = nowUs;
+    switch (operation.op) {
+      case "set":
+        tsUs = Math.max(nowUs, row.ts_us + 1);
+        this.#sql.exec(
+          `INSERT INTO entries (key, revision, ts_us, value_revision, value) VALUES (?1, ?2, ?3, ?2, ?4)
+           ON CONFLICT (key) DO UPDATE SET revision = ?2, ts_us = ?3, value_revision = ?2, value = ?4`,
+          key,
+          revision,
+          tsUs,
+          operation.value,
+        );
+        break;
+      case "delete":
+        if (row.value_revision === 0) return null;
+        tsUs = Math.max(nowUs, row.ts_us + 1);
+        this.#sql.exec(
+          "UPDATE entries SET revision = ?2, ts_us = ?3, value_revision = 0, value = NULL WHERE key = ?1",
+          key,
+          revision,
+          tsUs,
+        );
+        break;
+      case "schema_set":
+        this.#sql.exec(
+          `INSERT INTO entries (key, revision, schema_revision, schema) VALUES (?1, ?2, ?2, ?3)
+           ON CONFLICT (key) DO UPDATE SET revision = ?2, schema_revision = ?2, schema = ?3`,
+          key,
+          revision,
+          operation.schema,
+        );
+        break;
+      case "schema_delete":
+        if (row.schema_revision === 0) return null;
+        this.#sql.exec(
+          "UPDATE entries SET revision = ?2, schema_revision = 0, schema = NULL WHERE key = ?1",
+          key,
+          revision,
+        );
+        break;
+    }
+    const version = { revision, previous: row.revision, ts: seconds(tsUs) };
+    this.#append(changeOf(operation, version), tsUs);
+    return { ...version, watched: row.watched === 1 };
+  }
+
+  #row(key: string): Row {
+    const [row] = this.#sql
+      .exec<Row>("SELECT revision, watched, ts_us, value_revision, schema_revision FROM entries WHERE key = ?", key)
+      .toArray();
+    return row ?? ABSENT;
+  }
+
+  /** The log always keeps the last change, so it is also the counter. */
+  #lastRevision(): number {
+    return this.#sql.exec<{ last: number }>("SELECT coalesce(max(revision), 0) AS last FROM log").one().last;
+  }
+
+  #append({ revision, previous, key, event, action, json }: Change, tsUs: number): void {
+    this.#sql.exec(
+      "INSERT INTO log (revision, previous, key, event, action, ts_us, json) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      revision,
+      previous,
+      key,
+      event,
+      action,
+      tsUs,
+      json,
+    );
+    this.#sql.exec("DELETE FROM log WHERE revision <= ?", revision - this.#logLength);
+  }
+}
+
+function seconds(us: number): number {
+  return us / 1e6;
+}
