@@ -1,0 +1,94 @@
+// The sockets of one key. Changes may come late, twice or out of order; they leave in the order of revisions, once.
+// It keeps no values: what it missed it reads from the store's log.
+
+import { DurableObject } from "cloudflare:workers";
+import { type Change, type EventFilter, type EventKind, encodeEvent } from "../sdk/protocol.ts";
+import { openStore } from "../worker/store/open-store.ts";
+import type { Store } from "../worker/store/store.ts";
+
+export class Channel extends DurableObject<Env> {
+  readonly #store: Store;
+  /** Every change up to this revision was sent. In storage too, because memory is lost when the object hibernates. */
+  #cursor: number;
+  /** Ends when all work that was begun so far has ended. */
+  #work: Promise<unknown> = Promise.resolve();
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#store = openStore(env);
+    this.#cursor = ctx.storage.kv.get<number>("cursor") ?? 0;
+    // Answered by the platform, so an idle subscriber never wakes this object.
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
+  }
+
+  /** Takes a subscriber, who then receives every change that is applied after this has answered. */
+  override async fetch(request: Request): Promise<Response> {
+    const query = new URL(request.url).searchParams;
+    const namespace = query.get("namespace") ?? "";
+    const key = query.get("key") ?? "";
+    const event = query.get("event") as EventFilter;
+    return this.#inTurn(async () => {
+      // From here on the store says `watched`, so a later change can not be applied without a word to this channel.
+      const head = await this.#store.watch(namespace, key);
+      if (this.#sockets().length > 0) await this.#catchUp(namespace, key, head);
+      this.#advance(Math.max(head, this.#cursor));
+      const { 0: client, 1: server } = new WebSocketPair();
+      this.ctx.acceptWebSocket(server, event === "all" ? ["value", "schema"] : [event]);
+      return new Response(null, { status: 101, webSocket: client });
+    });
+  }
+
+  /** Takes a change that was applied. Resolves when subscribers were sent it, here or by an earlier call. */
+  async publish(namespace: string, change: Change): Promise<void> {
+    return this.#inTurn(async () => {
+      if (change.revision <= this.#cursor) return;
+      if (this.#sockets().length === 0) return this.#store.unwatch(namespace, change.key);
+      if (change.previous <= this.#cursor) return this.#broadcast(change);
+      await this.#catchUp(namespace, change.key, change.revision);
+      // The log may have let go of it while this channel was away.
+      if (change.revision > this.#cursor) this.#broadcast(change);
+    });
+  }
+
+  /** One after the other: a join, a publish and a catch-up each read the cursor, wait for the store, and move it. */
+  #inTurn<T>(step: () => Promise<T>): Promise<T> {
+    const result = this.#work.then(step);
+    this.#work = result.catch(() => {
+      // Its caller was told; the next step does not depend on it.
+    });
+    return result;
+  }
+
+  /** Sends what the log still holds between the cursor and `revision`. */
+  async #catchUp(namespace: string, key: string, revision: number): Promise<void> {
+    while (this.#cursor < revision) {
+      const { changes, more } = await this.#store.readLog(namespace, key, this.#cursor);
+      for (const change of changes) this.#broadcast(change);
+      if (!more) return;
+    }
+  }
+
+  #broadcast(change: Change): void {
+    const text = encodeEvent(change);
+    for (const socket of this.#sockets(change.event)) {
+      try {
+        socket.send(text);
+      } catch {
+        // It closed meanwhile; the platform takes it off the list.
+      }
+    }
+    this.#advance(change.revision);
+  }
+
+  #advance(revision: number): void {
+    if (revision === this.#cursor) return;
+    this.#cursor = revision;
+    // Unconfirmed, or every event would wait for the disk. A crash that loses it also ends the sockets it is about.
+    void this.ctx.storage.put("cursor", revision, { allowUnconfirmed: true });
+  }
+
+  /** `getWebSockets` also lists those that are closing. */
+  #sockets(event?: EventKind): WebSocket[] {
+    return this.ctx.getWebSockets(event).filter(({ readyState }) => readyState === WebSocket.OPEN);
+  }
+}

@@ -1,0 +1,47 @@
+// API keys from a list in the configuration: `{"a-key": ["agent:*"], "another": {"read": […], "write": […], "user_id": …}}`.
+
+import { compileSchema } from "../schemas/compile-schema.ts";
+import { createPrincipal, type Principal } from "./principal.ts";
+
+type ListedKey = string[] | { read?: string[]; write?: string[]; user_id?: string };
+
+const patterns = { type: "array", items: { type: "string" } } as const;
+const checkListedKey = compileSchema({
+  anyOf: [
+    patterns,
+    {
+      type: "object",
+      properties: { read: patterns, write: patterns, user_id: { type: "string" } },
+      additionalProperties: false,
+    },
+  ],
+});
+
+/** What is wrong with an access list; the message names entries by number, because their names are secrets. */
+export class AccessListError extends Error {
+  override readonly name = "AccessListError";
+}
+
+/** @throws {AccessListError} */
+export function parseAccessList(list: unknown): ReadonlyMap<string, Principal> {
+  if (typeof list !== "object" || list === null || Array.isArray(list)) {
+    throw new AccessListError("it has to be a JSON object from API keys to their scopes");
+  }
+  const principals = new Map<string, Principal>();
+  for (const [index, [apiKey, listed]] of Object.entries(list).entries()) {
+    const [error] = checkListedKey(listed);
+    if (error) {
+      throw new AccessListError(
+        `the scopes of API key number ${index + 1} have to be an array of patterns or {"read": […], "write": […], "user_id": "…"}`,
+      );
+    }
+    const scopes = listed as ListedKey;
+    principals.set(
+      apiKey,
+      Array.isArray(scopes)
+        ? createPrincipal({ userId: "", read: scopes, write: scopes })
+        : createPrincipal({ userId: scopes.user_id ?? "", read: scopes.read ?? [], write: scopes.write ?? [] }),
+    );
+  }
+  return principals;
+}

@@ -1,0 +1,45 @@
+// The Worker in one screen: what every request passes, and where each path is answered.
+
+import { Hono } from "hono";
+import { cors } from "hono/cors";
+import { methodNotAllowed } from "hono/method-not-allowed";
+import { ApiError } from "./errors.ts";
+import { limitBody } from "./read-request.ts";
+import { docs } from "./routes/docs.ts";
+import { health } from "./routes/health.ts";
+import { schemas } from "./routes/schemas.ts";
+import { subscribe } from "./routes/subscribe.ts";
+import { values } from "./routes/values.ts";
+
+export const app = new Hono<{ Bindings: Env }>();
+
+// First, because the headers of a WebSocket's response can not be changed by the middleware below.
+app.route("/", subscribe);
+
+app.use(cors({ origin: "*", exposeHeaders: ["retry-after"], maxAge: 86_400 }));
+app.use(
+  methodNotAllowed({
+    app,
+    onMethodNotAllowed: (c, methods) =>
+      new ApiError("method_not_allowed", `${c.req.path} takes ${methods.join(", ")}, not ${c.req.method}.`, {
+        headers: { allow: methods.join(", ") },
+      }).toResponse(),
+  }),
+);
+app.use(limitBody);
+
+app.route("/", values);
+app.route("/", schemas);
+app.route("/", health);
+app.route("/", docs);
+
+app.notFound((c) => new ApiError("not_found", `There is nothing at ${c.req.path}. See /docs.`).toResponse());
+
+app.onError((error) => {
+  if (error instanceof ApiError) {
+    if (error.cause) console.error({ event: error.code, cause: error.cause });
+    return error.toResponse();
+  }
+  console.error({ event: "internal", cause: error });
+  return new ApiError("internal", "Something went wrong here. It has been logged.").toResponse();
+});

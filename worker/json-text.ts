@@ -1,0 +1,124 @@
+// JSON as text: checks a document once and finds the text of its top-level members, so that values are stored and
+// sent on exactly as they were written. It does not print JSON; nothing here turns a value back into text.
+
+import type { JsonText } from "../sdk/protocol.ts";
+
+export type JsonDocument = {
+  readonly value: unknown;
+  /** The text of each top-level member when the document is an object, by name. */
+  readonly members: ReadonlyMap<string, JsonText>;
+};
+
+/** Why a text is not acceptable JSON; the message is for whoever sent it. */
+export class JsonTextError extends Error {
+  override readonly name = "JsonTextError";
+}
+
+/**
+ * Parses JSON that every client can read back: RFC 8259, and of I-JSON (RFC 7493) what would otherwise let two
+ * readers of the same text see different values: no duplicate names, no lone surrogates, no number past a double.
+ * @throws {JsonTextError}
+ */
+export function parseJsonText(text: string, { maxDepth }: { maxDepth: number }): JsonDocument {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    // The engine's message quotes the text, which may hold a secret.
+    throw new JsonTextError("is not valid JSON");
+  }
+  const { depth, names, members } = scan(text);
+  if (depth > maxDepth) throw new JsonTextError(`is nested more than ${maxDepth} levels deep`);
+  // JSON.parse keeps one of two equal names, so fewer names come out than went in.
+  if (checkAndCountNames(value) !== names) throw new JsonTextError("has two members with the same name in one object");
+  return { value, members };
+}
+
+/** Recurses, so only for documents whose depth was checked. */
+function checkAndCountNames(value: unknown): number {
+  if (typeof value === "string") {
+    if (!value.isWellFormed()) throw new JsonTextError("has a lone surrogate in a string, which is not Unicode text");
+    return 0;
+  }
+  if (typeof value === "number") {
+    if (!Number.isFinite(value)) throw new JsonTextError("has a number that does not fit a 64-bit float");
+    return 0;
+  }
+  if (typeof value !== "object" || value === null) return 0;
+  let count = 0;
+  if (Array.isArray(value)) {
+    for (const item of value) count += checkAndCountNames(item);
+    return count;
+  }
+  for (const [name, member] of Object.entries(value)) {
+    if (!name.isWellFormed()) throw new JsonTextError("has a lone surrogate in a name, which is not Unicode text");
+    count += 1 + checkAndCountNames(member);
+  }
+  return count;
+}
+
+/** Reads structure only, so the text must be valid JSON already. */
+function scan(text: string): { depth: number; names: number; members: Map<string, JsonText> } {
+  const members = new Map<string, JsonText>();
+  const isObject = text.trimStart().startsWith("{");
+  let depth = 0;
+  let deepest = 0;
+  let names = 0;
+  let nameStart = 0;
+  let nameEnd = 0;
+  let valueStart = -1;
+
+  const endMember = (end: number) => {
+    if (valueStart < 0) return;
+    members.set(JSON.parse(text.slice(nameStart, nameEnd)), text.slice(valueStart, end).trim());
+    valueStart = -1;
+  };
+
+  for (let at = 0; at < text.length; at++) {
+    switch (text[at]) {
+      case '"': {
+        const end = endOfString(text, at);
+        if (depth === 1 && valueStart < 0) {
+          nameStart = at;
+          nameEnd = end;
+        }
+        at = end - 1;
+        break;
+      }
+      case "{":
+      case "[":
+        deepest = Math.max(deepest, ++depth);
+        break;
+      case "}":
+      case "]":
+        if (depth-- === 1) endMember(at);
+        break;
+      case ":":
+        names++;
+        if (depth === 1) valueStart = at + 1;
+        break;
+      case ",":
+        if (depth === 1 && isObject) endMember(at);
+        break;
+    }
+  }
+  return { depth: deepest, names, members };
+}
+
+/** The index after the closing quote of the string that opens at `start`. */
+function endOfString(text: string, start: number): number {
+  let quote = start;
+  for (;;) {
+    quote = text.indexOf('"', quote + 1);
+    let backslashes = 0;
+    while (text[quote - 1 - backslashes] === "\\") backslashes++;
+    if (backslashes % 2 === 0) return quote + 1;
+  }
+}
+
+const encoder = new TextEncoder();
+
+/** Length in UTF-8 bytes, as every limit counts it. */
+export function utf8Length(text: string): number {
+  return encoder.encode(text).length;
+}

@@ -1,0 +1,208 @@
+// The OpenAPI 3.1 document, put together from the same schemas that check requests.
+
+import { version } from "../package.json";
+import { ERROR_STATUS, type ErrorCode } from "../sdk/protocol.ts";
+import { keyQuery, type RequestShape, schemaRequest, setRequest, subscribeQuery } from "./requests.ts";
+
+type Json = { readonly [name: string]: unknown };
+
+const revision = {
+  type: "integer",
+  minimum: 1,
+  description: "The change's place in the order of all changes of your namespace.",
+};
+const ts = { type: "number", description: "Seconds since the epoch." };
+const ok = { const: true };
+
+const anyTime = ["invalid_api_key", "missing_api_key", "auth_unavailable", "internal"] as const;
+const onStore = [...anyTime, "invalid_request", "forbidden", "store_unavailable"] as const;
+const onBody = [...onStore, "unsupported_media_type", "too_large"] as const;
+
+export const openApiDocument = {
+  openapi: "3.1.1",
+  info: {
+    title: "memX",
+    version,
+    description:
+      "Real-time shared memory for teams of AI agents: JSON values under string keys, a JSON Schema per key, and a live feed of every change.",
+    license: { name: "MIT", identifier: "MIT" },
+  },
+  servers: [{ url: "/" }],
+  security: [{ apiKey: [] }, { bearer: [] }],
+  tags: [
+    { name: "Values", description: "Write and read JSON under a key." },
+    { name: "Schemas", description: "What a key's values have to look like." },
+    { name: "Live", description: "Changes as they happen." },
+    { name: "Service", description: "memX itself." },
+  ],
+  paths: {
+    "/set": {
+      post: {
+        tags: ["Values"],
+        operationId: "set",
+        summary: "Write a value",
+        description: "The last write wins. The value has to match the key's schema, if it has one.",
+        requestBody: body(setRequest),
+        responses: {
+          200: json("Written.", object({ ok, updated: { type: "boolean" }, revision, ts })),
+          ...failures(...onBody, "schema_violation", "conflict"),
+        },
+      },
+    },
+    "/get": {
+      get: {
+        tags: ["Values"],
+        operationId: "get",
+        summary: "Read a value",
+        parameters: query(keyQuery),
+        responses: {
+          200: json("What the key holds, or null.", {
+            oneOf: [object({ value: { description: "The JSON as it was written." }, ts, revision }), { type: "null" }],
+          }),
+          ...failures(...onStore),
+        },
+      },
+    },
+    "/schema": {
+      post: {
+        tags: ["Schemas"],
+        operationId: "setSchema",
+        summary: "Set a key's schema",
+        description: "It applies to every later write. The value that is already there stays as it is.",
+        requestBody: body(schemaRequest),
+        responses: { 200: json("Set.", object({ ok, revision })), ...failures(...onBody, "invalid_schema") },
+      },
+      get: {
+        tags: ["Schemas"],
+        operationId: "getSchema",
+        summary: "Read a key's schema",
+        parameters: query(keyQuery),
+        responses: {
+          200: json(
+            "The schema.",
+            object({ key: { type: "string" }, schema: { type: ["object", "boolean"] }, revision }),
+          ),
+          ...failures(...onStore, "not_found"),
+        },
+      },
+      delete: {
+        tags: ["Schemas"],
+        operationId: "deleteSchema",
+        summary: "Delete a key's schema",
+        parameters: query(keyQuery),
+        responses: { 200: json("Deleted.", object({ ok, revision })), ...failures(...onStore, "not_found") },
+      },
+    },
+    "/subscribe/{key}": {
+      get: {
+        tags: ["Live"],
+        operationId: "subscribe",
+        summary: "Receive a key's changes",
+        description:
+          "A WebSocket. Each change is one JSON text. Send the text `ping` at least every 30 seconds; `pong` comes back. Refusals accept and then close with 4401 (no API key), 4403 (not allowed) or 4422 (not valid).",
+        parameters: query(subscribeQuery, "key"),
+        responses: {
+          101: { description: "The WebSocket is open." },
+          ...failures("upgrade_required", "store_unavailable", "auth_unavailable", "internal"),
+        },
+      },
+    },
+    "/health": {
+      get: {
+        tags: ["Service"],
+        operationId: "health",
+        summary: "Is memX well?",
+        security: [],
+        responses: {
+          200: json(
+            "It is, and so is its store.",
+            object({ status: { const: "ok" }, store: { type: "string" }, version: { type: "string" } }),
+          ),
+          ...failures("store_unavailable", "internal"),
+        },
+      },
+    },
+    "/openapi.json": {
+      get: {
+        tags: ["Service"],
+        operationId: "openApi",
+        summary: "This document",
+        security: [],
+        responses: { 200: json("OpenAPI 3.1.", { type: "object" }) },
+      },
+    },
+    "/docs": {
+      get: {
+        tags: ["Service"],
+        operationId: "docs",
+        summary: "This page",
+        security: [],
+        responses: { 200: { description: "The interactive reference.", content: { "text/html": {} } } },
+      },
+    },
+  },
+  components: {
+    securitySchemes: {
+      apiKey: { type: "apiKey", in: "header", name: "x-api-key" },
+      bearer: { type: "http", scheme: "bearer" },
+    },
+    schemas: {
+      Problem: {
+        description: "RFC 9457 problem details. Branch on `code`; the other texts are for people.",
+        type: "object",
+        required: ["type", "title", "status", "detail", "code"],
+        properties: {
+          type: { type: "string", format: "uri" },
+          title: { type: "string" },
+          status: { type: "integer" },
+          detail: { type: "string" },
+          code: { enum: Object.keys(ERROR_STATUS) },
+          errors: {
+            description: "Each thing that is wrong: where (JSON Pointer) and what.",
+            type: "array",
+            items: object({ path: { type: "string" }, message: { type: "string" } }),
+          },
+        },
+      },
+    },
+  },
+} as const;
+
+function object(properties: Json): Json {
+  return { type: "object", properties, required: Object.keys(properties) };
+}
+
+function json(description: string, schema: Json): Json {
+  return { description, content: { "application/json": { schema } } };
+}
+
+function body({ schema }: RequestShape<unknown>): Json {
+  return { required: true, content: { "application/json": { schema } } };
+}
+
+/** A query's schema as parameters; `inPath` names the one that stands in the path. */
+function query({ schema }: RequestShape<unknown>, inPath?: string): Json[] {
+  const { properties = {}, required = [] } = schema as { properties?: Record<string, Json>; required?: string[] };
+  return Object.entries(properties).map(([name, { description, examples, ...schema }]) => ({
+    name,
+    in: name === inPath ? "path" : "query",
+    required: required.includes(name),
+    description,
+    schema,
+    ...(Array.isArray(examples) && { example: examples[0] }),
+  }));
+}
+
+/** Codes that share a status share a response. */
+function failures(...codes: ErrorCode[]): Json {
+  const byStatus = Object.groupBy(codes, (code) => ERROR_STATUS[code][0]);
+  return Object.fromEntries(
+    Object.entries(byStatus).map(([status, codes = []]) => [
+      status,
+      {
+        description: codes.map((code) => `\`${code}\`: ${ERROR_STATUS[code][1]}.`).join(" "),
+        content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } },
+      },
+    ]),
+  );
+}

@@ -1,0 +1,109 @@
+// Reads requests: from bytes to a checked object, or to an error that says what is wrong with them.
+
+import type { Context } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { LIMITS } from "../config/limits.ts";
+import type { FieldError, JsonText } from "../sdk/protocol.ts";
+import { ApiError } from "./errors.ts";
+import { type JsonDocument, JsonTextError, parseJsonText, utf8Length } from "./json-text.ts";
+import type { RequestShape } from "./requests.ts";
+
+/** Refuses bodies past the limit before they are in memory, whether or not they announce their length. */
+export const limitBody = bodyLimit({
+  maxSize: LIMITS.maxBodyBytes,
+  onError: () => {
+    throw new ApiError("too_large", `The body is larger than ${LIMITS.maxBodyBytes} bytes.`);
+  },
+});
+
+/**
+ * The JSON body, and the text of its members.
+ * @throws {ApiError} `unsupported_media_type`, `invalid_request`
+ */
+export async function readBody<T extends { key: string }>(
+  c: Context,
+  shape: RequestShape<T>,
+): Promise<{ body: T; members: JsonDocument["members"] }> {
+  const mediaType = c.req.header("content-type")?.split(";")[0]?.trim().toLowerCase();
+  if (mediaType !== "application/json") {
+    throw new ApiError(
+      "unsupported_media_type",
+      "Send the body as JSON, with the header content-type: application/json.",
+    );
+  }
+  const encoding = c.req.header("content-encoding") ?? "identity";
+  if (encoding.toLowerCase() !== "identity") {
+    throw new ApiError("unsupported_media_type", "Send the body without a content-encoding.");
+  }
+  const { value, members } = parseBody(decodeUtf8(await c.req.arrayBuffer()));
+  return { body: checked(shape, value, "body"), members };
+}
+
+/**
+ * The text of one member of a body.
+ * @throws {ApiError} `too_large`
+ */
+export function limitText(members: JsonDocument["members"], name: string, maxBytes: number): JsonText {
+  const text = members.get(name) ?? "null";
+  if (utf8Length(text) > maxBytes)
+    throw new ApiError("too_large", `The ${name} is larger than ${maxBytes} bytes of JSON.`);
+  return text;
+}
+
+/** @throws {ApiError} `invalid_request` */
+export function readQuery<T extends { key: string }>(url: URL, shape: RequestShape<T>, extra: object = {}): T {
+  const query: Record<string, string> = { __proto__: null, ...extra } as never;
+  for (const parameter of url.search.slice(1).split("&")) {
+    if (parameter === "") continue;
+    const [name = "", ...value] = parameter.replaceAll("+", " ").split("=");
+    const decoded = decodePercent(name);
+    if (decoded in query) throw invalid("query", [{ path: `/${decoded}`, message: "is given twice" }]);
+    query[decoded] = decodePercent(value.join("="));
+  }
+  return checked(shape, query, "query");
+}
+
+/**
+ * Strict, where the platform's own decoding would turn bytes that are not UTF-8 into U+FFFD, and so one key into another.
+ * @throws {ApiError} `invalid_request`
+ */
+export function decodePercent(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new ApiError("invalid_request", "The URL has a percent-encoding that is not valid UTF-8.");
+  }
+}
+
+function decodeUtf8(bytes: ArrayBuffer): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes);
+  } catch {
+    throw new ApiError("invalid_request", "The body is not valid UTF-8.");
+  }
+}
+
+function parseBody(text: string): JsonDocument {
+  try {
+    return parseJsonText(text, { maxDepth: LIMITS.maxJsonDepth });
+  } catch (error) {
+    if (error instanceof JsonTextError) throw new ApiError("invalid_request", `The body ${error.message}.`);
+    throw error;
+  }
+}
+
+function checked<T extends { key: string }>(shape: RequestShape<T>, input: unknown, part: string): T {
+  const errors = shape.check(input);
+  if (errors.length > 0) throw invalid(part, errors);
+  const request = input as T;
+  // JSON Schema counts characters, an index row and a URL count bytes.
+  if (utf8Length(request.key) > LIMITS.maxKeyBytes) {
+    throw invalid(part, [{ path: "/key", message: `is longer than ${LIMITS.maxKeyBytes} bytes of UTF-8` }]);
+  }
+  return request;
+}
+
+function invalid(part: string, errors: readonly FieldError[]): ApiError {
+  const summary = errors.map(({ path, message }) => (path === "" ? message : `${path}: ${message}`)).join("; ");
+  return new ApiError("invalid_request", `The ${part} is not valid. ${summary}`, { errors });
+}

@@ -1,0 +1,53 @@
+// The interactive reference at /docs, and the OpenAPI document it shows. Every file of the page comes from here.
+
+import { type Context, Hono } from "hono";
+import { openApiDocument } from "../openapi.ts";
+
+export const docs = new Hono<{ Bindings: Env }>();
+
+docs.get("/openapi.json", (c) => c.json(openApiDocument));
+
+docs.get("/docs", (c) => {
+  // Swagger UI writes style attributes and shows its icons as data: URLs.
+  c.header(
+    "content-security-policy",
+    "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  );
+  return c.html(PAGE);
+});
+docs.get("/docs/start.js", (c) => c.body(START, { headers: { "content-type": "text/javascript; charset=utf-8" } }));
+docs.get("/docs/swagger-ui.css", (c) => asset(c, "swagger-ui.css"));
+docs.get("/docs/swagger-ui-bundle.js", (c) => asset(c, "swagger-ui-bundle.js"));
+docs.get("/docs/favicon-32x32.png", (c) => asset(c, "favicon-32x32.png"));
+
+function asset(c: Context<{ Bindings: Env }>, file: string): Promise<Response> {
+  return c.env.ASSETS.fetch(new Request(new URL(`/${file}`, c.req.url), c.req.raw));
+}
+
+const PAGE = `<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>memX API</title>
+    <link rel="icon" type="image/png" href="/docs/favicon-32x32.png">
+    <link rel="stylesheet" href="/docs/swagger-ui.css">
+  </head>
+  <body>
+    <main id="reference"></main>
+    <noscript>The interactive reference needs JavaScript. The document behind it is <a href="/openapi.json">/openapi.json</a>.</noscript>
+    <script src="/docs/swagger-ui-bundle.js"></script>
+    <script src="/docs/start.js"></script>
+  </body>
+</html>
+`;
+
+const START = `SwaggerUIBundle({
+  url: "/openapi.json",
+  dom_id: "#reference",
+  deepLinking: true,
+  tryItOutEnabled: true,
+  persistAuthorization: false,
+  validatorUrl: null,
+});
+`;

@@ -1,0 +1,51 @@
+// Schemas: one JSON Schema per key, which every later write of the key's value has to match.
+
+import { type Context, Hono } from "hono";
+import { LIMITS } from "../../config/limits.ts";
+import { authenticate } from "../access/authenticate.ts";
+import { authorize } from "../access/principal.ts";
+import { ApiError } from "../errors.ts";
+import { jsonAnswer } from "../json-answer.ts";
+import { announce } from "../publish.ts";
+import { limitText, readBody, readQuery } from "../read-request.ts";
+import { keyQuery, schemaRequest } from "../requests.ts";
+import { checkSchema } from "../schemas/check-schema.ts";
+import { openStore } from "../store/open-store.ts";
+import type { Operation } from "../store/store.ts";
+
+export const schemas = new Hono<{ Bindings: Env }>();
+
+schemas.post("/schema", async (c) => {
+  const principal = authenticate(c.req.raw.headers, c.env);
+  const { body, members } = await readBody(c, schemaRequest);
+  const { key, schema } = body;
+  authorize(principal, "write", key);
+  const text = limitText(members, "schema", LIMITS.maxSchemaBytes);
+  const errors = checkSchema(schema);
+  if (errors.length > 0) throw new ApiError("invalid_schema", "Invalid schema.", { errors });
+  return write(c, principal.namespace, { op: "schema_set", key, schema: text });
+});
+
+schemas.get("/schema", async (c) => {
+  const principal = authenticate(c.req.raw.headers, c.env);
+  const { key } = readQuery(new URL(c.req.url), keyQuery);
+  authorize(principal, "read", key);
+  const stored = await openStore(c.env).readSchema(principal.namespace, key);
+  if (stored === null) throw new ApiError("not_found", "Schema not found.");
+  return jsonAnswer(`{"key":${JSON.stringify(key)},"schema":${stored.schema},"revision":${stored.revision}}`);
+});
+
+schemas.delete("/schema", async (c) => {
+  const principal = authenticate(c.req.raw.headers, c.env);
+  const { key } = readQuery(new URL(c.req.url), keyQuery);
+  authorize(principal, "write", key);
+  return write(c, principal.namespace, { op: "schema_delete", key });
+});
+
+async function write(c: Context<{ Bindings: Env }>, namespace: string, operation: Operation): Promise<Response> {
+  const outcome = await openStore(c.env).write(namespace, [operation]);
+  const applied = outcome.outcome === "applied" ? outcome.results[0] : undefined;
+  if (!applied) throw new ApiError("not_found", "Schema not found.");
+  announce(c, namespace, applied);
+  return c.json({ ok: true, revision: applied.change.revision });
+}

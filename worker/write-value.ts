@@ -1,0 +1,41 @@
+// Writes a value that its key's schema allows. In steady state that is one round trip: the check is made against the
+// schema this isolate knows, and the store refuses the write if the key has another by now.
+
+import type { JsonText } from "../sdk/protocol.ts";
+import { ApiError } from "./errors.ts";
+import { knownSchema, learnSchema } from "./schemas/schema-cache.ts";
+import type { AppliedChange, Store } from "./store/store.ts";
+
+/** Somebody would have to replace the schema this many times within one request. */
+const MAX_ATTEMPTS = 8;
+
+/** @throws {ApiError} `schema_violation`, `conflict`, `store_unavailable` */
+export async function writeValue(
+  store: Store,
+  namespace: string,
+  { key, value, text }: { key: string; value: unknown; text: JsonText },
+): Promise<AppliedChange> {
+  let schema = knownSchema(namespace, key);
+  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+    const errors = schema.check(value);
+    if (errors.length > 0) {
+      // The schema may have been loosened or deleted since; only the current one may refuse a value.
+      const current = learnSchema(namespace, key, await store.readSchema(namespace, key));
+      if (current.revision === schema.revision) {
+        const summary = errors.map(({ path, message }) => `${path || "the value"}: ${message}`).join("; ");
+        throw new ApiError("schema_violation", `The value does not match the key's schema. ${summary}`, { errors });
+      }
+      schema = current;
+      continue;
+    }
+    const outcome = await store.write(namespace, [{ op: "set", key, value: text, schemaRevision: schema.revision }]);
+    if (outcome.outcome === "schema_changed") {
+      schema = learnSchema(namespace, key, outcome.schema);
+      continue;
+    }
+    const [applied] = outcome.results;
+    if (!applied) throw new Error("the store applied a set without a change");
+    return applied;
+  }
+  throw new ApiError("conflict", "The key's schema changes faster than the value can be checked. Try again.");
+}
