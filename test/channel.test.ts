@@ -1,0 +1,206 @@
+// Live changes through a channel: order, once each, through hibernation, loss and reordering.
+
+import { evictAllDurableObjects, evictDurableObject } from "cloudflare:test";
+import { env, exports } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { channelName } from "../durable-objects/channel-name.ts";
+import type { Change } from "../sdk/protocol.ts";
+import { openStore } from "../worker/store/open-store.ts";
+import { connect, deleteSchema, freshKey, set, setSchema, subscribe } from "./subscriber.ts";
+
+const channelOf = (key: string) => env.CHANNEL.getByName(channelName("", key));
+const storeObject = () => env.EMBEDDED_STORE.getByName("namespace:");
+
+/** What reaches the store but, as if the Worker had died, no channel. */
+async function writeUnannounced(key: string, value: string): Promise<Change> {
+  const outcome = await openStore(env).write("", [{ op: "set", key, value, schemaRevision: 0 }]);
+  if (outcome.outcome !== "applied" || !outcome.results[0]) throw new Error("not applied");
+  return outcome.results[0].change;
+}
+
+describe("a plain subscriber", () => {
+  it("receives the original's frame with the added fields, and nothing before the first change", async () => {
+    const key = freshKey();
+    await set(key, "before");
+    const subscriber = await subscribe(key);
+    const { revision, ts } = await set(key, { x: 1 });
+    const [first] = await subscriber.take(1);
+    expect(first).toEqual({ event: "value", action: "set", key, value: { x: 1 }, ts, revision, previous: revision - 1 });
+    expect(Object.keys(first as object).slice(0, 4)).toEqual(["event", "action", "key", "value"]);
+    await subscriber.nothingMore();
+  });
+
+  it("receives the value's text exactly as it was written", async () => {
+    const key = freshKey();
+    const subscriber = await subscribe(key);
+    await set(key, undefined, '{"n":9007199254740993, "f":1.0,"s":"\\u2028"}');
+    await subscriber.take(1);
+    expect(subscriber.texts[0]).toContain('"value":{"n":9007199254740993, "f":1.0,"s":"\\u2028"}');
+  });
+
+  it("receives value events by default, schema events or all as it asks", async () => {
+    const key = freshKey();
+    const [values, schemas, all] = await Promise.all([
+      subscribe(key),
+      subscribe(key, { event: "schema" }),
+      subscribe(key, { event: "all" }),
+    ]);
+    await setSchema(key, { type: "number" });
+    await set(key, 1);
+    await deleteSchema(key);
+    const kinds = (events: readonly { event: string; action: string }[]) => events.map((e) => `${e.event} ${e.action}`);
+    expect(kinds(await all.take(3))).toEqual(["schema set", "value set", "schema delete"]);
+    expect(kinds(await values.take(1))).toEqual(["value set"]);
+    const schemaEvents = await schemas.take(2);
+    expect(schemaEvents[0]).toMatchObject({ schema: { type: "number" } });
+    expect(schemaEvents[1]).not.toHaveProperty("schema");
+    await schemas.nothingMore();
+    await values.nothingMore();
+  });
+
+  it.each(["a b/c?d#e%f", "ключ:😀", "a/../b", "..", ".", "__proto__", "%2F", "a+b&c=d", "'\"\\"])(
+    "can watch the key %j",
+    async (name) => {
+      const key = `${name}`;
+      const subscriber = await subscribe(key);
+      await set(key, 1);
+      expect(await subscriber.take(1)).toMatchObject([{ key, value: 1 }]);
+    },
+  );
+
+  it("is answered pong, and nothing else it sends does anything", async () => {
+    const key = freshKey();
+    const subscriber = await subscribe(key);
+    subscriber.socket.send("ping");
+    subscriber.socket.send('{"event":"value","key":"x","value":1}');
+    await set(key, 1);
+    await subscriber.take(1);
+    expect(subscriber.texts).toContain("pong");
+    expect(subscriber.texts).toHaveLength(2);
+  });
+});
+
+describe("a channel", () => {
+  it("still delivers every event once and in order when it and the store are evicted before and between writes", async () => {
+    const key = freshKey();
+    const subscriber = await subscribe(key, { event: "all" });
+    for (let n = 0; n < 5; n++) {
+      await evictDurableObject(channelOf(key));
+      await evictDurableObject(storeObject());
+      await set(key, n);
+      await set(key, n + 0.5);
+    }
+    const events = await subscriber.take(10);
+    expect(events.map(({ value }) => value)).toEqual([0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5]);
+    await subscriber.nothingMore();
+  });
+
+  it("fills the gap from the log when an announcement was lost, also after it hibernated", async () => {
+    const key = freshKey();
+    const subscriber = await subscribe(key);
+    await writeUnannounced(key, "1");
+    await writeUnannounced(key, "2");
+    await evictAllDurableObjects();
+    await set(key, 3);
+    expect((await subscriber.take(3)).map(({ value }) => value)).toEqual([1, 2, 3]);
+    await subscriber.nothingMore();
+  });
+
+  it("puts announcements that arrive late, twice or out of order in order, once each", async () => {
+    const key = freshKey();
+    const subscriber = await subscribe(key);
+    const changes = [];
+    for (let n = 0; n < 6; n++) changes.push(await writeUnannounced(key, String(n)));
+    const order = [2, 0, 1, 2, 5, 4, 5, 3, 0];
+    await Promise.all(order.map((index) => channelOf(key).publish("", changes[index] as Change)));
+    expect((await subscriber.take(6)).map(({ value }) => value)).toEqual([0, 1, 2, 3, 4, 5]);
+    await subscriber.nothingMore();
+  });
+
+  it("sends a newcomer nothing of before, and those already there everything", async () => {
+    const key = freshKey();
+    const early = await subscribe(key);
+    await writeUnannounced(key, "1");
+    const late = await subscribe(key);
+    await set(key, 2);
+    expect((await early.take(2)).map(({ value }) => value)).toEqual([1, 2]);
+    expect((await late.take(1)).map(({ value }) => value)).toEqual([2]);
+    await late.nothingMore();
+  });
+
+  it("keeps delivering to the others when one subscriber leaves", async () => {
+    const key = freshKey();
+    const [leaving, staying] = await Promise.all([subscribe(key), subscribe(key)]);
+    leaving.socket.close(1000, "bye");
+    await set(key, 1);
+    expect(await staying.take(1)).toMatchObject([{ value: 1 }]);
+  });
+
+  it.each([
+    [undefined, undefined, 1000],
+    [1000, "done", 1000],
+    [3001, "moving on", 3001],
+  ])("answers a subscriber that closes with %j %j", async (code, reason, answer) => {
+    const { socket } = await subscribe(freshKey());
+    const closed = new Promise<CloseEvent>((resolve) => socket.addEventListener("close", resolve));
+    socket.close(code, reason);
+    expect(await closed).toMatchObject({ code: answer, wasClean: true });
+  });
+
+  it("is told of nothing once its last subscriber has left, and of everything again after the next one came", async () => {
+    const key = freshKey();
+    const store = openStore(env);
+    const isWatched = async () => {
+      const outcome = await store.write("", [{ op: "set", key, value: "0", schemaRevision: 0 }]);
+      return outcome.outcome === "applied" && outcome.results[0]?.watched;
+    };
+    expect(await isWatched()).toBe(false);
+    const first = await subscribe(key);
+    expect(await isWatched()).toBe(true);
+    first.socket.close(1000);
+    await expect.poll(async () => (await set(key, 1), await isWatched())).toBe(false);
+    const second = await subscribe(key);
+    await set(key, 2);
+    expect(await second.take(1)).toMatchObject([{ value: 2 }]);
+    await second.nothingMore();
+  });
+
+  it("delivers the newest change when the log no longer holds those it missed", async () => {
+    const key = freshKey();
+    const other = freshKey();
+    const subscriber = await subscribe(key);
+    await writeUnannounced(key, '"lost"');
+    const store = openStore(env);
+    const filler = Array.from({ length: 1_000 }, () => ({ op: "set", key: other, value: "0", schemaRevision: 0 }) as const);
+    await store.write("", filler);
+    const last = await writeUnannounced(key, '"newest"');
+    await store.write("", filler);
+    await channelOf(key).publish("", last);
+    expect(await subscriber.take(1)).toMatchObject([{ value: "newest" }]);
+  });
+});
+
+describe("a refused subscription", () => {
+  it.each([
+    ["without an API key", "/subscribe/x", {}, 4401],
+    ["with an unknown API key", "/subscribe/x", { "x-api-key": "nobody" }, 4403],
+    ["of a key that is not allowed", "/subscribe/x", { "x-api-key": "agent_key_1" }, 4403],
+    ["with an unknown event", "/subscribe/x?event=nope", { "x-api-key": "local_dev_key" }, 4422],
+    ["with a parameter that does not exist", "/subscribe/x?since=5", { "x-api-key": "local_dev_key" }, 4422],
+    ["of an empty key", "/subscribe/", { "x-api-key": "local_dev_key" }, 4422],
+    ["of a key with a control character", "/subscribe/%00", { "x-api-key": "local_dev_key" }, 4422],
+    ["of a key that is not UTF-8", "/subscribe/%ff", { "x-api-key": "local_dev_key" }, 4422],
+    ["of a key that is too long", `/subscribe/${"k".repeat(513)}`, { "x-api-key": "local_dev_key" }, 4422],
+  ])("%s is accepted, then closed with its code", async (_, path, headers, code) => {
+    const { socket } = await connect(path, headers);
+    const closed = await new Promise<CloseEvent>((resolve) => socket.addEventListener("close", resolve));
+    expect(closed.code).toBe(code);
+    expect(closed.reason).not.toBe("");
+  });
+
+  it("is a 426 for an ordinary GET", async () => {
+    const response = await exports.default.fetch("http://memx/subscribe/x");
+    expect(response.status).toBe(426);
+    expect(await response.json()).toMatchObject({ code: "upgrade_required" });
+  });
+});

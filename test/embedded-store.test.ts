@@ -1,0 +1,60 @@
+// The embedded engine: the store contract, and what is its own.
+
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { expect, it } from "vitest";
+import { LIMITS } from "../config/limits.ts";
+import { createEmbeddedStore } from "../worker/store/embedded.ts";
+import { storeContract } from "./store-contract.ts";
+
+const store = createEmbeddedStore(env.EMBEDDED_STORE);
+
+storeContract("the embedded store", () => store, { logLength: LIMITS.logLength });
+
+it("has everything again after it was evicted", async () => {
+  const namespace = crypto.randomUUID();
+  await store.write(namespace, [
+    { op: "set", key: "a", value: "[1.0]", schemaRevision: 0 },
+    { op: "schema_set", key: "a", schema: "true" },
+  ]);
+  const log = await store.readLog(namespace, "a", 0);
+  await store.watch(namespace, "a");
+  await evictDurableObject(env.EMBEDDED_STORE.getByName(`namespace:${namespace}`));
+  expect(await store.readEntry(namespace, "a")).toMatchObject({ value: "[1.0]", revision: 1 });
+  expect(await store.readSchema(namespace, "a")).toEqual({ schema: "true", revision: 2 });
+  expect(await store.readLog(namespace, "a", 0)).toEqual(log);
+  expect(await store.watch(namespace, "a")).toBe(2);
+});
+
+it("commits writes that arrive together in fewer transactions than writes", async () => {
+  const object = env.EMBEDDED_STORE.getByName(`namespace:${crypto.randomUUID()}`);
+  const transactions = await runInDurableObject(object, async (instance, state) => {
+    let count = 0;
+    const transactionSync = state.storage.transactionSync.bind(state.storage);
+    state.storage.transactionSync = (step) => {
+      count++;
+      return transactionSync(step);
+    };
+    const write = () => instance.write([{ op: "set", key: "a", value: "1", schemaRevision: 0 }]);
+    await Promise.all(Array.from({ length: 64 }, write));
+    return count;
+  });
+  expect(transactions).toBe(1);
+});
+
+it("answers store_unavailable and changes nothing when a commit fails, and works again after it", async () => {
+  const namespace = crypto.randomUUID();
+  await store.ping();
+  const object = env.EMBEDDED_STORE.getByName(`namespace:${namespace}`);
+  await runInDurableObject(object, (_, state) => {
+    state.storage.transactionSync = () => {
+      throw new Error("disk full: a secret");
+    };
+  });
+  const operation = { op: "set", key: "a", value: "1", schemaRevision: 0 } as const;
+  const failure = await store.write(namespace, [operation]).catch((error: unknown) => error);
+  expect(failure).toMatchObject({ code: "store_unavailable", message: expect.not.stringContaining("secret") });
+  await evictDurableObject(object);
+  expect(await store.readEntry(namespace, "a")).toBeNull();
+  expect(await store.write(namespace, [operation])).toMatchObject({ outcome: "applied" });
+});

@@ -1,0 +1,171 @@
+// What every `Store` has to do, whichever engine is behind it. Takes the store as an argument; a fresh namespace per test.
+
+import { beforeEach, describe, expect, it } from "vitest";
+import type { AppliedChange, Operation, Store } from "../worker/store/store.ts";
+
+export function storeContract(name: string, openStore: () => Store, { logLength }: { logLength: number }): void {
+  describe(name, () => {
+    const store = openStore();
+    let namespace: string;
+    beforeEach(() => {
+      namespace = crypto.randomUUID();
+    });
+
+    /** Applies one operation and answers its change, or `null` where nothing had to change. */
+    async function apply(operation: Operation): Promise<AppliedChange | null> {
+      const outcome = await store.write(namespace, [operation]);
+      if (outcome.outcome !== "applied") throw new Error(outcome.outcome);
+      return outcome.results[0] ?? null;
+    }
+    const set = (key: string, value: string, schemaRevision = 0) => apply({ op: "set", key, value, schemaRevision });
+
+    it("counts one revision per change, and links each to the one before it of the same key", async () => {
+      const changes = [await set("a", "1"), await set("b", "1"), await set("a", "2")];
+      expect(changes.map((applied) => [applied?.change.revision, applied?.change.previous])).toEqual([
+        [1, 0],
+        [2, 0],
+        [3, 1],
+      ]);
+    });
+
+    it("keeps namespaces apart, the empty one too", async () => {
+      await set("a", "1");
+      expect(await store.readEntry(`${namespace}x`, "a")).toBeNull();
+      expect(await store.readEntry("", `${namespace}:a`)).toBeNull();
+      expect((await set("b", "1"))?.change.revision).toBe(2);
+    });
+
+    it.each([
+      ["an empty string", '""'],
+      ["null", "null"],
+      ["a number that a double can not hold", "9007199254740993"],
+      ["white space", '{ "a" :\n[ ] }'],
+      ["an emoji and an escaped NUL", '"😀\\u0000"'],
+      ["a word that looks like a reply", '"OK"'],
+      ["256 KiB", `"${"x".repeat(256 * 1024 - 2)}"`],
+    ])("returns %s exactly as it was written, from the entry and from the log", async (_, value) => {
+      const applied = await set("a", value);
+      expect(await store.readEntry(namespace, "a")).toEqual({ value, ts: applied?.change.ts, revision: 1 });
+      expect((await store.readLog(namespace, "a", 0)).changes).toEqual([applied?.change]);
+    });
+
+    it("refuses a value that was checked against another schema than the key's, and says which it is", async () => {
+      const schema = '{"type":"number"}';
+      await apply({ op: "schema_set", key: "a", schema });
+      const refused = { outcome: "schema_changed", key: "a", schema: { schema, revision: 1 } };
+      expect(await store.write(namespace, [{ op: "set", key: "a", value: '"x"', schemaRevision: 0 }])).toEqual(refused);
+      expect(await store.readEntry(namespace, "a")).toBeNull();
+      expect((await set("a", "1", 1))?.change.revision).toBe(2);
+      await apply({ op: "schema_delete", key: "a" });
+      expect(await store.write(namespace, [{ op: "set", key: "a", value: "2", schemaRevision: 1 }])).toEqual({
+        outcome: "schema_changed",
+        key: "a",
+        schema: null,
+      });
+      expect((await set("a", "2", 0))?.change.previous).toBe(3);
+    });
+
+    it("sets, reads and deletes a schema without touching the value", async () => {
+      await set("a", "1");
+      const before = await store.readEntry(namespace, "a");
+      expect(await store.readSchema(namespace, "a")).toBeNull();
+      await apply({ op: "schema_set", key: "a", schema: "true" });
+      expect(await store.readSchema(namespace, "a")).toEqual({ schema: "true", revision: 2 });
+      expect((await apply({ op: "schema_delete", key: "a" }))?.change).toMatchObject({ action: "delete", revision: 3 });
+      expect(await apply({ op: "schema_delete", key: "a" })).toBeNull();
+      expect(await store.readEntry(namespace, "a")).toEqual(before);
+    });
+
+    it("leaves a tombstone: a deleted key is absent, and goes on from its time and revision", async () => {
+      const written = await set("a", "1");
+      const deleted = await apply({ op: "delete", key: "a" });
+      expect(deleted?.change).toMatchObject({ event: "value", action: "delete", revision: 2, previous: 1, json: null });
+      expect(deleted?.change.ts).toBeGreaterThan(written?.change.ts ?? Infinity);
+      expect(await store.readEntry(namespace, "a")).toBeNull();
+      expect(await apply({ op: "delete", key: "a" })).toBeNull();
+      const again = await set("a", "2");
+      expect(again?.change).toMatchObject({ revision: 3, previous: 2 });
+      expect(again?.change.ts).toBeGreaterThan(deleted?.change.ts ?? Infinity);
+    });
+
+    it("does all operations of a write or none", async () => {
+      await apply({ op: "schema_set", key: "b", schema: "true" });
+      const operations: Operation[] = [
+        { op: "set", key: "a", value: "1", schemaRevision: 0 },
+        { op: "set", key: "b", value: "1", schemaRevision: 0 },
+      ];
+      expect(await store.write(namespace, operations)).toMatchObject({ outcome: "schema_changed", key: "b" });
+      expect(await store.readEntry(namespace, "a")).toBeNull();
+      operations[1] = { op: "set", key: "b", value: "1", schemaRevision: 1 };
+      const outcome = await store.write(namespace, operations);
+      expect(outcome).toMatchObject({
+        outcome: "applied",
+        results: [{ change: { revision: 2 } }, { change: { revision: 3 } }],
+      });
+    });
+
+    it("says of each change whether its key is watched, and answers a watcher where the key stands", async () => {
+      expect((await set("a", "1"))?.watched).toBe(false);
+      expect(await store.watch(namespace, "a")).toBe(1);
+      expect(await store.watch(namespace, "never written")).toBe(0);
+      expect((await set("a", "2"))?.watched).toBe(true);
+      expect((await set("b", "2"))?.watched).toBe(false);
+      expect(await store.readEntry(namespace, "never written")).toBeNull();
+      expect((await apply({ op: "schema_set", key: "a", schema: "true" }))?.watched).toBe(true);
+      await store.unwatch(namespace, "a");
+      expect((await set("a", "3", 4))?.watched).toBe(false);
+    });
+
+    it("reads a key's log from any revision on", async () => {
+      for (const value of ["1", "2", "3"]) {
+        await set("a", value);
+        await set("b", value);
+      }
+      const { changes, more, truncated } = await store.readLog(namespace, "a", 1);
+      expect(changes.map(({ revision, key, json }) => [revision, key, json])).toEqual([
+        [3, "a", "2"],
+        [5, "a", "3"],
+      ]);
+      expect({ more, truncated }).toEqual({ more: false, truncated: false });
+      expect((await store.readLog(namespace, "a", 5)).changes).toEqual([]);
+    });
+
+    it("gives a large log out in slices", async () => {
+      const value = `"${"x".repeat(250_000)}"`;
+      for (let n = 0; n < 40; n++) await set("a", value);
+      const revisions: number[] = [];
+      let slices = 0;
+      for (let more = true; more; slices++) {
+        const slice = await store.readLog(namespace, "a", revisions.at(-1) ?? 0);
+        revisions.push(...slice.changes.map(({ revision }) => revision));
+        more = slice.more;
+      }
+      expect(revisions).toEqual(Array.from({ length: 40 }, (_, index) => index + 1));
+      expect(slices).toBeGreaterThan(1);
+    });
+
+    it("keeps the last changes of a namespace, and says when it no longer reaches back far enough", async () => {
+      const sets = Array.from({ length: logLength }, () => ({ op: "set", key: "b", value: "0", schemaRevision: 0 }) as const);
+      await set("a", "1");
+      await set("a", "2");
+      await store.write(namespace, sets);
+      expect(await store.readLog(namespace, "a", 0)).toMatchObject({ changes: [], truncated: true });
+      expect((await store.readLog(namespace, "b", 2)).truncated).toBe(false);
+      expect((await store.readLog(namespace, "b", 1)).truncated).toBe(true);
+      expect((await set("a", "3"))?.change).toMatchObject({ revision: logLength + 3, previous: 2 });
+    });
+
+    it("orders what is written at once, each write whole", async () => {
+      const pair = (n: number): Operation[] =>
+        ["a", "b"].map((key) => ({ op: "set", key, value: String(n), schemaRevision: 0 }));
+      const outcomes = await Promise.all(Array.from({ length: 50 }, (_, n) => store.write(namespace, pair(n))));
+      const revisions = outcomes.flatMap((outcome) =>
+        outcome.outcome === "applied" ? outcome.results.map((applied) => applied?.change.revision ?? 0) : [],
+      );
+      expect(revisions.toSorted((x, y) => x - y)).toEqual(Array.from({ length: 100 }, (_, index) => index + 1));
+      for (let n = 0; n < 50; n++) expect(revisions[2 * n + 1]).toBe((revisions[2 * n] ?? 0) + 1);
+      const [a, b] = await Promise.all([store.readEntry(namespace, "a"), store.readEntry(namespace, "b")]);
+      expect(a?.value).toBe(b?.value);
+    });
+  });
+}
