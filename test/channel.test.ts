@@ -3,8 +3,8 @@
 import { evictAllDurableObjects, evictDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { channelName } from "../durable-objects/channel-name.ts";
 import type { Change } from "../sdk/protocol.ts";
+import { channelName } from "../worker/channel-name.ts";
 import { openStore } from "../worker/store/open-store.ts";
 import { connect, deleteSchema, freshKey, set, setSchema, subscribe } from "./subscriber.ts";
 
@@ -25,7 +25,15 @@ describe("a plain subscriber", () => {
     const subscriber = await subscribe(key);
     const { revision, ts } = await set(key, { x: 1 });
     const [first] = await subscriber.take(1);
-    expect(first).toEqual({ event: "value", action: "set", key, value: { x: 1 }, ts, revision, previous: revision - 1 });
+    expect(first).toEqual({
+      event: "value",
+      action: "set",
+      key,
+      value: { x: 1 },
+      ts,
+      revision,
+      previous: revision - 1,
+    });
     expect(Object.keys(first as object).slice(0, 4)).toEqual(["event", "action", "key", "value"]);
     await subscriber.nothingMore();
   });
@@ -109,7 +117,7 @@ describe("a channel", () => {
   it("puts announcements that arrive late, twice or out of order in order, once each", async () => {
     const key = freshKey();
     const subscriber = await subscribe(key);
-    const changes = [];
+    const changes: Change[] = [];
     for (let n = 0; n < 6; n++) changes.push(await writeUnannounced(key, String(n)));
     const order = [2, 0, 1, 2, 5, 4, 5, 3, 0];
     await Promise.all(order.map((index) => channelOf(key).publish("", changes[index] as Change)));
@@ -158,7 +166,11 @@ describe("a channel", () => {
     const first = await subscribe(key);
     expect(await isWatched()).toBe(true);
     first.socket.close(1000);
-    await expect.poll(async () => (await set(key, 1), await isWatched())).toBe(false);
+    const writeAndAsk = async () => {
+      await set(key, 1);
+      return isWatched();
+    };
+    await expect.poll(writeAndAsk).toBe(false);
     const second = await subscribe(key);
     await set(key, 2);
     expect(await second.take(1)).toMatchObject([{ value: 2 }]);
@@ -171,7 +183,10 @@ describe("a channel", () => {
     const subscriber = await subscribe(key);
     await writeUnannounced(key, '"lost"');
     const store = openStore(env);
-    const filler = Array.from({ length: 1_000 }, () => ({ op: "set", key: other, value: "0", schemaRevision: 0 }) as const);
+    const filler = Array.from(
+      { length: 1_000 },
+      () => ({ op: "set", key: other, value: "0", schemaRevision: 0 }) as const,
+    );
     await store.write("", filler);
     const last = await writeUnannounced(key, '"newest"');
     await store.write("", filler);

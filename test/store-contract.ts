@@ -145,7 +145,10 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
     });
 
     it("keeps the last changes of a namespace, and says when it no longer reaches back far enough", async () => {
-      const sets = Array.from({ length: logLength }, () => ({ op: "set", key: "b", value: "0", schemaRevision: 0 }) as const);
+      const sets = Array.from(
+        { length: logLength },
+        () => ({ op: "set", key: "b", value: "0", schemaRevision: 0 }) as const,
+      );
       await set("a", "1");
       await set("a", "2");
       await store.write(namespace, sets);

@@ -65,7 +65,8 @@ export async function subscribe(key: string, { event }: { event?: string } = {})
     /** The next `count` events. */
     async take(count: number): Promise<Event[]> {
       await expect.poll(() => events().length, { timeout: 10_000 }).toBeGreaterThanOrEqual(taken + count);
-      return events().slice(taken, (taken += count));
+      taken += count;
+      return events().slice(taken - count, taken);
     },
     /** Fails if anything more was sent: events come in order, so the next one has to be of this last change. */
     async nothingMore(): Promise<void> {

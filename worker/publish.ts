@@ -1,8 +1,8 @@
 // From an applied change to the channel of its key. The caller of memX has its answer already and waits for none of this.
 
 import type { Context } from "hono";
-import { channelName } from "../durable-objects/channel-name.ts";
 import type { Change } from "../sdk/protocol.ts";
+import { channelName } from "./channel-name.ts";
 import type { AppliedChange } from "./store/store.ts";
 
 const MAX_ATTEMPTS = 4;

@@ -93,7 +93,9 @@ function parseBody(text: string): JsonDocument {
 }
 
 function checked<T extends { key: string }>(shape: RequestShape<T>, input: unknown, part: string): T {
-  const errors = shape.check(input);
+  const errors = shape
+    .check(input)
+    .map((error) => ({ ...error, message: unknownField(shape, error) ?? error.message }));
   if (errors.length > 0) throw invalid(part, errors);
   const request = input as T;
   // JSON Schema counts characters, an index row and a URL count bytes.
@@ -101,6 +103,13 @@ function checked<T extends { key: string }>(shape: RequestShape<T>, input: unkno
     throw invalid(part, [{ path: "/key", message: `is longer than ${LIMITS.maxKeyBytes} bytes of UTF-8` }]);
   }
   return request;
+}
+
+/** For a field that the call does not take, probably misspelt, which it does. */
+function unknownField({ schema }: RequestShape<unknown>, { path }: FieldError): string | undefined {
+  const fields = Object.keys((schema as { properties: object }).properties);
+  if (path === "" || fields.some((field) => path === `/${field}` || path.startsWith(`/${field}/`))) return undefined;
+  return `This call takes ${fields.join(", ")}, and no other field.`;
 }
 
 function invalid(part: string, errors: readonly FieldError[]): ApiError {

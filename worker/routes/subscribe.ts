@@ -2,10 +2,10 @@
 // because a browser is told nothing about an HTTP answer to a handshake.
 
 import { Hono } from "hono";
-import { channelName } from "../../durable-objects/channel-name.ts";
 import { CLOSE_CODES } from "../../sdk/protocol.ts";
 import { authenticate } from "../access/authenticate.ts";
 import { authorize } from "../access/principal.ts";
+import { channelName } from "../channel-name.ts";
 import { ApiError } from "../errors.ts";
 import { decodePercent, readQuery } from "../read-request.ts";
 import { subscribeQuery } from "../requests.ts";
