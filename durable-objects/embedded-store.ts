@@ -19,7 +19,9 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#tables = new EmbeddedTables(ctx.storage, { logLength: Number(env.LOG_LENGTH ?? LIMITS.logLength) });
+    const logLength = Number(env.LOG_LENGTH || LIMITS.logLength);
+    if (!Number.isInteger(logLength) || logLength < 1) throw new Error("LOG_LENGTH has to be a whole number from 1 on");
+    this.#tables = new EmbeddedTables(ctx.storage, { logLength });
   }
 
   write(operations: readonly Operation[]): Promise<EmbeddedOutcome> {

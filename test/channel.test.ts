@@ -1,6 +1,6 @@
 // Live changes through a channel: order, once each, through hibernation, loss and reordering.
 
-import { evictAllDurableObjects, evictDurableObject } from "cloudflare:test";
+import { evictAllDurableObjects, evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import type { Change } from "../sdk/protocol.ts";
@@ -211,6 +211,27 @@ describe("a refused subscription", () => {
     const closed = await new Promise<CloseEvent>((resolve) => socket.addEventListener("close", resolve));
     expect(closed.code).toBe(code);
     expect(closed.reason).not.toBe("");
+  });
+
+  it("is a 503 to try again after, with nothing said of the reason, when the store does not answer", async () => {
+    const key = freshKey();
+    await openStore(env).ping();
+    await runInDurableObject(storeObject(), (_, { storage }) => {
+      storage.sql.exec = () => {
+        throw new Error("a secret");
+      };
+    });
+    const headers = { "x-api-key": "local_dev_key", upgrade: "websocket" };
+    const response = await exports.default.fetch(`http://memx/subscribe/${key}`, { headers });
+    expect(response.status).toBe(503);
+    expect(response.headers.get("retry-after")).toBe("1");
+    const text = await response.text();
+    expect(JSON.parse(text)).toMatchObject({ code: "store_unavailable" });
+    expect(text).not.toContain("secret");
+    await evictDurableObject(storeObject());
+    const subscriber = await subscribe(key);
+    await set(key, 1);
+    expect(await subscriber.take(1)).toMatchObject([{ value: 1 }]);
   });
 
   it("is a 426 for an ordinary GET", async () => {

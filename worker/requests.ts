@@ -39,7 +39,7 @@ export const schemaRequest = defineRequest({
   properties: {
     key,
     schema: {
-      description: "A JSON Schema: draft 4, 7, 2019-09 or 2020-12 as its $schema says, 2020-12 without one.",
+      description: "A JSON Schema: draft 4, 6, 7, 2019-09 or 2020-12 as its $schema says, 2020-12 without one.",
       type: ["object", "boolean"],
       examples: [{ type: "object", required: ["x"], properties: { x: { type: "number" } } }],
     },

@@ -1,56 +1,7 @@
 // `npm run dev` as people run it: a process that listens, is killed, and is started again.
 
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
-
-type Server = { readonly process: ChildProcess; readonly url: string; readonly output: () => string };
-
-let data: string;
-const started: ChildProcess[] = [];
-
-beforeEach(async () => {
-  data = await mkdtemp(join(tmpdir(), "memx-data-"));
-});
-
-afterEach(async () => {
-  for (const { pid } of started.splice(0)) killGroup(pid);
-  await rm(data, { recursive: true, maxRetries: 5, retryDelay: 200 });
-});
-
-/** The whole group, because wrangler and workerd are processes of their own. */
-function killGroup(pid: number | undefined): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, "SIGKILL");
-  } catch {
-    // It has ended already.
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
-}
-
-async function start(command: string, args: readonly string[]): Promise<Server> {
-  const port = await freePort();
-  const child = spawn(command, [...args, "--port", String(port), "--persist-to", data], { detached: true });
-  started.push(child);
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => (output += chunk));
-  await expect.poll(() => output, { timeout: 40_000, interval: 100 }).toContain("memX is ready on");
-  return { process: child, url: `http://127.0.0.1:${port}`, output: () => output };
-}
-
-const startDev = () => start(process.execPath, ["scripts/dev.ts"]);
+import { expect, it } from "vitest";
+import { killGroup, start, startDev } from "./dev-server.ts";
 
 async function call(url: string, init: RequestInit = {}): Promise<unknown> {
   const headers = { "x-api-key": "local_dev_key", "content-type": "application/json" };

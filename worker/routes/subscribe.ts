@@ -31,7 +31,13 @@ subscribe.get("/subscribe/*", async (c) => {
     const { namespace } = principal;
     const channel = c.env.CHANNEL.getByName(channelName(namespace, key));
     const join = new URLSearchParams({ namespace, key, event });
-    return await channel.fetch(`https://channel/?${join}`, { headers: { upgrade: "websocket" } });
+    return await channel.fetch(`https://channel/?${join}`, { headers: { upgrade: "websocket" } }).catch((cause) => {
+      // What it came from has lost its class on the way; joining fails only with the channel or the store it asks.
+      throw new ApiError("store_unavailable", "The key's channel did not answer. Try again.", {
+        cause,
+        headers: { "retry-after": "1" },
+      });
+    });
   } catch (error) {
     if (error instanceof ApiError && error.code in CLOSE_CODES) return refuse(error);
     throw error;

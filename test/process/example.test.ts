@@ -1,0 +1,31 @@
+// The example against a running memX, as its README says: four processes that find each other through keys alone.
+
+import { spawn } from "node:child_process";
+import { expect, it } from "vitest";
+import { startDev } from "./dev-server.ts";
+
+async function runExample(url: string): Promise<{ code: number | null; output: string }> {
+  const child = spawn(process.execPath, ["examples/research-team/run.ts"], {
+    env: { ...process.env, MEMX_BASE_URL: url, MEMX_API_KEY: "agent_key_1" },
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += chunk));
+  const code = await new Promise<number | null>((resolve) => child.once("exit", resolve));
+  return { code, output };
+}
+
+it("ends by itself with a summary, and does so again on the memory of the first run", async () => {
+  const { url } = await startDev();
+  for (const run of [1, 2]) {
+    const { code, output } = await runExample(url);
+    expect(code, output).toBe(0);
+    expect(output, `run ${run}`).toMatch(/memx:summary +r\d+/);
+    expect(output).toContain("wrote the final summary");
+  }
+});
+
+it("says how to start memX when none is running", async () => {
+  const { code, output } = await runExample("http://127.0.0.1:9");
+  expect(code).toBe(1);
+  expect(output).toContain("make dev");
+});
