@@ -8,7 +8,7 @@ import { limitBody } from "./read-request.ts";
 import { docs } from "./routes/docs.ts";
 import { health } from "./routes/health.ts";
 import { schemas } from "./routes/schemas.ts";
-import { subscribe } from "./routes/subscribe.ts";
+import { subscribe, subscribeWithoutUpgrade } from "./routes/subscribe.ts";
 import { values } from "./routes/values.ts";
 
 export const app = new Hono<{ Bindings: Env }>();
@@ -30,6 +30,7 @@ app.use(limitBody);
 
 app.route("/", values);
 app.route("/", schemas);
+app.route("/", subscribeWithoutUpgrade);
 app.route("/", health);
 app.route("/", docs);
 

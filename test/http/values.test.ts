@@ -60,11 +60,14 @@ describe("the text of a value", () => {
     ["false", "false"],
     ["an empty array", "[]"],
     ["an empty object", "{}"],
-    ["empty arrays and objects in each other", "[[],{},[[]],{\"a\":{}},[{}]]"],
+    ["empty arrays and objects in each other", '[[],{},[[]],{"a":{}},[{}]]'],
     ["white space", '[ 1 ,\t2,\r\n {"a" : \n"b"\t} ]'],
     ["the members' order", '{"b":1,"a":2,"10":3,"9":4}'],
     ["an empty name", '{"":{"":""}}'],
-    ["names of Object.prototype", '{"__proto__":{"x":1},"constructor":{"prototype":1},"hasOwnProperty":0,"toString":""}'],
+    [
+      "names of Object.prototype",
+      '{"__proto__":{"x":1},"constructor":{"prototype":1},"hasOwnProperty":0,"toString":""}',
+    ],
     ["escaped names of Object.prototype", '{"\\u005f_proto__":[]}'],
     ["the names of a request", '{"key":"other","value":{"value":1}}'],
     ["quotes and backslashes", '"\\\\\\"\\\\"'],
@@ -81,7 +84,7 @@ describe("the text of a value", () => {
 
   it("comes back without the white space around it", async () => {
     const key = freshKey();
-    await setText(key, ' \n[ 1 ]\t\r\n');
+    await setText(key, " \n[ 1 ]\t\r\n");
     expect(await getText(key)).toBe("[ 1 ]");
   });
 
@@ -218,7 +221,9 @@ function spell(value: unknown, choices: readonly number[]): string {
       return `[${space()}${value.map(print).join(`${space()},${space()}`)}${space()}]`;
     }
     if (typeof value === "object" && value !== null) {
-      const members = Object.entries(value).map(([name, member]) => `${text(name)}${space()}:${space()}${print(member)}`);
+      const members = Object.entries(value).map(
+        ([name, member]) => `${text(name)}${space()}:${space()}${print(member)}`,
+      );
       return `{${space()}${members.join(`${space()},${space()}`)}${space()}}`;
     }
     const plain = JSON.stringify(value);

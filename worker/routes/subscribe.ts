@@ -15,12 +15,8 @@ export const subscribe = new Hono<{ Bindings: Env }>();
 const PATH = "/subscribe/";
 
 // `/subscribe?key=` too, because no URL can carry the keys "." and ".." in its path.
-subscribe.get("/subscribe/*", async (c) => {
-  if (c.req.header("upgrade")?.toLowerCase() !== "websocket") {
-    throw new ApiError("upgrade_required", "Connect to this path with a WebSocket.", {
-      headers: { upgrade: "websocket", connection: "upgrade" },
-    });
-  }
+subscribe.get("/subscribe/*", async (c, next) => {
+  if (c.req.header("upgrade")?.toLowerCase() !== "websocket") return next();
   try {
     const url = new URL(c.req.url);
     // From the URL itself: Hono has decoded parts of its path already.
@@ -42,6 +38,13 @@ subscribe.get("/subscribe/*", async (c) => {
     if (error instanceof ApiError && error.code in CLOSE_CODES) return refuse(error);
     throw error;
   }
+});
+
+/** For whoever comes without an upgrade: past the middleware, so that a page of another origin can read the answer. */
+export const subscribeWithoutUpgrade = new Hono<{ Bindings: Env }>().get("/subscribe/*", () => {
+  throw new ApiError("upgrade_required", "Connect to this path with a WebSocket.", {
+    headers: { upgrade: "websocket", connection: "upgrade" },
+  });
 });
 
 function refuse({ code, message }: ApiError): Response {

@@ -1,0 +1,263 @@
+// Who gets in and which keys they may use: over HTTP with the development list, and the list itself.
+
+import { describe, expect, it } from "vitest";
+import developmentList from "../../config/acl.json";
+import { AccessListError, parseAccessList } from "../../worker/access/access-list.ts";
+import { authenticate } from "../../worker/access/authenticate.ts";
+import { ApiError } from "../../worker/errors.ts";
+import { freshKey, get, problem, request, set } from "../client.ts";
+
+const SECRET = "sk-marker-0123456789";
+
+const calls = (key: string) =>
+  [
+    ["POST", "/set", JSON.stringify({ key, value: 1 })],
+    ["GET", `/get?key=${encodeURIComponent(key)}`, undefined],
+    ["POST", "/schema", JSON.stringify({ key, schema: {} })],
+    ["GET", `/schema?key=${encodeURIComponent(key)}`, undefined],
+    ["DELETE", `/schema?key=${encodeURIComponent(key)}`, undefined],
+  ] as const;
+
+function call(
+  [method, path, body]: ReturnType<typeof calls>[number],
+  apiKey: string | null,
+  headers: Record<string, string> = {},
+): Promise<Response> {
+  return request(method, path, { apiKey, headers, ...(body !== undefined && { body }) });
+}
+
+describe("a call", () => {
+  it("without an API key is refused, and changes nothing", async () => {
+    const key = freshKey();
+    const { revision } = await set(key, "before");
+    for (const each of calls(key)) await problem(await call(each, null), "missing_api_key");
+    for (const each of calls(key)) await problem(await call(each, ""), "missing_api_key");
+    expect((await set(key, "after")).revision).toBe(revision + 1);
+  });
+
+  it.each([SECRET, "__proto__", "constructor", "LOCAL_DEV_KEY", "local_dev_key,local_dev_key", "*"])(
+    "with an API key that nobody gave out is refused, and changes nothing: %s",
+    async (apiKey) => {
+      const key = freshKey();
+      const { revision } = await set(key, "before");
+      for (const each of calls(key)) {
+        const { detail } = await problem(await call(each, apiKey), "invalid_api_key");
+        expect(detail).not.toContain(apiKey);
+      }
+      expect((await set(key, "after")).revision).toBe(revision + 1);
+    },
+  );
+
+  it("may carry its API key as a bearer token, in any letters' case of the scheme", async () => {
+    const key = freshKey();
+    await set(key, 1);
+    for (const authorization of ["Bearer local_dev_key", "bearer  local_dev_key", "BEARER local_dev_key "]) {
+      const response = await request("GET", `/get?key=${key}`, { apiKey: null, headers: { authorization } });
+      expect(await response.json()).toMatchObject({ value: 1 });
+    }
+  });
+
+  it("may not carry its API key in another scheme, or in the URL", async () => {
+    for (const authorization of ["local_dev_key", "Basic local_dev_key", "Bearer", "Bearer local_dev_key extra"]) {
+      const response = await request("GET", "/get?key=a", { apiKey: null, headers: { authorization } });
+      await problem(response, "missing_api_key");
+    }
+    await problem(await request("GET", "/get?key=a&x-api-key=local_dev_key", { apiKey: null }), "missing_api_key");
+  });
+
+  it("is its x-api-key's where it carries a bearer token too", async () => {
+    const key = freshKey();
+    const [write] = calls(key);
+    await problem(await call(write, SECRET, { authorization: "Bearer local_dev_key" }), "invalid_api_key");
+    await problem(await call(write, "agent_key_1", { authorization: "Bearer local_dev_key" }), "forbidden");
+    expect(await get(key)).toBe("null");
+    expect((await call(write, "local_dev_key", { authorization: `Bearer ${SECRET}` })).status).toBe(200);
+  });
+
+  it("that is refused for its API key is told nothing about its body", async () => {
+    const response = await request("POST", "/set", { apiKey: null, body: "{" });
+    await problem(response, "missing_api_key");
+  });
+});
+
+describe("agent_key_1", () => {
+  const scopes = developmentList.agent_key_1;
+
+  it.each(scopes)("may do everything with %s", async (key) => {
+    const answers = [];
+    for (const each of calls(key)) answers.push((await call(each, "agent_key_1")).status);
+    expect(answers).toEqual([200, 200, 200, 200, 200]);
+  });
+
+  it.each([
+    "memx:other",
+    "memx:thoughts:2",
+    "memx:quer",
+    "memx:query ",
+    "memx:query:0",
+    "MEMX:QUERY",
+    "*",
+    "memx:*",
+    "__proto__",
+  ])("may do nothing with %s, and changes nothing there", async (key) => {
+    const { revision } = await set(key, "before");
+    const before = await get(key);
+    for (const each of calls(key)) {
+      const { detail } = await problem(await call(each, "agent_key_1"), "forbidden");
+      expect(detail).not.toContain("agent_key_1");
+      expect(detail).not.toContain("before");
+    }
+    expect(await get(key)).toBe(before);
+    expect((await set(key, "after")).revision).toBe(revision + 1);
+  });
+});
+
+describe("an access list", () => {
+  const principal = (listed: unknown) => {
+    const found = parseAccessList({ [SECRET]: listed }).get(SECRET);
+    if (!found) throw new Error("not in the list");
+    return found;
+  };
+
+  it("gives a key with an array of patterns no namespace, and these to read and write", () => {
+    const { namespace, allows } = principal(["agent:*", "note"]);
+    expect(namespace).toBe("");
+    for (const action of ["read", "write"] as const) {
+      expect(["agent:a", "agent:", "note", "agent", "notes", ""].filter((key) => allows(action, key))).toEqual([
+        "agent:a",
+        "agent:",
+        "note",
+      ]);
+    }
+  });
+
+  it("tells reading from writing", () => {
+    const { allows } = principal({ read: ["*"], write: ["mine:*"] });
+    expect(allows("read", "yours:1")).toBe(true);
+    expect(allows("write", "yours:1")).toBe(false);
+    expect(allows("write", "mine:1")).toBe(true);
+  });
+
+  it("allows nothing that it does not name", () => {
+    for (const listed of [[], {}, { read: [] }, { user_id: "a1b2c3d4-e5f6" }]) {
+      const { allows } = principal(listed);
+      expect([allows("read", ""), allows("read", "a"), allows("write", "a")]).toEqual([false, false, false]);
+    }
+    expect(principal({ read: ["*"] }).allows("write", "a")).toBe(false);
+    expect(principal({ write: ["*"] }).allows("read", "a")).toBe(false);
+  });
+
+  it("takes a namespace from the first eight characters of user_id, and matches keys with it", () => {
+    const { namespace, allows } = principal({ read: ["a1b2c3d4:agent:*"], write: [], user_id: "a1b2c3d4-e5f6-7890" });
+    expect(namespace).toBe("a1b2c3d4");
+    expect(allows("read", "agent:x")).toBe(true);
+    expect(allows("read", "a1b2c3d4:agent:x")).toBe(false);
+    expect(allows("read", "other")).toBe(false);
+  });
+
+  it.each([
+    ["😀😁😂🤣😃😄😅😆😉", "😀😁😂🤣😃😄😅😆"],
+    ["short", "short"],
+    ["", ""],
+  ])("counts a user_id in whole characters: %s", (user_id, namespace) => {
+    expect(principal({ user_id }).namespace).toBe(namespace);
+  });
+
+  it("takes any text for an API key", () => {
+    const list = parseAccessList(JSON.parse('{"__proto__":["a"],"constructor":["b"]}'));
+    expect([...list.keys()]).toEqual(["__proto__", "constructor"]);
+    expect(list.get("__proto__")?.allows("read", "a")).toBe(true);
+    expect(list.get("toString")).toBeUndefined();
+  });
+
+  it.each([null, undefined, [], ["a"], "text", 1, true])("has to be an object: %j", (list) => {
+    expect(() => parseAccessList(list)).toThrow(AccessListError);
+  });
+
+  it.each([
+    ["null", null],
+    ["a string", "*"],
+    ["true", true],
+    ["a number", 1],
+    ["a pattern that is no string", ["a", 1]],
+    ["a pattern that is an array", [["*"]]],
+    ["an unknown member", { read: ["*"], writes: ["*"] }],
+    ["a string for patterns", { read: "*" }],
+    ["null for patterns", { write: null }],
+    ["a number for user_id", { read: ["*"], user_id: 12345678 }],
+    ["null for user_id", { read: ["*"], user_id: null }],
+  ])("refuses the whole list for one key's %s, and repeats no API key", (_, listed) => {
+    const parse = () => parseAccessList({ fine: ["*"], [SECRET]: listed });
+    expect(parse).toThrow(AccessListError);
+    expect(parse).toThrow(/API key number 2/);
+    expect(parse).not.toThrow(new RegExp(SECRET));
+  });
+});
+
+describe("the configuration", () => {
+  const headers = (apiKey: string) => new Headers({ "x-api-key": apiKey });
+  const enter = (env: { MEMX_ACL?: string; MEMX_ENV?: string }, apiKey: string) =>
+    authenticate(headers(apiKey), env as Env);
+  const refusal = (env: { MEMX_ACL?: string; MEMX_ENV?: string }, apiKey: string): ApiError => {
+    try {
+      enter(env, apiKey);
+    } catch (error) {
+      if (error instanceof ApiError) return error;
+      throw error;
+    }
+    throw new Error("let in");
+  };
+
+  it("opens to the development list in development", () => {
+    expect(enter({ MEMX_ENV: "development" }, "local_dev_key").allows("write", "a")).toBe(true);
+  });
+
+  it("opens to MEMX_ACL instead where there is one, also in development", () => {
+    const env = { MEMX_ENV: "development", MEMX_ACL: JSON.stringify({ [SECRET]: ["a"] }) };
+    expect(enter(env, SECRET).allows("write", "a")).toBe(true);
+    expect(refusal(env, "local_dev_key").code).toBe("invalid_api_key");
+    expect(enter({ MEMX_ACL: env.MEMX_ACL }, SECRET).allows("write", "b")).toBe(false);
+  });
+
+  it("opens to nobody where there is none, and says what to set", () => {
+    for (const env of [{}, { MEMX_ACL: "" }]) {
+      for (const apiKey of ["local_dev_key", ""]) {
+        const { code, message } = refusal(env, apiKey);
+        expect(code).toBe("auth_unavailable");
+        expect(message).toContain("MEMX_ACL");
+      }
+    }
+  });
+
+  it.each(["production", "Development", "dev", "true", "development ", ""])(
+    "does not open to the development list when MEMX_ENV is %j",
+    (MEMX_ENV) => {
+      expect(refusal({ MEMX_ENV }, "local_dev_key").code).toBe("auth_unavailable");
+    },
+  );
+
+  it.each([
+    ["is cut off", `{"${SECRET}":["*"]`],
+    ["is no JSON", SECRET],
+    ["is an array", `["${SECRET}"]`],
+    ["is null", "null"],
+    ["has scopes of another shape", `{"${SECRET}":"*"}`],
+    ["has one key of another shape among others", `{"local_dev_key":["*"],"${SECRET}":{"read":"*"}}`],
+  ])("opens to nobody when MEMX_ACL %s, not even in development, and repeats nothing of it", (_, MEMX_ACL) => {
+    for (const apiKey of [SECRET, "local_dev_key"]) {
+      const { code, message } = refusal({ MEMX_ACL, MEMX_ENV: "development" }, apiKey);
+      expect(code).toBe("auth_unavailable");
+      expect(message).toContain("MEMX_ACL");
+      expect(message).not.toContain(SECRET);
+    }
+  });
+
+  it("is read again when it changes", () => {
+    const first = { MEMX_ACL: JSON.stringify({ first: ["*"] }) };
+    const second = { MEMX_ACL: JSON.stringify({ second: ["*"] }) };
+    expect(enter(first, "first").allows("read", "a")).toBe(true);
+    expect(refusal(second, "first").code).toBe("invalid_api_key");
+    expect(enter(second, "second").allows("read", "a")).toBe(true);
+    expect(refusal(first, "second").code).toBe("invalid_api_key");
+  });
+});
