@@ -6,7 +6,8 @@ import { describe, expect, it } from "vitest";
 import type { Change } from "../sdk/protocol.ts";
 import { channelName } from "../worker/channel-name.ts";
 import { openStore } from "../worker/store/open-store.ts";
-import { connect, deleteSchema, freshKey, set, setSchema, subscribe } from "./subscriber.ts";
+import { deleteSchema, freshKey, set, setSchema, setText } from "./client.ts";
+import { connect, subscribe } from "./subscriber.ts";
 
 const channelOf = (key: string) => env.CHANNEL.getByName(channelName("", key));
 const storeObject = () => env.EMBEDDED_STORE.getByName("namespace:");
@@ -41,7 +42,7 @@ describe("a plain subscriber", () => {
   it("receives the value's text exactly as it was written", async () => {
     const key = freshKey();
     const subscriber = await subscribe(key);
-    await set(key, undefined, '{"n":9007199254740993, "f":1.0,"s":"\\u2028"}');
+    await setText(key, '{"n":9007199254740993, "f":1.0,"s":"\\u2028"}');
     await subscriber.take(1);
     expect(subscriber.texts[0]).toContain('"value":{"n":9007199254740993, "f":1.0,"s":"\\u2028"}');
   });

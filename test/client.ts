@@ -37,14 +37,25 @@ export function request(
 
 /** Writes the JSON text as the key's value. */
 export async function setText(key: string, value: string): Promise<Written> {
-  const response = await request("POST", "/set", { body: `{"key":${JSON.stringify(key)},"value":${value}}` });
+  return ok(await request("POST", "/set", { body: `{"key":${JSON.stringify(key)},"value":${value}}` }));
+}
+
+export function set(key: string, value: unknown): Promise<Written> {
+  return setText(key, JSON.stringify(value));
+}
+
+async function ok<T>(response: Response): Promise<T> {
   const text = await response.text();
   expect(response.status, text).toBe(200);
   return JSON.parse(text);
 }
 
-export function set(key: string, value: unknown): Promise<Written> {
-  return setText(key, JSON.stringify(value));
+export async function setSchema(key: string, schema: unknown): Promise<{ ok: boolean; revision: number }> {
+  return ok(await request("POST", "/schema", { body: JSON.stringify({ key, schema }) }));
+}
+
+export async function deleteSchema(key: string): Promise<{ ok: boolean; revision: number }> {
+  return ok(await request("DELETE", `/schema?key=${encodeURIComponent(key)}`));
 }
 
 /** The whole answer of a read, as text. */

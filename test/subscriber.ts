@@ -1,9 +1,8 @@
-// A subscriber and a writer for tests: what an agent would do, over real HTTP and WebSocket.
+// A subscriber for tests: what an agent would see over a real WebSocket.
 
 import { exports } from "cloudflare:workers";
 import { expect } from "vitest";
-
-const API_KEY = "local_dev_key";
+import { set, setSchema } from "./client.ts";
 
 export type Event = {
   readonly event: string;
@@ -13,33 +12,6 @@ export type Event = {
   readonly revision: number;
   readonly previous: number;
 };
-
-export const freshKey = () => `test:${crypto.randomUUID()}`;
-
-async function call(path: string, init: RequestInit = {}): Promise<{ revision: number; ts: number }> {
-  const headers = { "x-api-key": API_KEY, "content-type": "application/json" };
-  const response = await exports.default.fetch(`http://memx${path}`, { ...init, headers });
-  const text = await response.text();
-  expect(response.status, text).toBe(200);
-  return JSON.parse(text);
-}
-
-/** Writes `value`, or the JSON text given instead. */
-export function set(key: string, value: unknown, text = JSON.stringify(value)) {
-  return call("/set", { method: "POST", body: `{"key":${JSON.stringify(key)},"value":${text}}` });
-}
-
-export function get(key: string) {
-  return call(`/get?key=${encodeURIComponent(key)}`);
-}
-
-export function setSchema(key: string, schema: unknown) {
-  return call("/schema", { method: "POST", body: JSON.stringify({ key, schema }) });
-}
-
-export function deleteSchema(key: string) {
-  return call(`/schema?key=${encodeURIComponent(key)}`, { method: "DELETE" });
-}
 
 export async function connect(path: string, headers: HeadersInit) {
   const response = await exports.default.fetch(`http://memx${path}`, {
@@ -56,7 +28,7 @@ export async function connect(path: string, headers: HeadersInit) {
 export async function subscribe(key: string, { event }: { event?: string } = {}) {
   // "." and ".." can not stand in a path.
   const path = /^\.{1,2}$/.test(key) ? `/subscribe?key=${key}&` : `/subscribe/${encodeURIComponent(key)}?`;
-  const { socket, texts } = await connect(`${path}${event ? `event=${event}` : ""}`, { "x-api-key": API_KEY });
+  const { socket, texts } = await connect(`${path}${event ? `event=${event}` : ""}`, { "x-api-key": "local_dev_key" });
   let taken = 0;
   const events = () => texts.filter((text) => text !== "pong").map((text) => JSON.parse(text) as Event);
   return {
