@@ -9,7 +9,7 @@ export const LIMITS = {
   maxSchemaBytes: 64 * 1024,
   /** Bytes of a request body: a batch of values, and nothing that could fill an isolate. */
   maxBodyBytes: 1024 * 1024,
-  /** Levels of arrays and objects in any JSON sent. Bounds every recursion over a value. */
+  /** Levels of arrays and objects in a value or schema. Bounds every recursion over it. */
   maxJsonDepth: 64,
   /** Changes of a namespace that its log keeps, so that a late channel or subscriber can catch up. */
   logLength: 1_000,

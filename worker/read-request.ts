@@ -85,7 +85,8 @@ function decodeUtf8(bytes: ArrayBuffer): string {
 
 function parseBody(text: string): JsonDocument {
   try {
-    return parseJsonText(text, { maxDepth: LIMITS.maxJsonDepth });
+    // The body's own object is a level above the value's.
+    return parseJsonText(text, { maxDepth: LIMITS.maxJsonDepth + 1 });
   } catch (error) {
     if (error instanceof JsonTextError) throw new ApiError("invalid_request", `The body ${error.message}.`);
     throw error;

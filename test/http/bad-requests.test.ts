@@ -149,7 +149,7 @@ describe("a body is refused", () => {
       "invalid_request",
       (key) => post("/set", withValue(key, `["${SECRET}",${"9".repeat(400)}]`)),
     ],
-    ["that is 65 levels deep", "invalid_request", (key) => post("/set", withValue(key, nested(64)))],
+    ["that is 66 levels deep, its value 65", "invalid_request", (key) => post("/set", withValue(key, nested(65)))],
     ["that opens 100,000 arrays", "invalid_request", () => post("/set", "[".repeat(100_000))],
     ["that is 100,000 arrays in each other", "invalid_request", () => post("/set", nested(100_000))],
     ["with 100,000 arrays in each other", "invalid_request", (key) => post("/set", withValue(key, nested(100_000)))],
@@ -329,7 +329,7 @@ describe("at its limit, a request is accepted", () => {
   });
 
   it.each<[string, (key: string) => string]>([
-    ["a body of 64 levels", (key) => withValue(key, nested(63))],
+    ["a value of 64 levels", (key) => withValue(key, nested(64))],
     ["a value of 256 KiB", (key) => withValue(key, stringOfBytes(LIMITS.maxValueBytes))],
     ["a body of 1 MiB", (key) => withValue(key, `"${SECRET}"`).padEnd(LIMITS.maxBodyBytes)],
   ])("%s", async (_, body) => {

@@ -2,19 +2,12 @@
 
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
-import { freshKey, get, getText, problem, request, set, setText } from "../client.ts";
+import { freshKey, get, getText, problem, request, set, setSchema, setText } from "../client.ts";
 
 const path = (key: string) => `/schema?key=${encodeURIComponent(key)}`;
 
 function setSchemaText(key: string, schema: string): Promise<Response> {
   return request("POST", "/schema", { body: `{"key":${JSON.stringify(key)},"schema":${schema}}` });
-}
-
-async function setSchema(key: string, schema: unknown): Promise<number> {
-  const response = await setSchemaText(key, JSON.stringify(schema));
-  const answer = (await response.json()) as { ok: boolean; revision: number };
-  expect(response.status, JSON.stringify(answer)).toBe(200);
-  return answer.revision;
 }
 
 function write(key: string, value: unknown): Promise<Response> {
@@ -32,7 +25,7 @@ describe("a schema", () => {
 
   it("is read with its key and revision", async () => {
     const key = freshKey();
-    const revision = await setSchema(key, { type: "number" });
+    const { revision } = await setSchema(key, { type: "number" });
     const response = await request("GET", path(key));
     expect(response.headers.get("content-type")).toBe("application/json");
     expect(await response.json()).toEqual({ key, schema: { type: "number" }, revision });
@@ -40,7 +33,7 @@ describe("a schema", () => {
 
   it("is gone once it is deleted", async () => {
     const key = freshKey();
-    const revision = await setSchema(key, { type: "number" });
+    const { revision } = await setSchema(key, { type: "number" });
     const response = await request("DELETE", path(key));
     expect(response.status).toBe(200);
     expect(await response.json()).toEqual({ ok: true, revision: revision + 1 });
@@ -204,7 +197,7 @@ describe("a schema that can not be used", () => {
     ["a dynamic reference", '{"$dynamicRef":"#a"}', ["/$dynamicRef"]],
   ])("is refused, saying where: %s", async (_, text, paths) => {
     const key = freshKey();
-    const revision = await setSchema(key, { type: "number" });
+    const { revision } = await setSchema(key, { type: "number" });
     const before = await (await request("GET", path(key))).text();
     const { errors = [] } = await problem(await setSchemaText(key, text), "invalid_schema");
     expect([...new Set(errors.map(({ path }) => path))].toSorted()).toEqual(paths);
