@@ -42,7 +42,11 @@ async function freePort(): Promise<number> {
 
 export async function start(command: string, args: readonly string[]): Promise<Server> {
   const port = await freePort();
-  const child = spawn(command, [...args, "--port", String(port), "--persist-to", data], { detached: true });
+  const child = spawn(command, [...args, "--port", String(port), "--persist-to", data], {
+    detached: true,
+    // As on a machine that has never seen wrangler.
+    env: { ...process.env, XDG_CONFIG_HOME: data },
+  });
   started.push(child);
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => (output += chunk));
