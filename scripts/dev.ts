@@ -25,9 +25,9 @@ const wrangler = spawn(
   ],
   {
     stdio: ["ignore", "inherit", "inherit"],
-    // The request.cf lookup and the banner's version check; with usage figures, off in wrangler.toml, all that would
-    // use the internet.
+    // Usage figures, the request.cf lookup, and the banner with its version check are all that would use the internet.
     env: {
+      WRANGLER_SEND_METRICS: "false",
       CLOUDFLARE_CF_FETCH_ENABLED: "false",
       WRANGLER_HIDE_BANNER: "true",
       ...process.env,
