@@ -29,7 +29,9 @@ export class Channel extends DurableObject<Env> {
     const event = query.get("event") as EventFilter;
     return this.#inTurn(async () => {
       // From here on the store says `watched`, so a later change can not be applied without a word to this channel.
-      const head = await this.#store.watch(namespace, key);
+      const token = crypto.randomUUID();
+      this.ctx.storage.kv.put("watch", token);
+      const head = await this.#store.watch(namespace, key, token);
       if (this.#sockets().length > 0) await this.#catchUp(namespace, key, head);
       this.#advance(Math.max(head, this.#cursor));
       const { 0: client, 1: server } = new WebSocketPair();
@@ -42,7 +44,7 @@ export class Channel extends DurableObject<Env> {
   async publish(namespace: string, change: Change): Promise<void> {
     return this.#inTurn(async () => {
       if (change.revision <= this.#cursor) return;
-      if (this.#sockets().length === 0) return this.#store.unwatch(namespace, change.key);
+      if (this.#sockets().length === 0) return this.#unwatch(namespace, change.key);
       if (change.previous <= this.#cursor) return this.#broadcast(change);
       await this.#catchUp(namespace, change.key, change.revision);
       // The log may have let go of it while this channel was away.
@@ -67,6 +69,12 @@ export class Channel extends DurableObject<Env> {
       // Its caller was told; the next step does not depend on it.
     });
     return result;
+  }
+
+  // By token, so that one whose object died while it was under way can not end the watch of its successor.
+  async #unwatch(namespace: string, key: string): Promise<void> {
+    const token = this.ctx.storage.kv.get<string>("watch");
+    if (token !== undefined) await this.#store.unwatch(namespace, key, token);
   }
 
   /** Sends what the log still holds between the cursor and `revision`. */

@@ -44,12 +44,12 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
     return this.#tables.log(key, after);
   }
 
-  async watch(key: string): Promise<number> {
-    return this.#tables.setWatched(key, true);
+  async watch(key: string, token: string): Promise<number> {
+    return this.#tables.watch(key, token);
   }
 
-  async unwatch(key: string): Promise<void> {
-    this.#tables.setWatched(key, false);
+  async unwatch(key: string, token: string): Promise<void> {
+    this.#tables.unwatch(key, token);
   }
 
   async ping(): Promise<void> {}

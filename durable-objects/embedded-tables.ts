@@ -10,14 +10,14 @@ import { changeOf, type Entry, type LogSlice, type Operation, type StoredSchema 
  *
  * `entries` keeps a row for every key that was ever written or watched. A deleted value leaves its `ts` and revisions
  * (the tombstone). `revision` is the key's last change of any kind, `value_revision` and `schema_revision` those of
- * what stands now, 0 for nothing. Times are whole microseconds. In `log` the large column is last, so that scanning
+ * what stands now, 0 for nothing. `watcher` is the token of the last `watch`, if nobody has ended it. Times are whole microseconds. In `log` the large column is last, so that scanning
  * the others does not read it.
  */
 const MIGRATIONS = [
   `CREATE TABLE entries (
      key TEXT PRIMARY KEY,
      revision INTEGER NOT NULL DEFAULT 0,
-     watched INTEGER NOT NULL DEFAULT 0,
+     watcher TEXT,
      ts_us INTEGER NOT NULL DEFAULT 0,
      value_revision INTEGER NOT NULL DEFAULT 0,
      schema_revision INTEGER NOT NULL DEFAULT 0,
@@ -40,13 +40,13 @@ const LOG_SLICE_CHARS = 4 * 1024 * 1024;
 
 type Row = {
   revision: number;
-  watched: number;
+  watcher: string | null;
   ts_us: number;
   value_revision: number;
   schema_revision: number;
 };
 
-const ABSENT: Row = { revision: 0, watched: 0, ts_us: 0, value_revision: 0, schema_revision: 0 };
+const ABSENT: Row = { revision: 0, watcher: null, ts_us: 0, value_revision: 0, schema_revision: 0 };
 
 export class EmbeddedTables {
   readonly #sql: SqlStorage;
@@ -120,16 +120,21 @@ export class EmbeddedTables {
   }
 
   /** Answers the revision of the key's last change. */
-  setWatched(key: string, watched: boolean): number {
-    const [row] = this.#sql
+  watch(key: string, token: string): number {
+    return this.#sql
       .exec<{ revision: number }>(
-        `INSERT INTO entries (key, watched) VALUES (?, ?)
-         ON CONFLICT (key) DO UPDATE SET watched = excluded.watched RETURNING revision`,
+        `INSERT INTO entries (key, watcher) VALUES (?, ?)
+         ON CONFLICT (key) DO UPDATE SET watcher = excluded.watcher RETURNING revision`,
         key,
-        Number(watched),
+        token,
       )
-      .toArray();
-    return row?.revision ?? 0;
+      .one().revision;
+  }
+
+  unwatch(key: string, token: string): void {
+    this.#sql.exec("UPDATE entries SET watcher = NULL WHERE key = ? AND watcher = ?", key, token);
+    // Of a key that was never written nothing is left to keep.
+    this.#sql.exec("DELETE FROM entries WHERE key = ? AND revision = 0 AND watcher IS NULL", key);
   }
 
   #applyOne(operation: Operation, nowUs: number): EmbeddedVersion | null {
@@ -180,12 +185,12 @@ export class EmbeddedTables {
     }
     const version = { revision, previous: row.revision, ts: seconds(tsUs) };
     this.#append(changeOf(operation, version), tsUs);
-    return { ...version, watched: row.watched === 1 };
+    return { ...version, watched: row.watcher !== null };
   }
 
   #row(key: string): Row {
     const [row] = this.#sql
-      .exec<Row>("SELECT revision, watched, ts_us, value_revision, schema_revision FROM entries WHERE key = ?", key)
+      .exec<Row>("SELECT revision, watcher, ts_us, value_revision, schema_revision FROM entries WHERE key = ?", key)
       .toArray();
     return row ?? ABSENT;
   }

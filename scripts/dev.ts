@@ -12,6 +12,11 @@ const { values } = parseArgs({
 });
 const address = `http://${values.ip}:${values.port}`;
 
+if (await health()) {
+  console.error(`Something answers on ${address} already: end it, or choose another port with -- --port 8123.`);
+  process.exit(1);
+}
+
 const wrangler = spawn(
   // This Node rather than the machine's, which may be too old.
   process.execPath,
@@ -41,17 +46,17 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal
 const parent = process.ppid;
 setInterval(() => process.ppid === parent || wrangler.kill("SIGTERM"), 500).unref();
 
-while (!(await answers())) await new Promise((resolve) => setTimeout(resolve, 200));
+while (!(await health())?.ok) await new Promise((resolve) => setTimeout(resolve, 200));
 console.log(`
 memX is ready on ${address}   API key: local_dev_key   reference: ${address}/docs
 
   curl ${address}/set -H 'x-api-key: local_dev_key' -H 'content-type: application/json' -d '{"key":"agent:goal","value":{"x":1}}'
 `);
 
-async function answers(): Promise<boolean> {
+async function health(): Promise<Response | undefined> {
   try {
-    return (await fetch(`${address}/health`)).ok;
+    return await fetch(`${address}/health`);
   } catch {
-    return false;
+    return undefined;
   }
 }

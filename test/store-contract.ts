@@ -106,14 +106,23 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
 
     it("says of each change whether its key is watched, and answers a watcher where the key stands", async () => {
       expect((await set("a", "1"))?.watched).toBe(false);
-      expect(await store.watch(namespace, "a")).toBe(1);
-      expect(await store.watch(namespace, "never written")).toBe(0);
+      expect(await store.watch(namespace, "a", "first")).toBe(1);
+      expect(await store.watch(namespace, "never written", "first")).toBe(0);
       expect((await set("a", "2"))?.watched).toBe(true);
       expect((await set("b", "2"))?.watched).toBe(false);
       expect(await store.readEntry(namespace, "never written")).toBeNull();
       expect((await apply({ op: "schema_set", key: "a", schema: "true" }))?.watched).toBe(true);
-      await store.unwatch(namespace, "a");
+      await store.unwatch(namespace, "a", "first");
       expect((await set("a", "3", 4))?.watched).toBe(false);
+    });
+
+    it("does not let the end of an earlier watch, however late it comes, end a later one", async () => {
+      await store.watch(namespace, "a", "first");
+      await store.watch(namespace, "a", "second");
+      await store.unwatch(namespace, "a", "first");
+      expect((await set("a", "1"))?.watched).toBe(true);
+      await store.unwatch(namespace, "a", "second");
+      expect((await set("a", "2"))?.watched).toBe(false);
     });
 
     it("reads a key's log from any revision on", async () => {

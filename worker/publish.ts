@@ -6,11 +6,25 @@ import { channelName } from "./channel-name.ts";
 import type { AppliedChange } from "./store/store.ts";
 
 const MAX_ATTEMPTS = 4;
-const FIRST_DELAY_MS = 50;
+const MAX_FIRST_DELAY_MS = 100;
 
-/** Tells the key's channel, if anyone is there, without keeping the caller waiting. */
-export function announce(c: Context<{ Bindings: Env }>, namespace: string, { change, watched }: AppliedChange): void {
-  if (watched) c.executionCtx.waitUntil(publish(c.env, namespace, change));
+/**
+ * The outcome of a write, of which the key's channel is told if anyone is there. The caller does not wait for that,
+ * and may hang up: the platform then ends its handler, but not what was handed to `waitUntil` before.
+ */
+export function announced<T extends AppliedChange | null>(
+  c: Context<{ Bindings: Env }>,
+  namespace: string,
+  write: Promise<T>,
+): Promise<T> {
+  const announcement = write.then(
+    (applied) => (applied?.watched ? publish(c.env, namespace, applied.change) : undefined),
+    () => {
+      // Nothing was written, and the caller is told why.
+    },
+  );
+  c.executionCtx.waitUntil(announcement);
+  return write;
 }
 
 /** Resolves when the channel has the change, or nothing more can be done here: the channel finds its gaps itself. */
@@ -20,12 +34,13 @@ async function publish(env: Env, namespace: string, change: Change): Promise<voi
       // A stub that has failed stays broken, so each attempt takes a new one.
       return await env.CHANNEL.getByName(channelName(namespace, change.key)).publish(namespace, change);
     } catch (cause) {
-      const { retryable, overloaded } = cause as { retryable?: boolean; overloaded?: boolean };
-      if (attempt === MAX_ATTEMPTS || !retryable || overloaded) {
-        console.warn({ event: "publish_failed", revision: change.revision, attempt, retryable, overloaded });
+      // Whatever it was, a change that the channel has by now is dropped there; only an overloaded one is left alone.
+      const { overloaded } = cause as { overloaded?: boolean };
+      if (attempt === MAX_ATTEMPTS || overloaded) {
+        console.warn({ event: "publish_failed", revision: change.revision, attempt, cause });
         return;
       }
-      await scheduler.wait(FIRST_DELAY_MS * 2 ** attempt * Math.random());
+      await scheduler.wait(MAX_FIRST_DELAY_MS * 2 ** (attempt - 1) * Math.random());
     }
   }
 }

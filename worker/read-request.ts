@@ -44,7 +44,8 @@ export async function readBody<T extends { key: string }>(
  * @throws {ApiError} `too_large`
  */
 export function limitText(members: JsonDocument["members"], name: string, maxBytes: number): JsonText {
-  const text = members.get(name) ?? "null";
+  const text = members.get(name);
+  if (text === undefined) throw new Error(`the body was not checked to have "${name}"`);
   if (utf8Length(text) > maxBytes)
     throw new ApiError("too_large", `The ${name} is larger than ${maxBytes} bytes of JSON.`);
   return text;

@@ -31,7 +31,7 @@ export function killGroup(pid: number | undefined): void {
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
   const address = server.address();
@@ -40,16 +40,28 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
+/** A folder of the test's own, gone after it. */
+export function dataFolder(): string {
+  return data;
+}
+
+/** A process in a group of its own, ended after the test. */
+export function startProcess(command: string, args: readonly string[]): ChildProcess {
+  // As on a machine that has never seen wrangler.
+  const child = spawn(command, args, { detached: true, env: { ...process.env, XDG_CONFIG_HOME: data } });
+  started.push(child);
+  return child;
+}
+
 export async function start(command: string, args: readonly string[]): Promise<Server> {
   const port = await freePort();
-  const child = spawn(command, [...args, "--port", String(port), "--persist-to", data], {
-    detached: true,
-    // As on a machine that has never seen wrangler.
-    env: { ...process.env, XDG_CONFIG_HOME: data },
-  });
-  started.push(child);
+  const child = startProcess(command, [...args, "--port", String(port), "--persist-to", data]);
   let output = "";
-  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => (output += chunk));
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on("data", (chunk) => {
+      output += chunk;
+    });
+  }
   await expect.poll(() => output, { timeout: 40_000, interval: 100 }).toContain("memX is ready on");
   return { process: child, url: `http://127.0.0.1:${port}`, output: () => output };
 }

@@ -1,5 +1,6 @@
 // `npm run dev` as people run it: a process that listens, is killed, and is started again.
 
+import { spawnSync } from "node:child_process";
 import { expect, it } from "vitest";
 import { killGroup, start, startDev } from "./dev-server.ts";
 
@@ -34,4 +35,12 @@ it("ends when the process that started it was killed", async () => {
       () => false,
     );
   await expect.poll(answers, { timeout: 20_000, interval: 200 }).toBe(false);
+});
+
+it("does not say it is ready on a port where something else answers, but says what to do", async () => {
+  const { url } = await startDev();
+  const second = spawnSync(process.execPath, ["scripts/dev.ts", "--port", new URL(url).port], { encoding: "utf8" });
+  expect(second.status).toBe(1);
+  expect(second.stderr).toContain("choose another port");
+  expect(second.stdout).not.toContain("ready");
 });

@@ -6,12 +6,12 @@ import { authenticate } from "../access/authenticate.ts";
 import { authorize } from "../access/principal.ts";
 import { ApiError } from "../errors.ts";
 import { jsonAnswer } from "../json-answer.ts";
-import { announce } from "../publish.ts";
+import { announced } from "../publish.ts";
 import { limitText, readBody, readQuery } from "../read-request.ts";
 import { keyQuery, schemaRequest } from "../requests.ts";
 import { checkSchema } from "../schemas/check-schema.ts";
 import { openStore } from "../store/open-store.ts";
-import type { Operation } from "../store/store.ts";
+import type { AppliedChange, Operation, WriteOutcome } from "../store/store.ts";
 
 export const schemas = new Hono<{ Bindings: Env }>();
 
@@ -43,9 +43,12 @@ schemas.delete("/schema", async (c) => {
 });
 
 async function write(c: Context<{ Bindings: Env }>, namespace: string, operation: Operation): Promise<Response> {
-  const outcome = await openStore(c.env).write(namespace, [operation]);
-  const applied = outcome.outcome === "applied" ? outcome.results[0] : undefined;
+  const write = openStore(c.env).write(namespace, [operation]);
+  const applied = await announced(c, namespace, write.then(onlyResult));
   if (!applied) throw new ApiError("not_found", "Schema not found.");
-  announce(c, namespace, applied);
   return c.json({ ok: true, revision: applied.change.revision });
+}
+
+function onlyResult(outcome: WriteOutcome): AppliedChange | null {
+  return outcome.outcome === "applied" ? (outcome.results[0] ?? null) : null;
 }

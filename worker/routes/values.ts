@@ -5,7 +5,7 @@ import { LIMITS } from "../../config/limits.ts";
 import { authenticate } from "../access/authenticate.ts";
 import { authorize } from "../access/principal.ts";
 import { jsonAnswer } from "../json-answer.ts";
-import { announce } from "../publish.ts";
+import { announced } from "../publish.ts";
 import { limitText, readBody, readQuery } from "../read-request.ts";
 import { keyQuery, setRequest } from "../requests.ts";
 import { openStore } from "../store/open-store.ts";
@@ -19,9 +19,8 @@ values.post("/set", async (c) => {
   const { key, value } = body;
   authorize(principal, "write", key);
   const text = limitText(members, "value", LIMITS.maxValueBytes);
-  const applied = await writeValue(openStore(c.env), principal.namespace, { key, value, text });
-  announce(c, principal.namespace, applied);
-  const { revision, ts } = applied.change;
+  const write = writeValue(openStore(c.env), principal.namespace, { key, value, text });
+  const { revision, ts } = (await announced(c, principal.namespace, write)).change;
   return c.json({ ok: true, updated: true, revision, ts });
 });
 

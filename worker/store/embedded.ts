@@ -25,8 +25,8 @@ export interface EmbeddedObject {
   readEntry(key: string): Promise<Entry | null>;
   readSchema(key: string): Promise<StoredSchema | null>;
   readLog(key: string, after: number): Promise<LogSlice>;
-  watch(key: string): Promise<number>;
-  unwatch(key: string): Promise<void>;
+  watch(key: string, token: string): Promise<number>;
+  unwatch(key: string, token: string): Promise<void>;
   ping(): Promise<void>;
 }
 
@@ -56,8 +56,8 @@ export function createEmbeddedStore(objects: Env["EMBEDDED_STORE"]): Store {
     readEntry: (namespace, key) => call(namespace, (object) => object.readEntry(key)),
     readSchema: (namespace, key) => call(namespace, (object) => object.readSchema(key)),
     readLog: (namespace, key, after) => call(namespace, (object) => object.readLog(key, after)),
-    watch: (namespace, key) => call(namespace, (object) => object.watch(key)),
-    unwatch: (namespace, key) => call(namespace, (object) => object.unwatch(key)),
+    watch: (namespace, key, token) => call(namespace, (object) => object.watch(key, token)),
+    unwatch: (namespace, key, token) => call(namespace, (object) => object.unwatch(key, token)),
     ping: () => call("", (object) => object.ping()),
   };
 }

@@ -83,9 +83,10 @@ export interface Store {
   readLog(namespace: string, key: string, after: number): Promise<LogSlice>;
 
   /** From now on applied changes of `key` say `watched`. Answers the revision of its last change so far, 0 for none. */
-  watch(namespace: string, key: string): Promise<number>;
+  watch(namespace: string, key: string, token: string): Promise<number>;
 
-  unwatch(namespace: string, key: string): Promise<void>;
+  /** Ends that, unless another `watch` came after the one with this token, however late this call arrives. */
+  unwatch(namespace: string, key: string, token: string): Promise<void>;
 
   /** Resolves if the store answers. */
   ping(): Promise<void>;
