@@ -6,8 +6,8 @@ import { EVENT_FILTERS } from "../sdk/protocol.ts";
 import { compileSchema, type ValueCheck } from "./schemas/compile-schema.ts";
 import type { JsonSchema } from "./schemas/json-schema.ts";
 
-/** A request's JSON Schema, its check, and the type of what passed it. */
-export type RequestShape<T> = { readonly schema: JSONSchema; readonly check: ValueCheck; readonly example?: T };
+/** A request's JSON Schema, its check, and, never there at run time, the type of what passed it. */
+export type RequestShape<T> = { readonly schema: JSONSchema; readonly check: ValueCheck; readonly passed?: T };
 
 function defineRequest<const S extends Exclude<JSONSchema, boolean>>(schema: S): RequestShape<FromSchema<S>> {
   return { schema, check: compileSchema(schema as JsonSchema) };
