@@ -8,10 +8,10 @@ import { changeOf, type Entry, type LogSlice, type Operation, type StoredSchema 
 /**
  * Each entry takes the tables from its index to the next version. Never edit one that was released: add another.
  *
- * `entries` keeps a row for every key that was ever written or watched. A deleted value leaves its `ts` and revisions
+ * `entries` keeps a row for every key that was ever written or is watched. A deleted value leaves its `ts` and revisions
  * (the tombstone). `revision` is the key's last change of any kind, `value_revision` and `schema_revision` those of
- * what stands now, 0 for nothing. `watcher` is the token of the last `watch`, if nobody has ended it. Times are whole microseconds. In `log` the large column is last, so that scanning
- * the others does not read it.
+ * what stands now, 0 for nothing. `watcher` is the token of the last `watch`, if nobody has ended it. Times are whole
+ * microseconds. In `log` the large column is last, so that scanning the others does not read it.
  */
 const MIGRATIONS = [
   `CREATE TABLE entries (

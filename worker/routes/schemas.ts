@@ -23,7 +23,7 @@ schemas.post("/schema", async (c) => {
   const text = limitText(members, "schema", LIMITS.maxSchemaBytes);
   const errors = checkSchema(schema);
   if (errors.length > 0) throw new ApiError("invalid_schema", "Invalid schema.", { errors });
-  return write(c, principal.namespace, { op: "schema_set", key, schema: text });
+  return answerChange(c, principal.namespace, { op: "schema_set", key, schema: text });
 });
 
 schemas.get("/schema", async (c) => {
@@ -39,10 +39,11 @@ schemas.delete("/schema", async (c) => {
   const principal = authenticate(c.req.raw.headers, c.env);
   const { key } = readQuery(new URL(c.req.url), keyQuery);
   authorize(principal, "write", key);
-  return write(c, principal.namespace, { op: "schema_delete", key });
+  return answerChange(c, principal.namespace, { op: "schema_delete", key });
 });
 
-async function write(c: Context<{ Bindings: Env }>, namespace: string, operation: Operation): Promise<Response> {
+/** Applies the operation and answers with its revision, or with 404 where there was nothing to change. */
+async function answerChange(c: Context<{ Bindings: Env }>, namespace: string, operation: Operation): Promise<Response> {
   const write = openStore(c.env).write(namespace, [operation]);
   const applied = await announced(c, namespace, write.then(onlyResult));
   if (!applied) throw new ApiError("not_found", "Schema not found.");
