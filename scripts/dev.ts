@@ -1,21 +1,37 @@
 // `npm run dev`: memX on wrangler dev, for people. Adds what makes a local run quiet and open to config/acl.json, and
-// passes every argument on. Ends when whoever started it does, so that no server is left behind on the port.
+// passes every argument on. With --redis (`npm run dev:redis`) the store is the Redis at REDIS_URL, through a bridge in
+// this process. Ends when whoever started it does, so that no server is left behind on the port.
 
 import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
+import { startRedisBridge, withoutPassword } from "./redis-bridge.ts";
 
 const { values } = parseArgs({
   strict: false,
-  options: { port: { type: "string", default: "8000" }, ip: { type: "string", default: "127.0.0.1" } },
+  options: {
+    port: { type: "string", default: "8000" },
+    ip: { type: "string", default: "127.0.0.1" },
+    redis: { type: "boolean", default: false },
+  },
 });
 const address = `http://${values.ip}:${values.port}`;
+const redisUrl = process.env.REDIS_URL || "redis://127.0.0.1:6379/0";
+const token = randomBytes(24).toString("base64url");
 
-if (await health()) {
+if (await answer("/health")) {
   console.error(`Something answers on ${address} already: end it, or choose another port with -- --port 8123.`);
   process.exit(1);
 }
+
+const bridge = values.redis
+  ? await startRedisBridge({ redisUrl, token, port: 0 }).catch((error) => {
+      console.error(error.message);
+      process.exit(1);
+    })
+  : undefined;
 
 const wrangler = spawn(
   // This Node rather than the machine's, which may be too old.
@@ -25,8 +41,9 @@ const wrangler = spawn(
     "dev",
     "--var",
     "MEMX_ENV:development",
+    ...(bridge ? ["--var", `UPSTASH_REDIS_REST_URL:${bridge.url}`, "--var", `UPSTASH_REDIS_REST_TOKEN:${token}`] : []),
     "--show-interactive-dev-session=false",
-    ...process.argv.slice(2),
+    ...process.argv.slice(2).filter((arg) => arg !== "--redis"),
   ],
   {
     stdio: ["ignore", "inherit", "inherit"],
@@ -39,23 +56,29 @@ const wrangler = spawn(
     },
   },
 );
-wrangler.on("exit", (code) => process.exit(code ?? 1));
+wrangler.on("exit", async (code) => {
+  await bridge?.close();
+  process.exit(code ?? 1);
+});
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => wrangler.kill("SIGTERM"));
 
 const parent = process.ppid;
 setInterval(() => process.ppid === parent || wrangler.kill("SIGTERM"), 500).unref();
 
-while (!(await health())?.ok) await new Promise((resolve) => setTimeout(resolve, 200));
+while (!(await answer("/health"))?.ok) await new Promise((resolve) => setTimeout(resolve, 200));
+// A MEMX_ACL in .dev.vars takes the place of config/acl.json, and may not know this key.
+const open = (await answer("/get?key=agent:goal", { "x-api-key": "local_dev_key" }))?.ok;
+const key = open ? "local_dev_key" : "YOUR_API_KEY";
 console.log(`
-memX is ready on ${address}   API key: local_dev_key   reference: ${address}/docs
-
-  curl ${address}/set -H 'x-api-key: local_dev_key' -H 'content-type: application/json' -d '{"key":"agent:goal","value":{"x":1}}'
+memX is ready on ${address}   API key: ${open ? key : "as in MEMX_ACL"}   reference: ${address}/docs
+${bridge ? `Its store is the Redis at ${withoutPassword(redisUrl)}.\n` : ""}
+  curl ${address}/set -H 'x-api-key: ${key}' -H 'content-type: application/json' -d '{"key":"agent:goal","value":{"x":1}}'
 `);
 
-async function health(): Promise<Response | undefined> {
+async function answer(path: string, headers: Record<string, string> = {}): Promise<Response | undefined> {
   try {
-    return await fetch(`${address}/health`);
+    return await fetch(address + path, { headers });
   } catch {
     return undefined;
   }

@@ -1,0 +1,463 @@
+// The bridge over a real Redis: through the client that memX uses, and over HTTP where a client would hide the answer.
+
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer, connect as openSocket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Redis } from "@upstash/redis";
+import { createClient, RESP_TYPES } from "redis";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
+import { startRedisBridge } from "../../scripts/redis-bridge.ts";
+import { freePort } from "../free-port.ts";
+import { type RedisServer, startRedisServer } from "../redis-server.ts";
+
+const TOKEN = "the-token";
+let redis: RedisServer;
+let url: string;
+let closeBridge: () => Promise<void>;
+
+beforeAll(async () => {
+  redis = await startRedisServer();
+  ({ url, close: closeBridge } = await startRedisBridge({ redisUrl: redis.url, token: TOKEN, port: 0 }));
+});
+
+afterAll(async () => {
+  await closeBridge?.();
+  await redis?.stop();
+});
+
+let keys = 0;
+const freshKey = () => `key-${++keys}`;
+
+type Reply = { status: number; body: unknown };
+
+async function post(path: string, body: unknown, headers: Record<string, string> = {}, base = url): Promise<Reply> {
+  const response = await fetch(base + path, {
+    method: "POST",
+    headers: { authorization: `Bearer ${TOKEN}`, ...headers },
+    body: typeof body === "string" || body instanceof Uint8Array ? (body as string) : JSON.stringify(body),
+  });
+  return { status: response.status, body: await response.json() };
+}
+
+const result = (value: unknown) => ({ status: 200, body: { result: value } });
+const error = (status: number, message: unknown) => ({ status, body: { error: message } });
+
+function clientFor(responseEncoding: "base64" | false): Redis {
+  return new Redis({
+    url,
+    token: TOKEN,
+    responseEncoding,
+    automaticDeserialization: false,
+    enableAutoPipelining: false,
+    enableTelemetry: false,
+    retry: false,
+  });
+}
+
+/** Puts bytes into Redis that no JSON could carry. */
+async function writeBytes(key: string, bytes: Buffer): Promise<void> {
+  const client = createClient({
+    url: redis.url,
+    RESP: 2,
+    commandOptions: { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } },
+  });
+  await client.connect();
+  await client.set(key, bytes);
+  client.destroy();
+}
+
+describe.each(["base64", false] as const)("with responseEncoding %s", (responseEncoding) => {
+  const client = () => clientFor(responseEncoding);
+
+  it.each([
+    ["plain text", "hello"],
+    ["a number as text", "123"],
+    ["null as text", "null"],
+    ["OK", "OK"],
+    ["what looks like base64", "T0s="],
+    ["nothing", ""],
+    ["NUL and line ends", "a\0b\r\nc"],
+    ["emoji", "🧠 größer 記憶"],
+    ["256 KiB", "ä🧠x\u0001".repeat(32 * 1024)],
+  ])("brings back %s as it was written", async (_, text) => {
+    const key = freshKey();
+    expect(await client().set(key, text)).toBe("OK");
+    expect(await client().get(key)).toBe(text);
+  });
+
+  it("says null where there is nothing", async () => {
+    expect(await client().get(freshKey())).toBe(null);
+  });
+
+  it("leaves integers integers", async () => {
+    const key = freshKey();
+    expect(await client().incrby(key, 41)).toBe(41);
+    expect(await client().incrby(key, -83)).toBe(-42);
+  });
+
+  it("brings back nested arrays from Lua", async () => {
+    const script = "return {'a', {7, {'OK', false, ARGV[1]}, {}}, 'z'}";
+    expect(await client().eval(script, [], ["🧠"])).toEqual(["a", [7, ["OK", null, "🧠"], []], "z"]);
+  });
+
+  it("runs a script by its hash after it was sent once", async () => {
+    const script = client().createScript<string>(`return ARGV[1] .. '${responseEncoding}'`);
+    expect(await script.exec([], ["1"])).toBe(`1${responseEncoding}`);
+    expect(await script.exec([], ["2"])).toBe(`2${responseEncoding}`);
+  });
+
+  it("goes on after an error in the middle of a pipeline", async () => {
+    const key = freshKey();
+    const pipeline = client().pipeline().set(key, "text").incr(key).get(key);
+    const [set, incr, get] = await pipeline.exec<[string, number, string]>({ keepErrors: true });
+    expect(set).toEqual({ result: "OK", error: undefined });
+    expect(incr?.error).toBe("ERR value is not an integer or out of range");
+    expect(get?.result).toBe("text");
+  });
+
+  it("answers a transaction", async () => {
+    const key = freshKey();
+    const transaction = client().multi().set(key, "🧠\0").get(key).lpush(`${key}l`, "b", "a").lrange(`${key}l`, 0, -1);
+    expect(await transaction.exec()).toEqual(["OK", "🧠\0", 2, ["a", "b"]]);
+  });
+});
+
+it("answers base64 when asked to, with every byte as it is in Redis", async () => {
+  const key = freshKey();
+  const bytes = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
+  await writeBytes(key, bytes);
+  const base64 = { "upstash-encoding": "base64" };
+  const expected = bytes.toString("base64");
+  expect(await post("/", ["GET", key], base64)).toEqual(result(expected));
+  expect(await post("/pipeline", [["GET", key]], base64)).toEqual({ status: 200, body: [{ result: expected }] });
+  expect(await post("/multi-exec", [["GET", key]], base64)).toEqual({ status: 200, body: [{ result: expected }] });
+  expect(await post("/", ["EVAL", "return {redis.call('GET', KEYS[1]), 1, {'OK'}}", 1, key], base64)).toEqual(
+    result([expected, 1, ["T0s="]]),
+  );
+});
+
+it("encodes status replies too, all but a top-level OK", async () => {
+  const base64 = { "upstash-encoding": "base64" };
+  expect(await post("/", ["PING"], base64)).toEqual(result("UE9ORw=="));
+  expect(await post("/", ["SET", freshKey(), 1], base64)).toEqual(result("OK"));
+  expect(await post("/", ["PING"])).toEqual(result("PONG"));
+});
+
+it("takes numbers and booleans as arguments", async () => {
+  const key = freshKey();
+  await post("/", ["RPUSH", key, 1, 1.5, true, false]);
+  expect(await post("/", ["LRANGE", key, 0, -1])).toEqual(result(["1", "1.5", "true", "false"]));
+});
+
+it("says an error as Redis says it", async () => {
+  const key = freshKey();
+  await post("/", ["SET", key, "v"]);
+  expect(await post("/", ["LPUSH", key, "v"])).toEqual(
+    error(400, "WRONGTYPE Operation against a key holding the wrong kind of value"),
+  );
+  expect(await post("/", ["NOSUCH"])).toEqual(error(400, "ERR unknown command 'NOSUCH', with args beginning with: "));
+});
+
+it("runs the rest of a transaction whose command failed, as Redis does", async () => {
+  const key = freshKey();
+  const commands = [
+    ["SET", key, "text"],
+    ["INCR", key],
+    ["GET", key],
+  ];
+  const body = [{ result: "OK" }, { error: "ERR value is not an integer or out of range" }, { result: "text" }];
+  expect(await post("/multi-exec", commands)).toEqual({ status: 200, body });
+});
+
+it("writes nothing of a transaction that was refused, and is fine afterwards", async () => {
+  const key = freshKey();
+  const refused = error(400, "ERR unknown command 'NOSUCH', with args beginning with: 'x' ");
+  expect(
+    await post("/multi-exec", [
+      ["SET", key, 1],
+      ["NOSUCH", "x"],
+    ]),
+  ).toEqual(refused);
+  expect(await post("/", ["EXISTS", key])).toEqual(result(0));
+});
+
+it("lets nobody in between the commands of a transaction", async () => {
+  const key = freshKey();
+  const commands = Array.from({ length: 50 }, () => ["INCR", key]);
+  const [transactions] = await Promise.all([
+    Promise.all(Array.from({ length: 20 }, () => post("/multi-exec", commands))),
+    Promise.all(Array.from({ length: 200 }, () => post("/", ["INCR", key]))),
+  ]);
+  for (const { body } of transactions) {
+    const counts = (body as { result: number }[]).map((reply) => reply.result);
+    expect(counts).toEqual(counts.map((_, n) => (counts[0] ?? 0) + n));
+  }
+  expect(await post("/", ["GET", key])).toEqual(result(String(20 * 50 + 200)));
+});
+
+it.each([
+  ["a wrong token", { authorization: "Bearer the-tokem" }],
+  ["a token cut short", { authorization: "Bearer the" }],
+  ["another scheme", { authorization: `Basic ${TOKEN}` }],
+  ["an empty token", { authorization: "Bearer " }],
+  ["no token", { authorization: "" }],
+])("refuses %s and does nothing", async (_, headers) => {
+  const key = freshKey();
+  const refused = error(401, "WRONGPASS invalid or missing auth token");
+  expect(await post("/", ["SET", key, 1], headers)).toEqual(refused);
+  expect(await post("/", ["EXISTS", key])).toEqual(result(0));
+});
+
+it.each([
+  ["not JSON", "/", "SET k v"],
+  ["not UTF-8", "/", Uint8Array.of(0x5b, 0x22, 0xff, 0x22, 0x5d)],
+  ["empty", "/", ""],
+  ["an object", "/", { SET: "k" }],
+  ["a command without a name", "/", []],
+  ["a command with null", "/", ["SET", "k", null]],
+  ["a command with an object", "/", ["SET", "k", { x: 1 }]],
+  ["a command with an array", "/", ["SET", "k", ["x"]]],
+  ["one command where an array of them belongs", "/pipeline", ["SET", "k", "v"]],
+  ["a pipeline with null in it", "/pipeline", [["PING"], null]],
+  ["a transaction that is none", "/multi-exec", "true"],
+])("refuses a body that is %s", async (_, path, body) => {
+  expect(await post(path, body)).toEqual(error(400, expect.any(String)));
+});
+
+it.each([
+  ["SUBSCRIBE", "c"],
+  ["subscribe", "c"],
+  ["PSUBSCRIBE", "*"],
+  ["SSUBSCRIBE", "c"],
+  ["UNSUBSCRIBE"],
+  ["MONITOR"],
+  ["MULTI"],
+  ["EXEC"],
+  ["DISCARD"],
+  ["WATCH", "k"],
+  ["UNWATCH"],
+  ["SELECT", "1"],
+  ["AUTH", "x"],
+  ["HELLO", "3"],
+  ["QUIT"],
+  ["RESET"],
+  ["Client", "REPLY", "OFF"],
+  ["SYNC"],
+  ["PSYNC", "?", "-1"],
+  ["WAIT", "1", "0"],
+  ["BLPOP", "k", "0"],
+  ["BRPOPLPUSH", "a", "b", "0"],
+  ["BZMPOP", "0", "1", "k", "MIN"],
+  ["XREAD", "BLOCK", "0", "STREAMS", "k", "$"],
+  ["xreadgroup", "GROUP", "g", "c", "count", "1", "block", "0", "STREAMS", "k", ">"],
+])("refuses %s, which the shared connection would not survive", async (...command) => {
+  const refused = error(400, expect.stringContaining("one connection"));
+  expect(await post("/", command)).toEqual(refused);
+  expect(await post("/pipeline", [["PING"], command])).toEqual(refused);
+  expect(await post("/multi-exec", [command])).toEqual(refused);
+  expect(await post("/", ["PING"])).toEqual(result("PONG"));
+});
+
+it("reads streams that do not block, whatever their name", async () => {
+  await post("/", ["XADD", "BLOCK", "1-1", "field", "value"]);
+  const stream = ["BLOCK", [["1-1", ["field", "value"]]]];
+  expect(await post("/", ["XREAD", "COUNT", 1, "STREAMS", "BLOCK", "0"])).toEqual(result([stream]));
+});
+
+it("knows three paths and one method", async () => {
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  expect((await fetch(`${url}/get/k`, { method: "POST", headers })).status).toBe(404);
+  const response = await fetch(url, { headers });
+  expect([response.status, response.headers.get("allow")]).toEqual([405, "POST"]);
+});
+
+it("stops reading a body that is too large", async () => {
+  const head = `POST / HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${TOKEN}\r\n`;
+  const announced = openSocket(Number(new URL(url).port), "127.0.0.1");
+  announced.write(`${head}content-length: ${2 ** 30}\r\n\r\n`);
+  const chunked = openSocket(Number(new URL(url).port), "127.0.0.1");
+  chunked.on("error", () => undefined);
+  chunked.write(`${head}transfer-encoding: chunked\r\n\r\n`);
+  for (let n = 0; n < 17; n++) chunked.write(`100000\r\n${" ".repeat(0x100000)}\r\n`);
+  for (const socket of [announced, chunked]) {
+    let answer = "";
+    socket.on("data", (chunk) => {
+      answer += chunk;
+    });
+    await once(socket, "close");
+    expect(answer).toMatch(/^HTTP\/1.1 413 .*\{"error":".*16777216 bytes/s);
+  }
+});
+
+it("makes nothing of a caller that hangs up in the middle of its body", async () => {
+  const log = vi.spyOn(console, "error").mockReturnValue();
+  onTestFinished(() => void vi.restoreAllMocks());
+  const socket = openSocket(Number(new URL(url).port), "127.0.0.1");
+  socket.write(`POST / HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${TOKEN}\r\ncontent-length: 99\r\n\r\n["PING"`);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  socket.resetAndDestroy();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(await post("/", ["PING"])).toEqual(result("PONG"));
+  expect(log).not.toHaveBeenCalled();
+});
+
+it("keeps idle connections longer than a minute", async () => {
+  const response = await fetch(url, { method: "POST" });
+  const seconds = /timeout=(\d+)/.exec(response.headers.get("keep-alive") ?? "")?.[1];
+  expect(Number(seconds)).toBeGreaterThan(90);
+});
+
+describe("when Redis goes away", () => {
+  it("answers 503 at once, and works again when it is back, and says both once", async () => {
+    const warn = vi.spyOn(console, "warn").mockReturnValue();
+    const log = vi.spyOn(console, "log").mockReturnValue();
+    onTestFinished(() => void vi.restoreAllMocks());
+    const folder = await mkdtemp(join(tmpdir(), "memx-redis-"));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const args = ["--dir", folder, "--appendonly", "yes", "--appendfsync", "always"];
+    let server = await startRedisServer({ args });
+    onTestFinished(() => server.stop());
+    const bridge = await startRedisBridge({ redisUrl: server.url, token: TOKEN, port: 0 });
+    onTestFinished(() => bridge.close());
+    const call = (path: string, body: unknown) => post(path, body, {}, bridge.url);
+
+    expect(await call("/", ["SET", "k", "kept"])).toEqual(result("OK"));
+    const sleeping = call("/", ["EVAL", "while true do end", 0]);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    // More than a socket takes at once, so that part of it is lost and part of it was never sent.
+    const large = Array.from({ length: 10 }, (_, n) => ["SET", "k", String(n).repeat(2 ** 20)]);
+    const waiting = [call("/pipeline", [["GET", "k"]]), call("/multi-exec", large)];
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const killedAt = performance.now();
+    await server.stop("SIGKILL");
+    for (const answer of await Promise.all([sleeping, ...waiting])) {
+      expect(answer).toEqual(error(503, expect.stringContaining("may have executed")));
+    }
+    for (const [path, body] of [
+      ["/", ["GET", "k"]],
+      ["/pipeline", [["PING"]]],
+      ["/multi-exec", [["PING"]]],
+    ] as const) {
+      expect(await call(path, body)).toEqual(error(503, "Redis is not reachable."));
+    }
+    expect(performance.now() - killedAt).toBeLessThan(1000);
+
+    // Long enough for several attempts to connect.
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    server = await startRedisServer({ args, port: server.port });
+    await expect.poll(() => call("/", ["GET", "k"]), { timeout: 5000 }).toEqual(result("kept"));
+    expect(await call("/multi-exec", [["GET", "k"]])).toEqual({ status: 200, body: [{ result: "kept" }] });
+    expect(warn.mock.calls).toEqual([[expect.stringContaining("is lost")]]);
+    expect(log.mock.calls).toEqual([[expect.stringContaining("is back")]]);
+  });
+});
+
+describe("close", () => {
+  it("answers what is in flight, and is not held up by idle connections", async () => {
+    const bridge = await startRedisBridge({ redisUrl: redis.url, token: TOKEN, port: 0 });
+    // One that has sent nothing, and one that fetch keeps.
+    const silent = openSocket(Number(new URL(bridge.url).port), "127.0.0.1");
+    await once(silent, "connect");
+    await post("/", ["PING"], {}, bridge.url);
+    const slow = `
+      local function now() local t = redis.call('TIME') return t[1] * 1000 + t[2] / 1000 end
+      local start = now()
+      while now() - start < 300 do end
+      return 'done'`;
+    const inFlight = post("/", ["EVAL", slow, 0], {}, bridge.url);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const closingAt = performance.now();
+    await bridge.close();
+    expect(performance.now() - closingAt).toBeGreaterThan(50);
+    expect(performance.now() - closingAt).toBeLessThan(2000);
+    expect(await inFlight).toEqual(result("done"));
+    if (!silent.closed) await once(silent, "close");
+    await expect(post("/", ["PING"], {}, bridge.url)).rejects.toThrow();
+  });
+
+  it("gives its connection to Redis back", async () => {
+    const clients = async () => {
+      const { body } = await post("/", ["INFO", "clients"]);
+      return /connected_clients:(\d+)/.exec((body as { result: string }).result)?.[1];
+    };
+    const before = await clients();
+    const bridge = await startRedisBridge({ redisUrl: redis.url, token: TOKEN, port: 0 });
+    expect(await clients()).not.toBe(before);
+    await bridge.close();
+    await expect.poll(clients).toBe(before);
+  });
+});
+
+describe("without a Redis that will do", () => {
+  async function refusal(redisUrl: string): Promise<string> {
+    const reason = await startRedisBridge({ redisUrl, token: TOKEN, port: 0 }).then(
+      async (bridge) => {
+        await bridge.close();
+        return "it started";
+      },
+      (error: Error) => error.message,
+    );
+    expect(reason).not.toContain("s3cret");
+    return reason;
+  }
+
+  it("says how to start one where there is nothing", async () => {
+    const port = await freePort();
+    expect(await refusal(`redis://:s3cret@127.0.0.1:${port}/0`)).toBe(
+      `There is no Redis at redis://127.0.0.1:${port}/0. Start one with redis-server ` +
+        "(Debian: apt-get install redis-server), or set REDIS_URL.",
+    );
+  });
+
+  it("says that the password is missing or wrong, and takes the right one", async () => {
+    const server = await startRedisServer({ args: ["--requirepass", "right/one"] });
+    onTestFinished(() => server.stop());
+    expect(await refusal(server.url)).toMatch(/refused: NOAUTH .*REDIS_URL/);
+    expect(await refusal(`redis://:s3cret@127.0.0.1:${server.port}`)).toMatch(/refused: WRONGPASS .*REDIS_URL/);
+    const redisUrl = `redis://:right%2Fone@127.0.0.1:${server.port}`;
+    const bridge = await startRedisBridge({ redisUrl, token: TOKEN, port: 0 });
+    onTestFinished(() => bridge.close());
+    expect(await post("/", ["PING"], {}, bridge.url)).toEqual(result("PONG"));
+  });
+
+  it("says that a database is not there", async () => {
+    expect(await refusal(`${redis.url}/99`)).toMatch(/refused: ERR DB index is out of range\. .*REDIS_URL/);
+  });
+
+  it.each(["http://:s3cret@x", "redis://:s3/cret@x:y", "s3cret", "redis://:s3cret%@x"])(
+    "says that %s is no address",
+    async (text) => {
+      expect(await refusal(text)).toContain("REDIS_URL is not an address");
+    },
+  );
+
+  it.each([
+    ["speaks something else", "HTTP/1.1 400 Bad Request\r\n\r\n", /There is no Redis/],
+    ["is too old", (info: string) => `$${info.length}\r\n${info}\r\n`, /version 6.2.14: memX needs 7 or later/],
+  ])("says so when what answers %s", async (_, reply, expected) => {
+    const server = createServer((socket) => {
+      socket.on("error", () => undefined);
+      socket.on("data", (data) => {
+        if (typeof reply === "string") socket.end(reply);
+        else if (String(data).includes("INFO\r\n")) socket.write(reply("# Server\r\nredis_version:6.2.14\r\n"));
+        for (const _ of String(data).matchAll(/SETINFO/g)) socket.write("-ERR unknown subcommand\r\n");
+      });
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as { port: number };
+    expect(await refusal(`redis://127.0.0.1:${port}`)).toMatch(expected);
+  });
+
+  it("warns when Redis would throw data away", async () => {
+    const warn = vi.spyOn(console, "warn").mockReturnValue();
+    onTestFinished(() => void vi.restoreAllMocks());
+    const server = await startRedisServer({ args: ["--maxmemory-policy", "allkeys-lru"] });
+    onTestFinished(() => server.stop());
+    const bridge = await startRedisBridge({ redisUrl: server.url, token: TOKEN, port: 0 });
+    await bridge.close();
+    expect(warn.mock.calls).toEqual([[expect.stringContaining("maxmemory-policy allkeys-lru")]]);
+  });
+});

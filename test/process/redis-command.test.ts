@@ -1,0 +1,93 @@
+// `npm run redis` as people run it.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
+import { freePort } from "../free-port.ts";
+import { type RedisServer, startRedisServer } from "../redis-server.ts";
+
+let redis: RedisServer;
+beforeAll(async () => {
+  redis = await startRedisServer();
+});
+afterAll(() => redis?.stop());
+
+type Run = { readonly child: ChildProcess; readonly output: () => string; readonly code: Promise<number | null> };
+
+function run(env: Record<string, string>, args: readonly string[] = []): Run {
+  const child = spawn(process.execPath, ["scripts/redis.ts", ...args], {
+    env: { ...process.env, REDIS_URL: redis.url, PORT: "", HOST: "", UPSTASH_REDIS_REST_TOKEN: "", ...env },
+  });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk) => {
+      output += chunk;
+    });
+  }
+  return { child, output: () => output, code: once(child, "close").then(([code]) => code) };
+}
+
+async function start(env: Record<string, string>, args: readonly string[] = []): Promise<Run> {
+  const started = run(env, args);
+  await expect.poll(started.output, { timeout: 10_000 }).toContain("UPSTASH_REDIS_REST_TOKEN=");
+  return started;
+}
+
+async function ping(url: string, token: string): Promise<unknown> {
+  const headers = { authorization: `Bearer ${token}` };
+  return (await fetch(url, { method: "POST", headers, body: '["PING"]' })).json();
+}
+
+it.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)("prints what memX needs, and ends well on %s", async (signal) => {
+  const port = await freePort();
+  const { child, output, code } = await start({ PORT: String(port) });
+  const [, url = ""] = /^UPSTASH_REDIS_REST_URL=(.+)$/m.exec(output()) ?? [];
+  const [, token = ""] = /^UPSTASH_REDIS_REST_TOKEN=(.+)$/m.exec(output()) ?? [];
+  expect(url).toBe(`http://127.0.0.1:${port}`);
+  expect(Buffer.from(token, "base64url").length).toBeGreaterThanOrEqual(16);
+  // fetch keeps its connection, which must not hold the end up.
+  expect(await ping(url, token)).toEqual({ result: "PONG" });
+  child.kill(signal);
+  expect(await code).toBe(0);
+});
+
+it("makes another token each time", async () => {
+  const tokens = new Set<string | undefined>();
+  for (let n = 0; n < 2; n++) {
+    const { output } = await start({ PORT: String(await freePort()) });
+    tokens.add(/^UPSTASH_REDIS_REST_TOKEN=(.+)$/m.exec(output())?.[1]);
+  }
+  expect(tokens.size).toBe(2);
+});
+
+it("takes a token and does not print it, and an option before the environment", async () => {
+  const port = await freePort();
+  const env = { PORT: "1", UPSTASH_REDIS_REST_TOKEN: "s3cret-token" };
+  const { output } = await start(env, ["--port", String(port), "--host", "localhost"]);
+  expect(output()).toContain(`UPSTASH_REDIS_REST_URL=http://localhost:${port}`);
+  expect(output()).not.toContain("s3cret");
+  expect(await ping(`http://localhost:${port}`, "s3cret-token")).toEqual({ result: "PONG" });
+});
+
+it("says how to start Redis when there is none, without the password", async () => {
+  const port = await freePort();
+  const { code, output } = run({ REDIS_URL: `redis://me:s3cret@127.0.0.1:${port}`, PORT: String(await freePort()) });
+  expect(await code).toBe(1);
+  expect(output()).toBe(
+    `There is no Redis at redis://127.0.0.1:${port}. Start one with redis-server ` +
+      "(Debian: apt-get install redis-server), or set REDIS_URL.\n",
+  );
+});
+
+it("says that its port is taken", async () => {
+  const { code, output } = run({ PORT: String(redis.port) });
+  expect(await code).toBe(1);
+  expect(output()).toBe(`Port ${redis.port} on 127.0.0.1 is taken: end what listens there, or choose another port.\n`);
+});
+
+it("says which option it does not know", async () => {
+  const { code, output } = run({}, ["--prot", "1"]);
+  expect(await code).toBe(1);
+  expect(output()).toMatch(/^Unknown option '--prot'.*\n$/);
+});
