@@ -13,4 +13,8 @@ export const LIMITS = {
   maxJsonDepth: 64,
   /** Changes of a namespace that its log keeps, so that a late channel or subscriber can catch up. */
   logLength: 1_000,
+  /** Seconds for which a write can be repeated under its `Idempotency-Key`: longer than any client tries again. */
+  idempotencySeconds: 300,
+  /** Characters of an `Idempotency-Key`. A UUID has 36. */
+  maxIdempotencyKeyChars: 255,
 } as const;

@@ -2,13 +2,22 @@
 // they do is in embedded-tables.ts.
 
 import { DurableObject } from "cloudflare:workers";
-import { LIMITS } from "../config/limits.ts";
 import type { EmbeddedObject, EmbeddedOutcome } from "../worker/store/embedded.ts";
-import type { Entry, LogSlice, Operation, StoredSchema } from "../worker/store/store.ts";
+import { logLength } from "../worker/store/log-length.ts";
+import type {
+  AppliedVersions,
+  Entry,
+  Idempotency,
+  IdReused,
+  LogSlice,
+  Operation,
+  StoredSchema,
+} from "../worker/store/store.ts";
 import { EmbeddedTables } from "./embedded-tables.ts";
 
 type PendingWrite = {
   readonly operations: readonly Operation[];
+  readonly idempotency: Idempotency | undefined;
   readonly resolve: (outcome: EmbeddedOutcome) => void;
   readonly reject: (cause: unknown) => void;
 };
@@ -19,17 +28,19 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    const logLength = Number(env.LOG_LENGTH || LIMITS.logLength);
-    if (!Number.isInteger(logLength) || logLength < 1) throw new Error("LOG_LENGTH has to be a whole number from 1 on");
-    this.#tables = new EmbeddedTables(ctx.storage, { logLength });
+    this.#tables = new EmbeddedTables(ctx.storage, { logLength: logLength(env) });
   }
 
-  write(operations: readonly Operation[]): Promise<EmbeddedOutcome> {
+  write(operations: readonly Operation[], idempotency?: Idempotency): Promise<EmbeddedOutcome> {
     return new Promise((resolve, reject) => {
-      this.#pending.push({ operations, resolve, reject });
+      this.#pending.push({ operations, idempotency, resolve, reject });
       // A commit costs the same for one write as for many, so those that are waiting to be delivered go along.
       if (this.#pending.length === 1) setTimeout(() => this.#commit(), 0);
     });
+  }
+
+  async recall(idempotency: Idempotency): Promise<AppliedVersions | IdReused | null> {
+    return this.#tables.recall(idempotency, Date.now() * 1000);
   }
 
   async readEntry(key: string): Promise<Entry | null> {
@@ -61,7 +72,10 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
     try {
       const nowUs = Date.now() * 1000;
       const outcomes = this.ctx.storage.transactionSync(() =>
-        group.map(({ operations, resolve }) => ({ resolve, outcome: this.#tables.apply(operations, nowUs) })),
+        group.map(({ operations, idempotency, resolve }) => ({
+          resolve,
+          outcome: this.#tables.apply(operations, nowUs, idempotency),
+        })),
       );
       for (const { resolve, outcome } of outcomes) resolve(outcome);
     } catch (cause) {

@@ -1,9 +1,20 @@
 // The SQL behind the embedded store: its tables, their migrations, and one function per statement. Everything is
 // synchronous; who calls `apply` gives it a transaction.
 
+import { LIMITS } from "../config/limits.ts";
 import type { Change } from "../sdk/protocol.ts";
-import type { EmbeddedOutcome, EmbeddedVersion } from "../worker/store/embedded.ts";
-import { changeOf, type Entry, type LogSlice, type Operation, type StoredSchema } from "../worker/store/store.ts";
+import type { EmbeddedOutcome } from "../worker/store/embedded.ts";
+import {
+  type AppliedVersion,
+  type AppliedVersions,
+  changeOf,
+  type Entry,
+  type Idempotency,
+  type IdReused,
+  type LogSlice,
+  type Operation,
+  type StoredSchema,
+} from "../worker/store/store.ts";
 
 /**
  * Each entry takes the tables from its index to the next version. Never edit one that was released: add another.
@@ -11,7 +22,8 @@ import { changeOf, type Entry, type LogSlice, type Operation, type StoredSchema 
  * `entries` keeps a row for every key that was ever written or is watched. A deleted value leaves its `ts` and revisions
  * (the tombstone). `revision` is the key's last change of any kind, `value_revision` and `schema_revision` those of
  * what stands now, 0 for nothing. `watcher` is the token of the last `watch`, if nobody has ended it. Times are whole
- * microseconds. In `log` the large column is last, so that scanning the others does not read it.
+ * microseconds. In `log` the large column is last, so that scanning the others does not read it. `idempotency` has the
+ * `results` of writes that can be repeated, as JSON.
  */
 const MIGRATIONS = [
   `CREATE TABLE entries (
@@ -33,6 +45,13 @@ const MIGRATIONS = [
      ts_us INTEGER NOT NULL,
      json TEXT
    );`,
+  `CREATE TABLE idempotency (
+     id TEXT PRIMARY KEY,
+     fingerprint TEXT NOT NULL,
+     expires_us INTEGER NOT NULL,
+     results TEXT NOT NULL
+   ) WITHOUT ROWID;
+   CREATE INDEX idempotency_by_expiry ON idempotency (expires_us);`,
 ] as const;
 
 /** Stops one answer of `readLog` from outgrowing the 32 MiB of an RPC message. */
@@ -63,7 +82,9 @@ export class EmbeddedTables {
   }
 
   /** Does all operations or none. Every condition is about the state before the first of them. */
-  apply(operations: readonly Operation[], nowUs: number): EmbeddedOutcome {
+  apply(operations: readonly Operation[], nowUs: number, idempotency?: Idempotency): EmbeddedOutcome {
+    const earlier = idempotency && this.recall(idempotency, nowUs);
+    if (earlier) return earlier;
     for (const operation of operations) {
       if (operation.op !== "set") continue;
       const { schema_revision } = this.#row(operation.key);
@@ -71,7 +92,23 @@ export class EmbeddedTables {
         return { outcome: "schema_changed", key: operation.key, schema: this.schema(operation.key) };
       }
     }
-    return { outcome: "applied", results: operations.map((operation) => this.#applyOne(operation, nowUs)) };
+    const results = operations.map((operation) => this.#applyOne(operation, nowUs));
+    if (idempotency) this.#remember(idempotency, results, nowUs);
+    return { outcome: "applied", results };
+  }
+
+  recall({ id, fingerprint }: Idempotency, nowUs: number): AppliedVersions | IdReused | null {
+    const [row] = this.#sql
+      .exec<{ fingerprint: string; results: string }>(
+        "SELECT fingerprint, results FROM idempotency WHERE id = ? AND expires_us > ?",
+        id,
+        nowUs,
+      )
+      .toArray();
+    if (!row) return null;
+    return row.fingerprint === fingerprint
+      ? { outcome: "applied", results: JSON.parse(row.results) }
+      : { outcome: "id_reused" };
   }
 
   entry(key: string): Entry | null {
@@ -137,7 +174,18 @@ export class EmbeddedTables {
     this.#sql.exec("DELETE FROM entries WHERE key = ? AND revision = 0 AND watcher IS NULL", key);
   }
 
-  #applyOne(operation: Operation, nowUs: number): EmbeddedVersion | null {
+  #remember({ id, fingerprint }: Idempotency, results: AppliedVersions["results"], nowUs: number): void {
+    this.#sql.exec("DELETE FROM idempotency WHERE expires_us <= ?", nowUs);
+    this.#sql.exec(
+      "INSERT INTO idempotency (id, fingerprint, expires_us, results) VALUES (?, ?, ?, ?)",
+      id,
+      fingerprint,
+      nowUs + LIMITS.idempotencySeconds * 1e6,
+      JSON.stringify(results),
+    );
+  }
+
+  #applyOne(operation: Operation, nowUs: number): AppliedVersion | null {
     const { key } = operation;
     const row = this.#row(key);
     const revision = this.#lastRevision() + 1;

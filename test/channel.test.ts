@@ -1,16 +1,13 @@
 // Live changes through a channel: order, once each, through hibernation, loss and reordering.
 
-import { evictAllDurableObjects, evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { evictAllDurableObjects, evictDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import type { Change } from "../sdk/protocol.ts";
-import { channelName } from "../worker/channel-name.ts";
 import { openStore } from "../worker/store/open-store.ts";
 import { deleteSchema, freshKey, set, setSchema, setText } from "./client.ts";
+import { breakStore, channelOf, evictStore } from "./engine.ts";
 import { connect, subscribe } from "./subscriber.ts";
-
-const channelOf = (key: string) => env.CHANNEL.getByName(channelName("", key));
-const storeObject = () => env.EMBEDDED_STORE.getByName("namespace:");
 
 /** What reaches the store but, as if the Worker had died, no channel. */
 async function writeUnannounced(key: string, value: string): Promise<Change> {
@@ -95,7 +92,7 @@ describe("a channel", () => {
     const subscriber = await subscribe(key, { event: "all" });
     for (let n = 0; n < 5; n++) {
       await evictDurableObject(channelOf(key));
-      await evictDurableObject(storeObject());
+      await evictStore();
       await set(key, n);
       await set(key, n + 0.5);
     }
@@ -216,12 +213,7 @@ describe("a refused subscription", () => {
 
   it("is a 503 to try again after, with nothing said of the reason, when the store does not answer", async () => {
     const key = freshKey();
-    await openStore(env).ping();
-    await runInDurableObject(storeObject(), (_, { storage }) => {
-      storage.sql.exec = () => {
-        throw new Error("a secret");
-      };
-    });
+    const restore = await breakStore("a secret");
     const headers = { "x-api-key": "local_dev_key", upgrade: "websocket" };
     const response = await exports.default.fetch(`http://memx/subscribe/${key}`, { headers });
     expect(response.status).toBe(503);
@@ -229,7 +221,7 @@ describe("a refused subscription", () => {
     const text = await response.text();
     expect(JSON.parse(text)).toMatchObject({ code: "store_unavailable" });
     expect(text).not.toContain("secret");
-    await evictDurableObject(storeObject());
+    await restore();
     const subscriber = await subscribe(key);
     await set(key, 1);
     expect(await subscriber.take(1)).toMatchObject([{ value: 1 }]);

@@ -5,6 +5,9 @@ interface Settings {
   readonly MEMX_ACL?: string;
   /** `development` honours config/acl.json. Only `npm run dev` sets it. */
   readonly MEMX_ENV?: string;
+  /** Where Redis answers over Upstash's REST protocol. With it and the token, Redis is the store. */
+  readonly UPSTASH_REDIS_REST_URL?: string;
+  readonly UPSTASH_REDIS_REST_TOKEN?: string;
   /** Changes that a namespace's log keeps. @default 1000 */
   readonly LOG_LENGTH?: string;
 }

@@ -3,39 +3,50 @@
 
 import type { JsonText } from "../sdk/protocol.ts";
 import { ApiError } from "./errors.ts";
+import { idReused } from "./idempotency.ts";
 import { knownSchema, learnSchema } from "./schemas/schema-cache.ts";
-import type { AppliedChange, Store } from "./store/store.ts";
+import type { Applied, AppliedChange, Idempotency, IdReused, Store } from "./store/store.ts";
 
 /** Somebody would have to replace the schema this many times within one request. */
 const MAX_ATTEMPTS = 8;
 
-/** @throws {ApiError} `schema_violation`, `conflict`, `store_unavailable` */
+/** @throws {ApiError} `schema_violation`, `conflict`, `invalid_request` for a reused idempotency id, `store_unavailable` */
 export async function writeValue(
   store: Store,
   namespace: string,
   { key, value, text }: { key: string; value: unknown; text: JsonText },
+  idempotency?: Idempotency,
 ): Promise<AppliedChange> {
   let schema = knownSchema(namespace, key);
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+    const operation = { op: "set", key, value: text, schemaRevision: schema.revision } as const;
     const errors = schema.check(value);
     if (errors.length > 0) {
       // The schema may have been loosened or deleted since; only the current one may refuse a value.
       const current = learnSchema(namespace, key, await store.readSchema(namespace, key));
       if (current.revision === schema.revision) {
+        // A repeat is answered as the first one was, which an earlier schema may have allowed.
+        const earlier = idempotency && (await store.recall(namespace, [operation], idempotency));
+        if (earlier) return onlyChange(earlier);
         const summary = errors.map(({ path, message }) => `${path || "the value"}: ${message}`).join("; ");
         throw new ApiError("schema_violation", `The value does not match the key's schema. ${summary}`, { errors });
       }
       schema = current;
       continue;
     }
-    const outcome = await store.write(namespace, [{ op: "set", key, value: text, schemaRevision: schema.revision }]);
+    const outcome = await store.write(namespace, [operation], idempotency);
     if (outcome.outcome === "schema_changed") {
       schema = learnSchema(namespace, key, outcome.schema);
       continue;
     }
-    const [applied] = outcome.results;
-    if (!applied) throw new Error("the store applied a set without a change");
-    return applied;
+    return onlyChange(outcome);
   }
   throw new ApiError("conflict", "The key's schema changes faster than the value can be checked. Try again.");
+}
+
+function onlyChange(outcome: Applied | IdReused): AppliedChange {
+  if (outcome.outcome === "id_reused") throw idReused();
+  const [applied] = outcome.results;
+  if (!applied) throw new Error("the store applied a set without a change");
+  return applied;
 }

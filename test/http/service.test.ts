@@ -6,6 +6,7 @@ import { app } from "../../worker/app.ts";
 import { openApiDocument } from "../../worker/openapi.ts";
 import { schemaRequest, setRequest } from "../../worker/requests.ts";
 import { freshKey, get, problem, request, set } from "../client.ts";
+import { engine } from "../engine.ts";
 
 const ORIGIN = "https://agents.example";
 
@@ -13,7 +14,7 @@ describe("/health", () => {
   it("answers without an API key", async () => {
     const response = await request("GET", "/health", { apiKey: null });
     expect(response.status).toBe(200);
-    expect(await response.json()).toEqual({ status: "ok", store: "embedded", version });
+    expect(await response.json()).toEqual({ status: "ok", store: engine, version });
   });
 });
 

@@ -3,8 +3,8 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
-import { LIMITS } from "../config/limits.ts";
-import { createEmbeddedStore } from "../worker/store/embedded.ts";
+import { LIMITS } from "../../config/limits.ts";
+import { createEmbeddedStore } from "../../worker/store/embedded.ts";
 import { storeContract } from "./store-contract.ts";
 
 const store = createEmbeddedStore(env.EMBEDDED_STORE);

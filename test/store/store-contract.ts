@@ -1,7 +1,8 @@
 // What every `Store` has to do, whichever engine is behind it. Takes the store as an argument; a fresh namespace per test.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import type { AppliedChange, Operation, Store } from "../worker/store/store.ts";
+import type { AppliedChange, Operation, Store } from "../../worker/store/store.ts";
+import { storeSequences } from "./store-sequences.ts";
 
 export function storeContract(name: string, openStore: () => Store, { logLength }: { logLength: number }): void {
   describe(name, () => {
@@ -42,6 +43,10 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
       ["white space", '{ "a" :\n[ ] }'],
       ["an emoji and an escaped NUL", '"😀\\u0000"'],
       ["a word that looks like a reply", '"OK"'],
+      ["an empty text", ""],
+      ["a NUL", "\0"],
+      ["123", "123"],
+      ["a bare word that looks like a reply", "OK"],
       ["256 KiB", `"${"x".repeat(256 * 1024 - 2)}"`],
     ])("returns %s exactly as it was written, from the entry and from the log", async (_, value) => {
       const applied = await set("a", value);
@@ -179,5 +184,49 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
       const [a, b] = await Promise.all([store.readEntry(namespace, "a"), store.readEntry(namespace, "b")]);
       expect(a?.value).toBe(b?.value);
     });
+
+    describe("a write that can be repeated", () => {
+      const once = { id: "1", fingerprint: "f" };
+      const operations: Operation[] = [
+        { op: "set", key: "a", value: "1", schemaRevision: 0 },
+        { op: "schema_delete", key: "a" },
+      ];
+
+      it("comes to what it came to first, and changes nothing, whatever has happened since", async () => {
+        const first = await store.write(namespace, operations, once);
+        await apply({ op: "schema_set", key: "a", schema: "false" });
+        await store.watch(namespace, "a", "token");
+        expect(await store.write(namespace, operations, once)).toEqual(first);
+        expect(await store.recall(namespace, operations, once)).toEqual(first);
+        expect(await store.readEntry(namespace, "a")).toMatchObject({ value: "1", revision: 1 });
+        expect((await set("b", "1"))?.change.revision).toBe(3);
+      });
+
+      it("is applied once when all its repeats arrive together", async () => {
+        const repeats = Array.from({ length: 20 }, () => store.write(namespace, operations, once));
+        const [first, ...others] = await Promise.all(repeats);
+        for (const other of others) expect(other).toEqual(first);
+        expect((await store.readLog(namespace, "a", 0)).changes).toHaveLength(1);
+      });
+
+      it("is refused under the id of another one", async () => {
+        await store.write(namespace, operations, once);
+        const other = { ...once, fingerprint: "g" };
+        const reused = { outcome: "id_reused" };
+        expect(await store.write(namespace, [{ op: "delete", key: "a" }], other)).toEqual(reused);
+        expect(await store.recall(namespace, operations, other)).toEqual(reused);
+        expect(await store.readEntry(namespace, "a")).toMatchObject({ value: "1" });
+      });
+
+      it("is not remembered where nothing was applied, nor in another namespace", async () => {
+        const unaware: Operation[] = [{ op: "set", key: "a", value: "1", schemaRevision: 7 }];
+        expect(await store.write(namespace, unaware, once)).toMatchObject({ outcome: "schema_changed" });
+        expect(await store.recall(namespace, unaware, once)).toBeNull();
+        expect(await store.write(namespace, operations, once)).toMatchObject({ outcome: "applied" });
+        expect(await store.recall(`${namespace}x`, operations, once)).toBeNull();
+      });
+    });
+
+    storeSequences(store, { logLength });
   });
 }

@@ -11,7 +11,8 @@ const checkListedKey = compileSchema({
     patterns,
     {
       type: "object",
-      properties: { read: patterns, write: patterns, user_id: { type: "string" } },
+      // No lone surrogates: they have no UTF-8, so two namespaces could become one on their way to a store.
+      properties: { read: patterns, write: patterns, user_id: { type: "string", pattern: "^\\P{Cs}*$" } },
       additionalProperties: false,
     },
   ],

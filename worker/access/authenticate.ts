@@ -7,12 +7,17 @@ import type { Principal } from "./principal.ts";
 
 /** @throws {ApiError} `missing_api_key`, `invalid_api_key`, `auth_unavailable` */
 export function authenticate(headers: Headers, env: Env): Principal {
-  const apiKey = headers.get("x-api-key") || /^Bearer +(\S+) *$/i.exec(headers.get("authorization") ?? "")?.[1];
+  const apiKey = findApiKey(headers);
   const list = accessList(env);
   if (!apiKey) throw new ApiError("missing_api_key", "Missing API key: send it in the x-api-key header.");
   const principal = list.get(apiKey);
   if (!principal) throw new ApiError("invalid_api_key", "Invalid or inactive API key.");
   return principal;
+}
+
+/** The API key that a request carries, whether or not it is a good one. */
+export function findApiKey(headers: Headers): string | undefined {
+  return headers.get("x-api-key") || /^Bearer +(\S+) *$/i.exec(headers.get("authorization") ?? "")?.[1];
 }
 
 let parsed: { readonly source: unknown; readonly list: ReadonlyMap<string, Principal> } | undefined;

@@ -5,6 +5,7 @@ import { LIMITS } from "../../config/limits.ts";
 import { authenticate } from "../access/authenticate.ts";
 import { authorize } from "../access/principal.ts";
 import { ApiError } from "../errors.ts";
+import { idReused, readIdempotency } from "../idempotency.ts";
 import { jsonAnswer } from "../json-answer.ts";
 import { announced } from "../publish.ts";
 import { limitText, readBody, readQuery } from "../read-request.ts";
@@ -44,12 +45,13 @@ schemas.delete("/schema", async (c) => {
 
 /** Applies the operation and answers with its revision, or with 404 where there was nothing to change. */
 async function answerChange(c: Context<{ Bindings: Env }>, namespace: string, operation: Operation): Promise<Response> {
-  const write = openStore(c.env).write(namespace, [operation]);
+  const write = openStore(c.env).write(namespace, [operation], await readIdempotency(c));
   const applied = await announced(c, namespace, write.then(onlyResult));
   if (!applied) throw new ApiError("not_found", "Schema not found.");
   return c.json({ ok: true, revision: applied.change.revision });
 }
 
 function onlyResult(outcome: WriteOutcome): AppliedChange | null {
+  if (outcome.outcome === "id_reused") throw idReused();
   return outcome.outcome === "applied" ? (outcome.results[0] ?? null) : null;
 }

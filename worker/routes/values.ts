@@ -4,6 +4,7 @@ import { Hono } from "hono";
 import { LIMITS } from "../../config/limits.ts";
 import { authenticate } from "../access/authenticate.ts";
 import { authorize } from "../access/principal.ts";
+import { readIdempotency } from "../idempotency.ts";
 import { jsonAnswer } from "../json-answer.ts";
 import { announced } from "../publish.ts";
 import { limitText, readBody, readQuery } from "../read-request.ts";
@@ -19,7 +20,8 @@ values.post("/set", async (c) => {
   const { key, value } = body;
   authorize(principal, "write", key);
   const text = limitText(members, "value", LIMITS.maxValueBytes);
-  const write = writeValue(openStore(c.env), principal.namespace, { key, value, text });
+  const idempotency = await readIdempotency(c);
+  const write = writeValue(openStore(c.env), principal.namespace, { key, value, text }, idempotency);
   const { revision, ts } = (await announced(c, principal.namespace, write)).change;
   return c.json({ ok: true, updated: true, revision, ts });
 });

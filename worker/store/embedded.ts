@@ -1,27 +1,26 @@
 // The `Store` on the embedded engine: finds a namespace's object, calls it, and puts changes together again.
 
-import { ApiError } from "../errors.ts";
 import {
-  changeOf,
+  type AppliedVersions,
+  appliedChanges,
   type Entry,
+  type Idempotency,
+  type IdReused,
   type LogSlice,
   type Operation,
   type SchemaChanged,
   type Store,
   type StoredSchema,
-  type Version,
+  storeUnavailable,
 } from "./store.ts";
 
-/** `WriteOutcome` without what the caller knows already, so that a value does not travel back. */
-export type EmbeddedOutcome =
-  | { readonly outcome: "applied"; readonly results: readonly (EmbeddedVersion | null)[] }
-  | SchemaChanged;
-
-export type EmbeddedVersion = Version & { readonly watched: boolean };
+/** `WriteOutcome` on its way from the object. */
+export type EmbeddedOutcome = AppliedVersions | SchemaChanged | IdReused;
 
 /** The object over RPC. Written out because the platform's types for stubs do not keep unions. */
 export interface EmbeddedObject {
-  write(operations: readonly Operation[]): Promise<EmbeddedOutcome>;
+  write(operations: readonly Operation[], idempotency?: Idempotency): Promise<EmbeddedOutcome>;
+  recall(idempotency: Idempotency): Promise<AppliedVersions | IdReused | null>;
   readEntry(key: string): Promise<Entry | null>;
   readSchema(key: string): Promise<StoredSchema | null>;
   readLog(key: string, after: number): Promise<LogSlice>;
@@ -36,22 +35,18 @@ export function createEmbeddedStore(objects: Env["EMBEDDED_STORE"]): Store {
       // The prefix keeps "no namespace" a name like any other.
       return await method(objects.getByName(`namespace:${namespace}`) as unknown as EmbeddedObject);
     } catch (cause) {
-      throw new ApiError("store_unavailable", "The store did not answer. Try again.", {
-        cause,
-        headers: { "retry-after": "1" },
-      });
+      throw storeUnavailable(cause);
     }
   };
   return {
     engine: "embedded",
-    async write(namespace, operations) {
-      const outcome = await call(namespace, (object) => object.write(operations));
-      if (outcome.outcome !== "applied") return outcome;
-      const results = operations.map((operation, index) => {
-        const version = outcome.results[index];
-        return version ? { change: changeOf(operation, version), watched: version.watched } : null;
-      });
-      return { outcome: "applied", results };
+    async write(namespace, operations, idempotency) {
+      const outcome = await call(namespace, (object) => object.write(operations, idempotency));
+      return outcome.outcome === "applied" ? appliedChanges(operations, outcome) : outcome;
+    },
+    async recall(namespace, operations, idempotency) {
+      const outcome = await call(namespace, (object) => object.recall(idempotency));
+      return outcome?.outcome === "applied" ? appliedChanges(operations, outcome) : outcome;
     },
     readEntry: (namespace, key) => call(namespace, (object) => object.readEntry(key)),
     readSchema: (namespace, key) => call(namespace, (object) => object.readSchema(key)),

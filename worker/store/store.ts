@@ -2,6 +2,7 @@
 // lose their class across Durable Object RPC. A store that can not be reached throws `store_unavailable`.
 
 import type { Change, JsonText } from "../../sdk/protocol.ts";
+import { ApiError } from "../errors.ts";
 
 /** What a key holds. */
 export type Entry = { readonly value: JsonText; readonly ts: number; readonly revision: number };
@@ -22,14 +23,23 @@ export type Operation =
   | { readonly op: "schema_set"; readonly key: string; readonly schema: JsonText }
   | { readonly op: "schema_delete"; readonly key: string };
 
+/**
+ * Lets a write be sent again when its answer was lost. The `id` names it within the namespace; the `fingerprint` is of
+ * the whole request, and tells a repeat from another write under the same id.
+ */
+export type Idempotency = { readonly id: string; readonly fingerprint: string };
+
 /** What a write came to: every operation done, or none. */
-export type WriteOutcome =
-  | {
-      readonly outcome: "applied";
-      /** For each operation its change, or `null` where it had nothing to change. */
-      readonly results: readonly (AppliedChange | null)[];
-    }
-  | SchemaChanged;
+export type WriteOutcome = Applied | SchemaChanged | IdReused;
+
+export type Applied = {
+  readonly outcome: "applied";
+  /** For each operation its change, or `null` where it had nothing to change. */
+  readonly results: readonly (AppliedChange | null)[];
+};
+
+/** The write's idempotency id belongs to an earlier one with another fingerprint. */
+export type IdReused = { readonly outcome: "id_reused" };
 
 /** A change, and whether its key's channel wants to hear of it. */
 export type AppliedChange = { readonly change: Change; readonly watched: boolean };
@@ -59,6 +69,25 @@ export function changeOf(operation: Operation, { revision, previous, ts }: Versi
   }
 }
 
+/** `Applied` as engines keep and send it: without what the caller knows already, so that no value travels back. */
+export type AppliedVersions = {
+  readonly outcome: "applied";
+  readonly results: readonly (AppliedVersion | null)[];
+};
+
+export type AppliedVersion = Version & { readonly watched: boolean };
+
+/** The changes that operations came to. */
+export function appliedChanges(operations: readonly Operation[], { results }: AppliedVersions): Applied {
+  return {
+    outcome: "applied",
+    results: operations.map((operation, index) => {
+      const version = results[index];
+      return version ? { change: changeOf(operation, version), watched: version.watched } : null;
+    }),
+  };
+}
+
 /** A stretch of the change log, oldest first. */
 export type LogSlice = {
   readonly changes: readonly Change[];
@@ -72,8 +101,18 @@ export interface Store {
   /** Which engine this is, for `/health`. */
   readonly engine: string;
 
-  /** Applies all operations in one atomic step, or none. */
-  write(namespace: string, operations: readonly Operation[]): Promise<WriteOutcome>;
+  /**
+   * Applies all operations in one atomic step, or none. Within `idempotencySeconds` a repeat of an applied write
+   * changes nothing and comes to what the first one came to, whatever has happened since.
+   */
+  write(namespace: string, operations: readonly Operation[], idempotency?: Idempotency): Promise<WriteOutcome>;
+
+  /** What an earlier write of these operations came to, if one was applied; `null` if none was. */
+  recall(
+    namespace: string,
+    operations: readonly Operation[],
+    idempotency: Idempotency,
+  ): Promise<Applied | IdReused | null>;
 
   readEntry(namespace: string, key: string): Promise<Entry | null>;
 
@@ -90,4 +129,12 @@ export interface Store {
 
   /** Resolves if the store answers. */
   ping(): Promise<void>;
+}
+
+/** What every engine throws when it gets no answer. */
+export function storeUnavailable(cause: unknown): ApiError {
+  return new ApiError("store_unavailable", "The store did not answer. Try again.", {
+    cause,
+    headers: { "retry-after": "1" },
+  });
 }

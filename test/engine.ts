@@ -1,0 +1,36 @@
+// The store of the project that a test runs in, where a test has to lay hands on it.
+
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { vi } from "vitest";
+import { channelName } from "../worker/channel-name.ts";
+
+export const engine = env.UPSTASH_REDIS_REST_URL ? "redis" : "embedded";
+
+const storeObject = () => env.EMBEDDED_STORE.getByName("namespace:");
+
+export const channelOf = (key: string) => env.CHANNEL.getByName(channelName("", key));
+
+/** Ends what the store has in memory. Redis has nothing in this process. */
+export async function evictStore(): Promise<void> {
+  if (engine === "embedded") await evictDurableObject(storeObject());
+}
+
+/** Makes every call to the store fail, with a message that nobody may see, until the function it answers is called. */
+export async function breakStore(message: string): Promise<() => Promise<void>> {
+  if (engine === "redis") {
+    const { fetch } = globalThis;
+    const spy = vi.spyOn(globalThis, "fetch").mockImplementation(async (input, init) => {
+      if (String(input).startsWith(env.UPSTASH_REDIS_REST_URL as string)) throw new TypeError(message);
+      return fetch(input, init);
+    });
+    return async () => spy.mockRestore();
+  }
+  await storeObject().ping();
+  await runInDurableObject(storeObject(), (_, { storage }) => {
+    storage.sql.exec = () => {
+      throw new Error(message);
+    };
+  });
+  return evictStore;
+}

@@ -1,0 +1,102 @@
+// What each call costs on Redis, counted where it leaves the Worker: one round trip in steady state.
+
+import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Channel } from "../../durable-objects/channel.ts";
+import { app } from "../../worker/app.ts";
+import { channelName } from "../../worker/channel-name.ts";
+import { deleteSchema, freshKey, get, set, setSchema } from "../client.ts";
+import { subscribe } from "../subscriber.ts";
+
+/** The Redis commands of all REST requests since the last look. */
+const commands: string[] = [];
+const sent = () => commands.splice(0);
+
+beforeEach(() => {
+  const { fetch } = globalThis;
+  sent();
+  vi.spyOn(globalThis, "fetch").mockImplementation((input, init) => {
+    if (String(input).startsWith(env.UPSTASH_REDIS_REST_URL as string)) {
+      commands.push(JSON.parse(init?.body as string)[0]);
+    }
+    return fetch(input, init);
+  });
+});
+
+afterEach(() => void vi.restoreAllMocks());
+
+describe("in steady state", () => {
+  it("a set of a key with a schema is one request, and so is one without", async () => {
+    const key = freshKey();
+    await set(key, 1);
+    sent();
+    await set(key, 2);
+    expect(sent()).toEqual(["evalsha"]);
+    await setSchema(key, { type: "number" });
+    await set(key, 3);
+    sent();
+    await set(key, 4);
+    expect(sent()).toEqual(["evalsha"]);
+  });
+
+  it("a get is one request, and so are a read and a write of a schema", async () => {
+    const key = freshKey();
+    await set(key, 1);
+    sent();
+    await get(key);
+    expect(sent()).toEqual(["hmget"]);
+    await setSchema(key, true);
+    expect(sent()).toEqual(["evalsha"]);
+    await deleteSchema(key);
+    expect(sent()).toEqual(["evalsha"]);
+  });
+
+  it("a set of a key whose schema just changed is two", async () => {
+    const key = freshKey();
+    await setSchema(key, { type: "number" });
+    await set(key, 1);
+    await setSchema(key, { type: ["number", "string"] });
+    sent();
+    await set(key, 2);
+    expect(sent()).toEqual(["evalsha", "evalsha"]);
+    await set(key, 3);
+    expect(sent()).toEqual(["evalsha"]);
+  });
+});
+
+/** Sends a set to the Worker itself, whose calls of channels are counted, and held back until it has answered. */
+async function channelCallsOfSet(key: string): Promise<string[]> {
+  const calls: string[] = [];
+  const answered = Promise.withResolvers<void>();
+  const getByName = (name: string) => ({
+    async publish(...change: Parameters<Channel["publish"]>) {
+      calls.push(name);
+      await answered.promise;
+      return env.CHANNEL.getByName(name).publish(...change);
+    },
+  });
+  const headers = { "x-api-key": "local_dev_key", "content-type": "application/json" };
+  const request = new Request("http://memx/set", { method: "POST", headers, body: JSON.stringify({ key, value: 1 }) });
+  const context = createExecutionContext();
+  const response = await app.fetch(request, { ...env, CHANNEL: { getByName } }, context);
+  expect(response.status).toBe(200);
+  answered.resolve();
+  await waitOnExecutionContext(context);
+  return calls;
+}
+
+describe("a set", () => {
+  it("of a key that nobody watches calls no channel", async () => {
+    expect(await channelCallsOfSet(freshKey())).toEqual([]);
+  });
+
+  it("of a watched key adds one call of its channel, which its answer does not wait for, and no request to Redis", async () => {
+    const key = freshKey();
+    const subscriber = await subscribe(key);
+    sent();
+    expect(await channelCallsOfSet(key)).toEqual([channelName("", key)]);
+    await subscriber.take(1);
+    expect(sent()).toEqual(["evalsha"]);
+  });
+});

@@ -1,0 +1,98 @@
+// The Redis engine: the store contract, and what is its own.
+
+import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { LIMITS } from "../../config/limits.ts";
+import { openStore } from "../../worker/store/open-store.ts";
+import { redisKeys } from "../../worker/store/redis/redis-keys.ts";
+import type { Operation } from "../../worker/store/store.ts";
+import { storeContract } from "./store-contract.ts";
+
+const store = openStore(env);
+const DAY_SECONDS = 86_400;
+
+storeContract("the Redis store", () => store, { logLength: LIMITS.logLength });
+
+/** Asks Redis itself. */
+async function command(...args: readonly string[]): Promise<unknown> {
+  const response = await fetch(env.UPSTASH_REDIS_REST_URL as string, {
+    method: "POST",
+    headers: { authorization: `Bearer ${env.UPSTASH_REDIS_REST_TOKEN}` },
+    body: JSON.stringify(args),
+  });
+  return ((await response.json()) as { result: unknown }).result;
+}
+
+describe("in Redis", () => {
+  const set = { op: "set", key: "a", value: "1", schemaRevision: 0 } as const;
+  const { entry, index, log, counter, record } = redisKeys("ns");
+  const write = (...operations: Operation[]) => store.write("ns", operations);
+
+  it("all keys of a namespace share its hash tag, whatever the namespace is called", () => {
+    for (const namespace of ["", "ns", "}", "a}:log", "a:b", "{", "ä😀"]) {
+      const keys = redisKeys(namespace);
+      const tags = [keys.counter, keys.log, keys.index, keys.entry("}x{"), keys.record("1")].map(
+        // As Redis Cluster finds it: between the first "{" and the first "}" after it.
+        (key) => /\{([^}]*)\}/.exec(key)?.[1],
+      );
+      expect(tags[0]).not.toBe("");
+      expect(new Set(tags)).toEqual(new Set([`memx:${encodeURIComponent(namespace)}`]));
+    }
+  });
+
+  it("the index has the keys that hold a value", async () => {
+    await write(set, { ...set, key: "b" }, { op: "schema_set", key: "c", schema: "true" }, { op: "delete", key: "b" });
+    expect(await command("ZRANGE", index, "0", "-1")).toEqual(["a"]);
+  });
+
+  it("a tombstone goes after a day, unless something else is kept with it, and comes back with the next write", async () => {
+    const ttl = () => command("TTL", entry("t"));
+    await write({ ...set, key: "t" });
+    expect(await ttl()).toBe(-1);
+    await write({ op: "delete", key: "t" });
+    expect(await ttl()).toBe(DAY_SECONDS);
+    await write({ op: "schema_set", key: "t", schema: "true" });
+    expect(await ttl()).toBe(-1);
+    await write({ op: "schema_delete", key: "t" });
+    expect(await ttl()).toBe(DAY_SECONDS);
+    await store.watch("ns", "t", "token");
+    expect(await ttl()).toBe(-1);
+    await store.unwatch("ns", "t", "token");
+    expect(await ttl()).toBe(DAY_SECONDS);
+    await write({ ...set, key: "t" });
+    expect(await ttl()).toBe(-1);
+  });
+
+  it("a key that was watched and never written leaves nothing behind", async () => {
+    await store.watch("ns", "never", "token");
+    await store.unwatch("ns", "never", "token");
+    expect(await command("EXISTS", entry("never"))).toBe(0);
+  });
+
+  it("a repeatable write is remembered for five minutes", async () => {
+    await store.write("ns", [set], { id: "id", fingerprint: "f" });
+    expect(await command("TTL", record("id"))).toBe(LIMITS.idempotencySeconds);
+    expect(LIMITS.idempotencySeconds).toBe(300);
+  });
+
+  it("the log and the counter stand where the last change left them", async () => {
+    const outcome = await write({ ...set, key: "last" });
+    const revision = outcome.outcome === "applied" ? outcome.results[0]?.change.revision : 0;
+    expect(await command("GET", counter)).toBe(String(revision));
+    const newest = (await command("XREVRANGE", log, "+", "-", "COUNT", "1")) as [string, string[]][];
+    expect(newest[0]?.[0]).toBe(`${revision}-0`);
+  });
+
+  it("a lost counter stops the namespace before anything is written, and does not count anew", async () => {
+    const other = redisKeys("lost");
+    await store.write("lost", [set]);
+    await command("DEL", other.counter);
+    await expect(store.write("lost", [{ ...set, value: "2" }])).rejects.toMatchObject({ code: "store_unavailable" });
+    expect(await store.readEntry("lost", "a")).toMatchObject({ value: "1", revision: 1 });
+  });
+
+  it("a script that Redis no longer knows is sent again", async () => {
+    await command("SCRIPT", "FLUSH");
+    expect(await write(set)).toMatchObject({ outcome: "applied" });
+  });
+});

@@ -1,0 +1,154 @@
+// Random sequences of everything a store can be asked, each compared with the model.
+
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import type { Idempotency, Operation, Store } from "../../worker/store/store.ts";
+import { StoreModel } from "./store-model.ts";
+
+const SEQUENCES = 10_000;
+/** Namespaces in which sequences run at the same time. */
+const LANES = 8;
+
+const key = fc.constantFrom("a", "b");
+const token = fc.constantFrom("first", "second");
+const text = fc.oneof(
+  fc.constantFrom("", "\0", "123", "null", "OK", "true", " ", "0 0 0 0", "a\r\nb", "😀", "\u2028\ufffd\uffff"),
+  fc.string({ unit: "binary", maxLength: 20 }),
+);
+const id = fc.constantFrom("1", "2");
+const operation = fc.oneof(
+  // `current` says whether the caller knows the key's schema.
+  { weight: 4, arbitrary: fc.record({ op: fc.constant("set" as const), key, value: text, current: fc.boolean() }) },
+  fc.record({ op: fc.constant("set" as const), key, value: text, current: fc.constant(true) }),
+  fc.record({ op: fc.constant("delete" as const), key }),
+  fc.record({ op: fc.constant("schema_set" as const), key, schema: text }),
+  fc.record({ op: fc.constant("schema_delete" as const), key }),
+);
+const step = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      call: fc.constant("write" as const),
+      operations: fc.array(operation, { minLength: 1, maxLength: 3 }),
+      id: fc.option(id, { nil: undefined }),
+    }),
+  },
+  fc.record({ call: fc.constantFrom("repeat" as const, "recall" as const), id, reused: fc.boolean() }),
+  fc.record({ call: fc.constant("watch" as const), key, token }),
+  fc.record({ call: fc.constant("unwatch" as const), key, token }),
+  fc.record({ call: fc.constant("readEntry" as const), key }),
+  fc.record({ call: fc.constant("readSchema" as const), key }),
+);
+type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
+
+/** Registers the test, within a `describe` of the engine. */
+export function storeSequences(store: Store, { logLength }: { logLength: number }): void {
+  it(`does what a simple model does in ${SEQUENCES} random sequences of calls`, { timeout: 600_000 }, async () => {
+    await Promise.all(Array.from({ length: LANES }, () => runLane(store, logLength)));
+  });
+}
+
+async function runLane(store: Store, logLength: number): Promise<void> {
+  let namespace = crypto.randomUUID();
+  let revision = 0;
+  const sequence = async (steps: readonly Step[]) => {
+    const model = new StoreModel(revision);
+    const run = new Run(store, model, namespace);
+    try {
+      for (const step of steps) await run.compare(step);
+      await run.compareLogs(logLength);
+      revision = model.revision;
+    } catch (error) {
+      // The model no longer knows where this namespace stands.
+      namespace = crypto.randomUUID();
+      revision = 0;
+      throw error;
+    }
+  };
+  const steps = fc.array(step, { minLength: 1, maxLength: 8 });
+  await fc.assert(fc.asyncProperty(steps, sequence), { numRuns: SEQUENCES / LANES });
+}
+
+/** One sequence. Its keys and ids are its own, so that it knows nothing of those before it but the revision. */
+class Run {
+  readonly #name = crypto.randomUUID();
+  readonly #store: Store;
+  readonly #model: StoreModel;
+  readonly #namespace: string;
+  readonly #repeatable = new Map<string, { operations: readonly Operation[]; idempotency: Idempotency }>();
+
+  constructor(store: Store, model: StoreModel, namespace: string) {
+    this.#store = store;
+    this.#model = model;
+    this.#namespace = namespace;
+  }
+
+  async compare(step: Step): Promise<void> {
+    const [store, model, namespace] = [this.#store, this.#model, this.#namespace];
+    switch (step.call) {
+      case "write": {
+        const operations = step.operations.map((operation): Operation => {
+          const key = this.#own(operation.key);
+          if (operation.op !== "set") return { ...operation, key };
+          const { op, value, current } = operation;
+          return { op, key, value, schemaRevision: current ? (model.schema(key)?.revision ?? 0) : 1e9 };
+        });
+        if (step.id === undefined) return this.#compareWrite(operations);
+        const fingerprint = encodeURIComponent(JSON.stringify(operations));
+        const idempotency = { id: this.#own(step.id), fingerprint };
+        this.#repeatable.set(step.id, { operations, idempotency });
+        return this.#compareWrite(operations, idempotency);
+      }
+      case "repeat": {
+        const write = this.#repeatable.get(step.id);
+        if (!write) return;
+        return this.#compareWrite(
+          write.operations,
+          step.reused ? { ...write.idempotency, fingerprint: "another" } : write.idempotency,
+        );
+      }
+      case "recall": {
+        const write = this.#repeatable.get(step.id);
+        const idempotency = write?.idempotency ?? { id: this.#own(step.id), fingerprint: "none" };
+        expect(await store.recall(namespace, write?.operations ?? [], idempotency)).toEqual(model.recall(idempotency));
+        return;
+      }
+      case "watch": {
+        const key = this.#own(step.key);
+        expect(await store.watch(namespace, key, step.token)).toBe(model.watch(key, step.token));
+        return;
+      }
+      case "unwatch": {
+        const key = this.#own(step.key);
+        await store.unwatch(namespace, key, step.token);
+        return model.unwatch(key, step.token);
+      }
+      case "readEntry": {
+        const key = this.#own(step.key);
+        expect(await store.readEntry(namespace, key)).toEqual(model.entry(key));
+        return;
+      }
+      case "readSchema": {
+        const key = this.#own(step.key);
+        expect(await store.readSchema(namespace, key)).toEqual(model.schema(key));
+        return;
+      }
+    }
+  }
+
+  async compareLogs(logLength: number): Promise<void> {
+    for (const key of ["a", "b"].map((name) => this.#own(name))) {
+      const log = { changes: this.#model.log(key), more: false, truncated: this.#model.revision > logLength };
+      expect(await this.#store.readLog(this.#namespace, key, 0)).toEqual(log);
+    }
+  }
+
+  async #compareWrite(operations: readonly Operation[], idempotency?: Idempotency): Promise<void> {
+    const outcome = await this.#store.write(this.#namespace, operations, idempotency);
+    expect(outcome).toEqual(this.#model.write(operations, idempotency, outcome));
+  }
+
+  #own(name: string): string {
+    return `${this.#name}:${name}`;
+  }
+}

@@ -1,0 +1,22 @@
+// The names under which Redis holds a namespace. All share its hash tag, so that on a cluster they are in one slot and
+// one script may touch them all.
+
+export type RedisKeys = {
+  readonly counter: string;
+  readonly log: string;
+  readonly index: string;
+  readonly entry: (key: string) => string;
+  readonly record: (idempotencyId: string) => string;
+};
+
+export function redisKeys(namespace: string): RedisKeys {
+  // Encoded, because a "}" in it would end the tag early, and ":" could make two namespaces meet.
+  const tag = `{memx:${encodeURIComponent(namespace)}}`;
+  return {
+    counter: `${tag}:revision`,
+    log: `${tag}:log`,
+    index: `${tag}:keys`,
+    entry: (key) => `${tag}:entry:${key}`,
+    record: (id) => `${tag}:idempotency:${id}`,
+  };
+}

@@ -1,0 +1,107 @@
+// The `Store` on Redis, over Upstash's REST protocol. What a write does is in write.lua: one script is one atomic step
+// and one round trip. Nothing here is sent a second time, for a write whose answer was lost may have been applied.
+
+import { errors, Redis } from "@upstash/redis/cloudflare";
+import { LIMITS } from "../../../config/limits.ts";
+import { type Store, storeUnavailable } from "../store.ts";
+import readLogScript from "./read-log.lua";
+import { redisKeys } from "./redis-keys.ts";
+import { operationArguments, parseLog, parseRecord, parseWriteReply, type WriteReply } from "./script-format.ts";
+import unwatchScript from "./unwatch.lua";
+import watchScript from "./watch.lua";
+import writeScript from "./write.lua";
+
+/** Two calls, a script's digest and then its text, end within the 5 seconds that a caller is let wait. */
+const TIMEOUT_MS = 2_000;
+
+/** How long the time and revision of a deleted key outlive it, so that its next change goes on from them. */
+const TOMBSTONE_SECONDS = 24 * 60 * 60;
+
+/** Stops one answer of `readLog` from outgrowing what Upstash sends at once. */
+const LOG_SLICE_BYTES = 1024 * 1024;
+
+/** @throws if `url` is not that of a web server */
+export function createRedisStore({ url, token, logLength }: { url: string; token: string; logLength: number }): Store {
+  const redis = new Redis({
+    url,
+    token,
+    // A function, because with a plain signal a call that took too long would resolve.
+    signal: () => AbortSignal.timeout(TIMEOUT_MS),
+    // Not `false`, which tries once more.
+    retry: { retries: 0 },
+    // Values are text and stay it. All of it is valid UTF-8, so it needs no base64 on the way.
+    automaticDeserialization: false,
+    responseEncoding: false,
+    // It would send what one tick asks in an order of its own.
+    enableAutoPipelining: false,
+    enableTelemetry: false,
+  });
+  const scripts = {
+    write: redis.createScript<WriteReply>(writeScript),
+    readLog: redis.createScript<(string | null)[]>(readLogScript),
+    watch: redis.createScript<string>(watchScript),
+    unwatch: redis.createScript<string>(unwatchScript),
+  };
+  /** As an array, which is what comes without the client's deserialization, whatever its types say. */
+  const readFields = async (namespace: string, key: string, ...fields: string[]) =>
+    (await redis.hmget(redisKeys(namespace).entry(key), ...fields)) as unknown as (string | null)[];
+  return {
+    engine: "redis",
+    write: (namespace, operations, idempotency) =>
+      answered(async () => {
+        const { counter, log, index, record, entry } = redisKeys(namespace);
+        const keys = [counter, log, index, record(idempotency?.id ?? ""), ...operations.map(({ key }) => entry(key))];
+        const settings = [logLength, idempotency?.fingerprint ?? "", LIMITS.idempotencySeconds, TOMBSTONE_SECONDS];
+        const reply = await scripts.write.exec(keys, [
+          ...settings.map(String),
+          ...operations.flatMap(operationArguments),
+        ]);
+        return parseWriteReply(operations, reply);
+      }),
+    recall: (namespace, operations, { id, fingerprint }) =>
+      answered(async () => {
+        const record = await redis.get<string>(redisKeys(namespace).record(id));
+        return record === null ? null : parseRecord(operations, record, fingerprint);
+      }),
+    readEntry: (namespace, key) =>
+      answered(async () => {
+        const [value, ts, revision] = await readFields(namespace, key, "value", "ts", "value_revision");
+        return value != null ? { value, ts: Number(ts) / 1e6, revision: Number(revision) } : null;
+      }),
+    readSchema: (namespace, key) =>
+      answered(async () => {
+        const [schema, revision] = await readFields(namespace, key, "schema", "schema_revision");
+        return schema != null ? { schema, revision: Number(revision) } : null;
+      }),
+    readLog: (namespace, key, after) =>
+      answered(async () => {
+        const slice = [key, String(after), String(LOG_SLICE_BYTES)];
+        return parseLog(key, await scripts.readLog.exec([redisKeys(namespace).log], slice));
+      }),
+    watch: (namespace, key, token) =>
+      answered(async () => Number(await scripts.watch.exec([redisKeys(namespace).entry(key)], [token]))),
+    unwatch: (namespace, key, token) =>
+      answered(async () => {
+        await scripts.unwatch.exec([redisKeys(namespace).entry(key)], [token, String(TOMBSTONE_SECONDS)]);
+      }),
+    ping: () =>
+      answered(async () => {
+        await redis.ping();
+      }),
+  };
+}
+
+async function answered<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (cause) {
+    throw storeUnavailable(withoutCommand(cause));
+  }
+}
+
+/** For the log: the client's and Redis's own messages go on, after a comma, with the command and so with the value. */
+function withoutCommand(cause: unknown): unknown {
+  if (cause instanceof errors.UpstashJSONParseError) return new Error("The answer is not JSON.");
+  if (cause instanceof errors.UpstashError) return new Error(cause.message.split(",")[0]);
+  return cause;
+}

@@ -1,0 +1,118 @@
+-- Applies the operations of one write, or none of them.
+--
+-- KEYS  1  counter: the revision of the namespace's last change
+--       2  log: a stream of the last changes; the id of a change is <revision>-0
+--       3  index: a sorted set of the keys that hold a value, all with score 0
+--       4  idempotency record: what a write under this id came to
+--       5… the entry of each operation's key, a hash
+-- ARGV  1  how many changes the log keeps
+--       2  fingerprint of the request, or '' for a write that can not be repeated
+--       3  seconds for which it can be repeated
+--       4  seconds for which a tombstone stays
+--       5… for each operation: op, key, JSON text ('' for a delete), schema revision that the value was checked against
+--
+-- Answers {'applied', '<revision> <previous> <µs since the epoch> <watched: 1 or 0> …'}, four numbers for each
+-- operation and all 0 where it had nothing to change; {'schema_changed', <key>, <revision, 0 for none>, <schema>}; or
+-- {'id_reused'}.
+
+local counter, log, index, record = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local log_length, fingerprint, record_seconds, tombstone_seconds = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+
+if fingerprint ~= '' then
+  local earlier = redis.call('GET', record)
+  if earlier then
+    local first, results = string.match(earlier, '^(%S+) (.*)$')
+    if first ~= fingerprint then return {'id_reused'} end
+    return {'applied', results}
+  end
+end
+
+local operations = {}
+for n = 5, #KEYS do
+  local at = 5 + (n - 5) * 4
+  operations[#operations + 1] = {
+    entry = KEYS[n], op = ARGV[at], key = ARGV[at + 1], text = ARGV[at + 2], schema_revision = ARGV[at + 3],
+  }
+end
+
+-- What is known of each entry; everything is read before anything is written.
+local rows = {}
+for _, operation in ipairs(operations) do
+  if not rows[operation.entry] then
+    local row = redis.call('HMGET', operation.entry, 'revision', 'ts', 'value_revision', 'schema_revision', 'watcher')
+    rows[operation.entry] = {
+      revision = row[1] or '0', ts = tonumber(row[2] or 0), value = row[3], schema = row[4], watched = row[5],
+    }
+  end
+  local schema_revision = rows[operation.entry].schema or '0'
+  if operation.op == 'set' and operation.schema_revision ~= schema_revision then
+    return {'schema_changed', operation.key, schema_revision, redis.call('HGET', operation.entry, 'schema')}
+  end
+end
+
+-- Whole numbers beyond 1e14 would be printed with an exponent.
+local function whole(number) return string.format('%.0f', number) end
+
+local time = redis.call('TIME')
+local now = time[1] * 1e6 + time[2]
+local revision = tonumber(redis.call('GET', counter) or 0)
+
+local EVENTS = {
+  set = {'value', 'set'}, delete = {'value', 'delete'},
+  schema_set = {'schema', 'set'}, schema_delete = {'schema', 'delete'},
+}
+
+local function apply(operation)
+  local op, entry, row = operation.op, operation.entry, rows[operation.entry]
+  if (op == 'delete' and not row.value) or (op == 'schema_delete' and not row.schema) then return '0 0 0 0' end
+  revision = revision + 1
+  local id = whole(revision)
+  -- A value's time never stands still or goes back, whatever the clock does.
+  local ts = EVENTS[op][1] == 'value' and math.max(now, row.ts + 1) or now
+  local change = {
+    'previous', row.revision, 'key', operation.key, 'event', EVENTS[op][1], 'action', EVENTS[op][2], 'ts', whole(ts),
+  }
+  if EVENTS[op][2] == 'set' then
+    change[#change + 1] = 'json'
+    change[#change + 1] = operation.text
+  end
+  -- First, because it fails where the counter was lost, and then nothing has been written yet.
+  redis.call('XADD', log, 'MAXLEN', '=', log_length, id .. '-0', unpack(change))
+
+  local was_tombstone = not (row.value or row.schema)
+  if op == 'set' then
+    redis.call('HSET', entry, 'revision', id, 'ts', whole(ts), 'value_revision', id, 'value', operation.text)
+    if not row.value then redis.call('ZADD', index, 0, operation.key) end
+    row.value, row.ts = id, ts
+  elseif op == 'delete' then
+    redis.call('HSET', entry, 'revision', id, 'ts', whole(ts))
+    redis.call('HDEL', entry, 'value_revision', 'value')
+    redis.call('ZREM', index, operation.key)
+    row.value, row.ts = false, ts
+  elseif op == 'schema_set' then
+    redis.call('HSET', entry, 'revision', id, 'schema_revision', id, 'schema', operation.text)
+    row.schema = id
+  elseif op == 'schema_delete' then
+    redis.call('HSET', entry, 'revision', id)
+    redis.call('HDEL', entry, 'schema_revision', 'schema')
+    row.schema = false
+  end
+  if row.value or row.schema then
+    if was_tombstone then redis.call('PERSIST', entry) end
+  elseif not row.watched then
+    redis.call('EXPIRE', entry, tombstone_seconds)
+  end
+
+  local result = id .. ' ' .. row.revision .. ' ' .. whole(ts) .. ' ' .. (row.watched and '1' or '0')
+  row.revision = id
+  return result
+end
+
+local before = revision
+local results = {}
+for n, operation in ipairs(operations) do results[n] = apply(operation) end
+if revision > before then redis.call('SET', counter, whole(revision)) end
+
+results = table.concat(results, ' ')
+if fingerprint ~= '' then redis.call('SET', record, fingerprint .. ' ' .. results, 'EX', record_seconds) end
+return {'applied', results}
