@@ -1,5 +1,6 @@
 // The OpenAPI 3.1 document, put together from the same schemas that check requests.
 
+import { LIMITS } from "../config/limits.ts";
 import { version } from "../package.json";
 import { ERROR_STATUS, type ErrorCode } from "../sdk/protocol.ts";
 import { keyQuery, type RequestShape, schemaRequest, setRequest, subscribeQuery } from "./requests.ts";
@@ -13,6 +14,13 @@ const revision = {
 };
 const ts = { type: "number", description: "Seconds since the epoch." };
 const ok = { const: true };
+const idempotencyKey = {
+  name: "Idempotency-Key",
+  in: "header",
+  required: false,
+  description: `Lets this write be sent again when its answer was lost: within ${LIMITS.idempotencySeconds} seconds the same request under the same key is answered as the first time, and changes nothing.`,
+  schema: { type: "string", minLength: 1, maxLength: LIMITS.maxIdempotencyKeyChars },
+};
 
 const anyTime = ["invalid_api_key", "missing_api_key", "auth_unavailable", "internal"] as const;
 const onStore = [...anyTime, "invalid_request", "forbidden", "store_unavailable"] as const;
@@ -42,6 +50,7 @@ export const openApiDocument = {
         operationId: "set",
         summary: "Write a value",
         description: "The last write wins. The value has to match the key's schema, if it has one.",
+        parameters: [idempotencyKey],
         requestBody: body(setRequest),
         responses: {
           200: json("Written.", object({ ok, updated: { type: "boolean" }, revision, ts })),
@@ -69,6 +78,7 @@ export const openApiDocument = {
         operationId: "setSchema",
         summary: "Set a key's schema",
         description: "It applies to every later write. The value that is already there stays as it is.",
+        parameters: [idempotencyKey],
         requestBody: body(schemaRequest),
         responses: { 200: json("Set.", object({ ok, revision })), ...failures(...onBody, "invalid_schema") },
       },
@@ -89,7 +99,7 @@ export const openApiDocument = {
         tags: ["Schemas"],
         operationId: "deleteSchema",
         summary: "Delete a key's schema",
-        parameters: query(keyQuery),
+        parameters: [...query(keyQuery), idempotencyKey],
         responses: { 200: json("Deleted.", object({ ok, revision })), ...failures(...onStore, "not_found") },
       },
     },
@@ -116,7 +126,7 @@ export const openApiDocument = {
         responses: {
           200: json(
             "It is, and so is its store.",
-            object({ status: { const: "ok" }, store: { type: "string" }, version: { type: "string" } }),
+            object({ status: { const: "ok" }, store: { enum: ["embedded", "redis"] }, version: { type: "string" } }),
           ),
           ...failures("store_unavailable", "internal"),
         },
