@@ -12,6 +12,10 @@ export class Channel extends DurableObject<Env> {
   #cursor: number;
   /** Ends when all work that was begun so far has ended. */
   #work: Promise<unknown> = Promise.resolve();
+  /** The registration that is under way. Whoever joins meanwhile shares it, however long the store takes to fail. */
+  #registration: Promise<void> | undefined;
+  /** Subscribers that are on their way in: registered for, perhaps, but not yet in the list of sockets. */
+  #joining = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -27,24 +31,34 @@ export class Channel extends DurableObject<Env> {
     const namespace = query.get("namespace") ?? "";
     const key = query.get("key") ?? "";
     const event = query.get("event") as EventFilter;
-    return this.#inTurn(async () => {
-      // From here on the store says `watched`, so a later change can not be applied without a word to this channel.
-      const token = crypto.randomUUID();
-      this.ctx.storage.kv.put("watch", token);
-      const head = await this.#store.watch(namespace, key, token);
-      if (this.#sockets().length > 0) await this.#catchUp(namespace, key, head);
-      this.#advance(Math.max(head, this.#cursor));
-      const { 0: client, 1: server } = new WebSocketPair();
-      this.ctx.acceptWebSocket(server, event === "all" ? ["value", "schema"] : [event]);
-      return new Response(null, { status: 101, webSocket: client });
+    this.#registration ??= this.#inTurn(() => this.#register(namespace, key)).finally(() => {
+      this.#registration = undefined;
     });
+    this.#joining++;
+    try {
+      await this.#registration;
+    } finally {
+      this.#joining--;
+    }
+    const { 0: client, 1: server } = new WebSocketPair();
+    this.ctx.acceptWebSocket(server, event === "all" ? ["value", "schema"] : [event]);
+    return new Response(null, { status: 101, webSocket: client });
+  }
+
+  /** From here on the store says `watched`, so a later change can not be applied without a word to this channel. */
+  async #register(namespace: string, key: string): Promise<void> {
+    const token = crypto.randomUUID();
+    this.ctx.storage.kv.put("watch", token);
+    const head = await this.#store.watch(namespace, key, token);
+    if (this.#sockets().length > 0) await this.#catchUp(namespace, key, head);
+    this.#advance(Math.max(head, this.#cursor));
   }
 
   /** Takes a change that was applied. Resolves when subscribers were sent it, here or by an earlier call. */
   async publish(namespace: string, change: Change): Promise<void> {
     return this.#inTurn(async () => {
       if (change.revision <= this.#cursor) return;
-      if (this.#sockets().length === 0) return this.#unwatch(namespace, change.key);
+      if (this.#sockets().length + this.#joining === 0) return this.#unwatch(namespace, change.key);
       if (change.previous <= this.#cursor) return this.#broadcast(change);
       await this.#catchUp(namespace, change.key, change.revision);
       // The log may have let go of it while this channel was away.

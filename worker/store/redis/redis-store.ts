@@ -102,6 +102,6 @@ async function answered<T>(call: () => Promise<T>): Promise<T> {
 /** For the log: the client's and Redis's own messages go on, after a comma, with the command and so with the value. */
 function withoutCommand(cause: unknown): unknown {
   if (cause instanceof errors.UpstashJSONParseError) return new Error("The answer is not JSON.");
-  if (cause instanceof errors.UpstashError) return new Error(cause.message.split(",")[0]);
+  if (cause instanceof errors.UpstashError) return new Error(`Redis says: ${cause.message.split(",")[0]}`);
   return cause;
 }
