@@ -2,10 +2,12 @@
 // they do is in embedded-tables.ts.
 
 import { DurableObject } from "cloudflare:workers";
+import type { Change } from "../sdk/protocol.ts";
 import type { EmbeddedObject, EmbeddedOutcome } from "../worker/store/embedded.ts";
 import { logLength } from "../worker/store/log-length.ts";
 import type {
   AppliedVersions,
+  EntriesPage,
   Entry,
   Idempotency,
   IdReused,
@@ -53,6 +55,14 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
 
   async readLog(key: string, after: number): Promise<LogSlice> {
     return this.#tables.log(key, after);
+  }
+
+  async readHistory(key: string, before: number, limit: number): Promise<Change[]> {
+    return this.#tables.history(key, before, limit);
+  }
+
+  async readEntries(after: string): Promise<EntriesPage> {
+    return this.#tables.page(after);
   }
 
   async watch(key: string, token: string): Promise<number> {

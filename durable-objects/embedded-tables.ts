@@ -5,9 +5,11 @@ import { LIMITS } from "../config/limits.ts";
 import type { Change } from "../sdk/protocol.ts";
 import type { EmbeddedOutcome } from "../worker/store/embedded.ts";
 import {
+  ALL_KEYS,
   type AppliedVersion,
   type AppliedVersions,
   changeOf,
+  type EntriesPage,
   type Entry,
   type Idempotency,
   type IdReused,
@@ -19,7 +21,7 @@ import {
 /**
  * Each entry takes the tables from its index to the next version. Never edit one that was released: add another.
  *
- * `entries` keeps a row for every key that was ever written or is watched. A deleted value leaves its `ts` and revisions
+ * `entries` keeps a row for every key that was ever written or is watched, and one for `ALL_KEYS` while those are. A deleted value leaves its `ts` and revisions
  * (the tombstone). `revision` is the key's last change of any kind, `value_revision` and `schema_revision` those of
  * what stands now, 0 for nothing. `watcher` is the token of the last `watch`, if nobody has ended it. Times are whole
  * microseconds. In `log` the large column is last, so that scanning the others does not read it. `idempotency` has the
@@ -52,10 +54,14 @@ const MIGRATIONS = [
      results TEXT NOT NULL
    ) WITHOUT ROWID;
    CREATE INDEX idempotency_by_expiry ON idempotency (expires_us);`,
+  "ALTER TABLE entries ADD COLUMN schema_ts_us INTEGER NOT NULL DEFAULT 0;",
 ] as const;
 
-/** Stops one answer of `readLog` from outgrowing the 32 MiB of an RPC message. */
-const LOG_SLICE_CHARS = 4 * 1024 * 1024;
+/** Stops one answer from outgrowing the 32 MiB of an RPC message. */
+const ANSWER_CHARS = 4 * 1024 * 1024;
+
+/** Keys in one page of entries. */
+const PAGE_KEYS = 500;
 
 type Row = {
   revision: number;
@@ -63,9 +69,10 @@ type Row = {
   ts_us: number;
   value_revision: number;
   schema_revision: number;
+  schema_ts_us: number;
 };
 
-const ABSENT: Row = { revision: 0, watcher: null, ts_us: 0, value_revision: 0, schema_revision: 0 };
+const ABSENT: Row = { revision: 0, watcher: null, ts_us: 0, value_revision: 0, schema_revision: 0, schema_ts_us: 0 };
 
 export class EmbeddedTables {
   readonly #sql: SqlStorage;
@@ -92,7 +99,8 @@ export class EmbeddedTables {
         return { outcome: "schema_changed", key: operation.key, schema: this.schema(operation.key) };
       }
     }
-    const results = operations.map((operation) => this.#applyOne(operation, nowUs));
+    const namespaceWatched = this.#row(ALL_KEYS).watcher !== null;
+    const results = operations.map((operation) => this.#applyOne(operation, nowUs, namespaceWatched));
     if (idempotency) this.#remember(idempotency, results, nowUs);
     return { outcome: "applied", results };
   }
@@ -123,49 +131,89 @@ export class EmbeddedTables {
 
   schema(key: string): StoredSchema | null {
     const [row] = this.#sql
-      .exec<{ schema: string; revision: number }>(
-        "SELECT schema, schema_revision AS revision FROM entries WHERE key = ? AND schema_revision > 0",
+      .exec<{ schema: string; ts_us: number; revision: number }>(
+        `SELECT schema, schema_ts_us AS ts_us, schema_revision AS revision
+         FROM entries WHERE key = ? AND schema_revision > 0`,
         key,
       )
       .toArray();
-    return row ? { schema: row.schema, revision: row.revision } : null;
+    return row ? { schema: row.schema, ts: seconds(row.ts_us), revision: row.revision } : null;
+  }
+
+  page(after: string): EntriesPage {
+    const entries: { key: string; entry: Entry | null; schema: StoredSchema | null }[] = [];
+    let chars = 0;
+    const rows = this.#sql.exec<Row & { key: string; value: string | null; schema: string | null }>(
+      `SELECT * FROM entries WHERE key > ? AND (value_revision > 0 OR schema_revision > 0) ORDER BY key LIMIT ?`,
+      after,
+      PAGE_KEYS + 1,
+    );
+    for (const { key, ts_us, value, value_revision, schema, schema_ts_us, schema_revision } of rows) {
+      if (entries.length === PAGE_KEYS || chars > ANSWER_CHARS) return { entries, more: true };
+      entries.push({
+        key,
+        entry: value === null ? null : { value, ts: seconds(ts_us), revision: value_revision },
+        schema: schema === null ? null : { schema, ts: seconds(schema_ts_us), revision: schema_revision },
+      });
+      chars += (value?.length ?? 0) + (schema?.length ?? 0);
+    }
+    return { entries, more: false };
   }
 
   log(key: string, after: number): LogSlice {
-    const [bounds] = this.#sql.exec<{ oldest: number | null }>("SELECT min(revision) AS oldest FROM log").toArray();
-    const truncated = after + 1 < (bounds?.oldest ?? 1);
+    const head = this.#lastRevision();
     const changes: Change[] = [];
+    let more = false;
     let chars = 0;
-    const rows = this.#sql.exec<{
-      revision: number;
-      previous: number;
-      event: Change["event"];
-      action: Change["action"];
-      ts_us: number;
-      json: string | null;
-    }>(
-      "SELECT revision, previous, event, action, ts_us, json FROM log WHERE revision > ? AND key = ? ORDER BY revision",
-      after,
-      key,
-    );
-    for (const { ts_us, ...row } of rows) {
-      if (chars > LOG_SLICE_CHARS) return { changes, more: true, truncated };
-      changes.push({ ...row, key, ts: seconds(ts_us) });
-      chars += row.json?.length ?? 0;
+    for (const change of this.#changes("revision > ? AND (?2 = '' OR key = ?2) ORDER BY revision", after, key)) {
+      if (chars > ANSWER_CHARS) {
+        more = true;
+        break;
+      }
+      changes.push(change);
+      chars += change.json?.length ?? 0;
     }
-    return { changes, more: false, truncated };
+    return { changes, more, truncated: this.#isTruncated(key, after, changes[0]), head };
   }
 
-  /** Answers the revision of the key's last change. */
+  history(key: string, before: number, limit: number): Change[] {
+    const changes: Change[] = [];
+    let chars = 0;
+    for (const change of this.#changes("revision < ? AND key = ? ORDER BY revision DESC", before, key)) {
+      if (changes.length === limit || chars > ANSWER_CHARS) break;
+      changes.push(change);
+      chars += change.json?.length ?? 0;
+    }
+    return changes;
+  }
+
+  /** Whether a change between `after` and the first one that was found has left the log. */
+  #isTruncated(key: string, after: number, first: Change | undefined): boolean {
+    const { oldest } = this.#sql.exec<{ oldest: number }>("SELECT coalesce(min(revision), 1) AS oldest FROM log").one();
+    if (oldest <= after + 1) return false;
+    if (key === ALL_KEYS) return true;
+    // Of one key nothing is missing as long as its changes still lead from one to the next.
+    const { revision } = this.#row(key);
+    return first ? first.previous > after : revision > after || revision === 0;
+  }
+
+  *#changes(where: string, ...bindings: (string | number)[]): Iterable<Change> {
+    const rows = this.#sql.exec<Omit<Change, "ts"> & { ts_us: number }>(
+      `SELECT revision, previous, key, event, action, ts_us, json FROM log WHERE ${where}`,
+      ...bindings,
+    );
+    for (const { ts_us, ...change } of rows) yield { ...change, ts: seconds(ts_us) };
+  }
+
+  /** Answers the revision of the last change. */
   watch(key: string, token: string): number {
-    return this.#sql
-      .exec<{ revision: number }>(
-        `INSERT INTO entries (key, watcher) VALUES (?, ?)
-         ON CONFLICT (key) DO UPDATE SET watcher = excluded.watcher RETURNING revision`,
-        key,
-        token,
-      )
-      .one().revision;
+    this.#sql.exec(
+      `INSERT INTO entries (key, watcher) VALUES (?, ?)
+       ON CONFLICT (key) DO UPDATE SET watcher = excluded.watcher`,
+      key,
+      token,
+    );
+    return this.#lastRevision();
   }
 
   unwatch(key: string, token: string): void {
@@ -185,7 +233,7 @@ export class EmbeddedTables {
     );
   }
 
-  #applyOne(operation: Operation, nowUs: number): AppliedVersion | null {
+  #applyOne(operation: Operation, nowUs: number, namespaceWatched: boolean): AppliedVersion | null {
     const { key } = operation;
     const row = this.#row(key);
     const revision = this.#lastRevision() + 1;
@@ -215,11 +263,12 @@ export class EmbeddedTables {
         break;
       case "schema_set":
         this.#sql.exec(
-          `INSERT INTO entries (key, revision, schema_revision, schema) VALUES (?1, ?2, ?2, ?3)
-           ON CONFLICT (key) DO UPDATE SET revision = ?2, schema_revision = ?2, schema = ?3`,
+          `INSERT INTO entries (key, revision, schema_revision, schema, schema_ts_us) VALUES (?1, ?2, ?2, ?3, ?4)
+           ON CONFLICT (key) DO UPDATE SET revision = ?2, schema_revision = ?2, schema = ?3, schema_ts_us = ?4`,
           key,
           revision,
           operation.schema,
+          nowUs,
         );
         break;
       case "schema_delete":
@@ -233,12 +282,15 @@ export class EmbeddedTables {
     }
     const version = { revision, previous: row.revision, ts: seconds(tsUs) };
     this.#append(changeOf(operation, version), tsUs);
-    return { ...version, watched: row.watcher !== null };
+    return { ...version, watched: row.watcher !== null, namespaceWatched };
   }
 
   #row(key: string): Row {
     const [row] = this.#sql
-      .exec<Row>("SELECT revision, watcher, ts_us, value_revision, schema_revision FROM entries WHERE key = ?", key)
+      .exec<Row>(
+        "SELECT revision, watcher, ts_us, value_revision, schema_revision, schema_ts_us FROM entries WHERE key = ?",
+        key,
+      )
       .toArray();
     return row ?? ABSENT;
   }

@@ -1,7 +1,13 @@
 // What every `Store` has to do, whichever engine is behind it. Takes the store as an argument; a fresh namespace per test.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import type { AppliedChange, Operation, Store } from "../../worker/store/store.ts";
+import {
+  ALL_KEYS,
+  type AppliedChange,
+  type EntriesPage,
+  type Operation,
+  type Store,
+} from "../../worker/store/store.ts";
 import { storeSequences } from "./store-sequences.ts";
 
 export function storeContract(name: string, openStore: () => Store, { logLength }: { logLength: number }): void {
@@ -57,7 +63,8 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
     it("refuses a value that was checked against another schema than the key's, and says which it is", async () => {
       const schema = '{"type":"number"}';
       await apply({ op: "schema_set", key: "a", schema });
-      const refused = { outcome: "schema_changed", key: "a", schema: { schema, revision: 1 } };
+      const refused = { outcome: "schema_changed", key: "a", schema: await store.readSchema(namespace, "a") };
+      expect(refused.schema).toMatchObject({ schema, revision: 1 });
       expect(await store.write(namespace, [{ op: "set", key: "a", value: '"x"', schemaRevision: 0 }])).toEqual(refused);
       expect(await store.readEntry(namespace, "a")).toBeNull();
       expect((await set("a", "1", 1))?.change.revision).toBe(2);
@@ -75,8 +82,11 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
       const before = await store.readEntry(namespace, "a");
       expect(await store.readSchema(namespace, "a")).toBeNull();
       await apply({ op: "schema_set", key: "a", schema: "true" });
-      expect(await store.readSchema(namespace, "a")).toEqual({ schema: "true", revision: 2 });
-      expect((await apply({ op: "schema_delete", key: "a" }))?.change).toMatchObject({ action: "delete", revision: 3 });
+      const { change } = (await set("b", "1")) as AppliedChange;
+      const schema = await store.readSchema(namespace, "a");
+      expect(schema).toEqual({ schema: "true", revision: 2, ts: expect.any(Number) });
+      expect(Math.abs(change.ts - (schema?.ts ?? 0))).toBeLessThan(60);
+      expect((await apply({ op: "schema_delete", key: "a" }))?.change).toMatchObject({ action: "delete", revision: 4 });
       expect(await apply({ op: "schema_delete", key: "a" })).toBeNull();
       expect(await store.readEntry(namespace, "a")).toEqual(before);
     });
@@ -109,16 +119,30 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
       });
     });
 
-    it("says of each change whether its key is watched, and answers a watcher where the key stands", async () => {
+    it("says of each change whether its key is watched, and answers a watcher where the namespace stands", async () => {
+      expect(await store.watch(namespace, "never written", "first")).toBe(0);
       expect((await set("a", "1"))?.watched).toBe(false);
       expect(await store.watch(namespace, "a", "first")).toBe(1);
-      expect(await store.watch(namespace, "never written", "first")).toBe(0);
       expect((await set("a", "2"))?.watched).toBe(true);
       expect((await set("b", "2"))?.watched).toBe(false);
       expect(await store.readEntry(namespace, "never written")).toBeNull();
       expect((await apply({ op: "schema_set", key: "a", schema: "true" }))?.watched).toBe(true);
       await store.unwatch(namespace, "a", "first");
       expect((await set("a", "3", 4))?.watched).toBe(false);
+    });
+
+    it("says of each change whether its whole namespace is watched", async () => {
+      const watched = async (key: string) => (await set(key, "1"))?.namespaceWatched;
+      await store.watch(namespace, "a", "token");
+      expect(await watched("a")).toBe(false);
+      expect(await store.watch(namespace, ALL_KEYS, "token")).toBe(1);
+      expect([await watched("a"), await watched("b")]).toEqual([true, true]);
+      expect((await set("b", "1"))?.watched).toBe(false);
+      await store.unwatch(namespace, ALL_KEYS, "token");
+      expect(await watched("a")).toBe(false);
+      // What stands for all keys is none.
+      await store.watch(namespace, ALL_KEYS, "token");
+      expect((await store.readEntries(namespace, "")).entries.map(({ key }) => key)).toEqual(["a", "b"]);
     });
 
     it("does not let the end of an earlier watch, however late it comes, end a later one", async () => {
@@ -144,6 +168,81 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
       expect((await store.readLog(namespace, "a", 5)).changes).toEqual([]);
     });
 
+    it("reads the log of all keys, and says how far the namespace is", async () => {
+      for (const key of ["a", "b", "a"]) await set(key, "1");
+      const { changes, head, truncated } = await store.readLog(namespace, ALL_KEYS, 1);
+      expect(changes.map(({ revision, key }) => [revision, key])).toEqual([
+        [2, "b"],
+        [3, "a"],
+      ]);
+      expect({ head, truncated }).toEqual({ head: 3, truncated: false });
+      expect(await store.readLog(namespace, "never written", 0)).toMatchObject({ changes: [], head: 3 });
+    });
+
+    it("reads a key's last changes, newest first, from any revision back", async () => {
+      for (const value of ["1", "2", "3"]) {
+        await set("a", value);
+        await set("b", value);
+      }
+      const revisions = async (before: number, limit: number) =>
+        (await store.readHistory(namespace, "a", before, limit)).map(({ revision }) => revision);
+      expect(await revisions(1e9, 10)).toEqual([5, 3, 1]);
+      expect(await revisions(1e9, 2)).toEqual([5, 3]);
+      expect(await revisions(5, 2)).toEqual([3, 1]);
+      expect(await revisions(1, 2)).toEqual([]);
+    });
+
+    it("reads large changes of a key's history a few at a time, and at least one", async () => {
+      const value = `"${"x".repeat(250_000)}"`;
+      for (let n = 0; n < 40; n++) await set("a", value);
+      const revisions: number[] = [];
+      for (let before = 1e9; before > 1; ) {
+        const changes = await store.readHistory(namespace, "a", before, 1_000);
+        expect(changes.length).toBeGreaterThan(0);
+        expect(changes.length).toBeLessThan(40);
+        revisions.push(...changes.map(({ revision }) => revision));
+        before = revisions.at(-1) ?? 0;
+      }
+      expect(revisions).toEqual(Array.from({ length: 40 }, (_, index) => 40 - index));
+    });
+
+    it("reads all that is held, key by key in the order of bytes, page by page", async () => {
+      const keys = Array.from({ length: 1_200 }, (_, n) => `k${n}`);
+      // By UTF-16, "\uffff" would come after "😀".
+      keys.push("\uffff", "😀", "a b", "ä");
+      for (let n = 0; n < keys.length; n += 100) {
+        const sets = keys.slice(n, n + 100).map((key) => ({ op: "set", key, value: "1", schemaRevision: 0 }) as const);
+        await store.write(namespace, sets);
+      }
+      await apply({ op: "schema_set", key: "k1", schema: "true" });
+      await apply({ op: "schema_set", key: "only a schema", schema: "false" });
+      await apply({ op: "delete", key: "k2" });
+      await apply({ op: "schema_set", key: "neither", schema: "false" });
+      await apply({ op: "schema_delete", key: "neither" });
+
+      const pages: EntriesPage[] = [];
+      for (let after = "", more = true; more; ) {
+        const page = await store.readEntries(namespace, after);
+        pages.push(page);
+        ({ more } = page);
+        after = page.entries.at(-1)?.key ?? "";
+      }
+      expect(pages.length).toBeGreaterThan(1);
+      const held = pages.flatMap(({ entries }) => entries);
+      const bytes = (text: string) =>
+        Array.from(new TextEncoder().encode(text), (byte) => byte.toString(16).padStart(2, "0")).join("");
+      const expected = [...keys.filter((key) => key !== "k2"), "only a schema"];
+      expect(held.map(({ key }) => key)).toEqual(expected.toSorted((x, y) => (bytes(x) < bytes(y) ? -1 : 1)));
+      for (const { key, entry, schema } of held) {
+        expect(entry).toEqual(
+          await (key === "k1" || key === "only a schema" ? store.readEntry(namespace, key) : entry),
+        );
+        expect(schema).toEqual(
+          await (key === "k1" || key === "only a schema" ? store.readSchema(namespace, key) : null),
+        );
+      }
+    });
+
     it("gives a large log out in slices", async () => {
       const value = `"${"x".repeat(250_000)}"`;
       for (let n = 0; n < 40; n++) await set("a", value);
@@ -158,7 +257,7 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
       expect(slices).toBeGreaterThan(1);
     });
 
-    it("keeps the last changes of a namespace, and says when it no longer reaches back far enough", async () => {
+    it("keeps the last changes of a namespace, and says when some that were asked for are gone", async () => {
       const sets = Array.from(
         { length: logLength },
         () => ({ op: "set", key: "b", value: "0", schemaRevision: 0 }) as const,
@@ -167,9 +266,18 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
       await set("a", "2");
       await store.write(namespace, sets);
       expect(await store.readLog(namespace, "a", 0)).toMatchObject({ changes: [], truncated: true });
-      expect((await store.readLog(namespace, "b", 2)).truncated).toBe(false);
-      expect((await store.readLog(namespace, "b", 1)).truncated).toBe(true);
-      expect((await set("a", "3"))?.change).toMatchObject({ revision: logLength + 3, previous: 2 });
+      expect((await store.readLog(namespace, ALL_KEYS, 2)).truncated).toBe(false);
+      expect((await store.readLog(namespace, ALL_KEYS, 1)).truncated).toBe(true);
+      // Of one key nothing is missing as long as its changes lead from one to the next.
+      expect((await store.readLog(namespace, "a", 1)).truncated).toBe(true);
+      expect((await store.readLog(namespace, "a", 2)).truncated).toBe(false);
+      expect((await store.readLog(namespace, "b", 0)).truncated).toBe(false);
+      await set("b", "1");
+      expect((await store.readLog(namespace, "b", 2)).truncated).toBe(true);
+      expect((await store.readLog(namespace, "b", 3)).truncated).toBe(false);
+      // Of a key that nothing is known of, it may have been forgotten.
+      expect((await store.readLog(namespace, "c", 0)).truncated).toBe(true);
+      expect((await set("a", "3"))?.change).toMatchObject({ revision: logLength + 4, previous: 2 });
     });
 
     it("orders what is written at once, each write whole", async () => {

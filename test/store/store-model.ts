@@ -4,10 +4,12 @@
 import { expect } from "vitest";
 import type { Change } from "../../sdk/protocol.ts";
 import {
+  ALL_KEYS,
   appliedChanges,
   type Entry,
   type Idempotency,
   type Operation,
+  type StoredSchema,
   type WriteOutcome,
 } from "../../worker/store/store.ts";
 
@@ -35,12 +37,11 @@ export class StoreModel {
     if (earlier) return earlier;
     for (const operation of operations) {
       if (operation.op !== "set") continue;
-      const { schema } = this.#key(operation.key);
-      if ((schema?.revision ?? 0) === operation.schemaRevision) continue;
+      if ((this.schema(operation.key)?.revision ?? 0) === operation.schemaRevision) continue;
       return {
         outcome: "schema_changed",
         key: operation.key,
-        schema: schema && { schema: schema.text, revision: schema.revision },
+        schema: this.schema(operation.key),
       };
     }
     const times = said.outcome === "applied" ? said.results.map((result) => result?.change.ts ?? 0) : [];
@@ -61,9 +62,9 @@ export class StoreModel {
     return value && { value: value.text, ts: value.ts, revision: value.revision };
   }
 
-  schema(key: string): { schema: string; revision: number } | null {
+  schema(key: string): StoredSchema | null {
     const { schema } = this.#key(key);
-    return schema && { schema: schema.text, revision: schema.revision };
+    return schema && { schema: schema.text, ts: schema.ts, revision: schema.revision };
   }
 
   log(key: string): Change[] {
@@ -72,7 +73,11 @@ export class StoreModel {
 
   watch(key: string, token: string): number {
     this.#key(key).watcher = token;
-    return this.#key(key).last;
+    return this.revision;
+  }
+
+  watcher(key: string): string | null {
+    return this.#key(key).watcher;
   }
 
   unwatch(key: string, token: string): void {
@@ -89,7 +94,13 @@ export class StoreModel {
     const key = this.#key(operation.key);
     if (operation.op === "delete" && !key.value) return null;
     if (operation.op === "schema_delete" && !key.schema) return null;
-    const version = { revision: ++this.revision, previous: key.last, ts, watched: key.watcher !== null };
+    const version = {
+      revision: ++this.revision,
+      previous: key.last,
+      ts,
+      watched: key.watcher !== null,
+      namespaceWatched: this.watcher(ALL_KEYS) !== null,
+    };
     key.last = version.revision;
     switch (operation.op) {
       case "set":

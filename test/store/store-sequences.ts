@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import type { Idempotency, Operation, Store } from "../../worker/store/store.ts";
+import { ALL_KEYS, type Idempotency, type Operation, type Store } from "../../worker/store/store.ts";
 import { StoreModel } from "./store-model.ts";
 
 const SEQUENCES = 10_000;
@@ -10,6 +10,7 @@ const SEQUENCES = 10_000;
 const LANES = 8;
 
 const key = fc.constantFrom("a", "b");
+const watchable = fc.constantFrom("a", "b", ALL_KEYS);
 const token = fc.constantFrom("first", "second");
 const text = fc.oneof(
   fc.constantFrom("", "\0", "123", "null", "OK", "true", " ", "0 0 0 0", "a\r\nb", "😀", "\u2028\ufffd\uffff"),
@@ -34,8 +35,7 @@ const step = fc.oneof(
     }),
   },
   fc.record({ call: fc.constantFrom("repeat" as const, "recall" as const), id, reused: fc.boolean() }),
-  fc.record({ call: fc.constant("watch" as const), key, token }),
-  fc.record({ call: fc.constant("unwatch" as const), key, token }),
+  fc.record({ call: fc.constantFrom("watch" as const, "unwatch" as const), key: watchable, token }),
   fc.record({ call: fc.constant("readEntry" as const), key }),
   fc.record({ call: fc.constant("readSchema" as const), key }),
 );
@@ -56,7 +56,7 @@ async function runLane(store: Store, logLength: number): Promise<void> {
     const run = new Run(store, model, namespace);
     try {
       for (const step of steps) await run.compare(step);
-      await run.compareLogs(logLength);
+      await run.compareAll(logLength);
       revision = model.revision;
     } catch (error) {
       // The model no longer knows where this namespace stands.
@@ -114,12 +114,12 @@ class Run {
         return;
       }
       case "watch": {
-        const key = this.#own(step.key);
+        const key = step.key === ALL_KEYS ? ALL_KEYS : this.#own(step.key);
         expect(await store.watch(namespace, key, step.token)).toBe(model.watch(key, step.token));
         return;
       }
       case "unwatch": {
-        const key = this.#own(step.key);
+        const key = step.key === ALL_KEYS ? ALL_KEYS : this.#own(step.key);
         await store.unwatch(namespace, key, step.token);
         return model.unwatch(key, step.token);
       }
@@ -136,11 +136,25 @@ class Run {
     }
   }
 
-  async compareLogs(logLength: number): Promise<void> {
-    for (const key of ["a", "b"].map((name) => this.#own(name))) {
-      const log = { changes: this.#model.log(key), more: false, truncated: this.#model.revision > logLength };
-      expect(await this.#store.readLog(this.#namespace, key, 0)).toEqual(log);
+  /** Everything that is left of the sequence. */
+  async compareAll(logLength: number): Promise<void> {
+    const [store, model, namespace] = [this.#store, this.#model, this.#namespace];
+    const keys = ["a", "b"].map((name) => this.#own(name));
+    for (const key of keys) {
+      const changes = model.log(key);
+      // Of a key without a single change nobody can say whether one has left the log.
+      const truncated = model.revision > logLength && changes.length === 0;
+      expect(await store.readLog(namespace, key, 0)).toEqual({ changes, more: false, truncated, head: model.revision });
+      expect(await store.readHistory(namespace, key, 1e9, 3)).toEqual(changes.toReversed().slice(0, 3));
     }
+    const { entries } = await store.readEntries(namespace, this.#own(""));
+    expect(entries.filter(({ key }) => keys.includes(key))).toEqual(
+      keys
+        .map((key) => ({ key, entry: model.entry(key), schema: model.schema(key) }))
+        .filter(({ entry, schema }) => entry || schema),
+    );
+    const watcher = model.watcher(ALL_KEYS);
+    if (watcher !== null) await store.unwatch(namespace, ALL_KEYS, watcher);
   }
 
   async #compareWrite(operations: readonly Operation[], idempotency?: Idempotency): Promise<void> {

@@ -1,8 +1,10 @@
 // The `Store` on the embedded engine: finds a namespace's object, calls it, and puts changes together again.
 
+import type { Change } from "../../sdk/protocol.ts";
 import {
   type AppliedVersions,
   appliedChanges,
+  type EntriesPage,
   type Entry,
   type Idempotency,
   type IdReused,
@@ -24,6 +26,8 @@ export interface EmbeddedObject {
   readEntry(key: string): Promise<Entry | null>;
   readSchema(key: string): Promise<StoredSchema | null>;
   readLog(key: string, after: number): Promise<LogSlice>;
+  readHistory(key: string, before: number, limit: number): Promise<Change[]>;
+  readEntries(after: string): Promise<EntriesPage>;
   watch(key: string, token: string): Promise<number>;
   unwatch(key: string, token: string): Promise<void>;
   ping(): Promise<void>;
@@ -51,6 +55,8 @@ export function createEmbeddedStore(objects: Env["EMBEDDED_STORE"]): Store {
     readEntry: (namespace, key) => call(namespace, (object) => object.readEntry(key)),
     readSchema: (namespace, key) => call(namespace, (object) => object.readSchema(key)),
     readLog: (namespace, key, after) => call(namespace, (object) => object.readLog(key, after)),
+    readHistory: (namespace, key, before, limit) => call(namespace, (object) => object.readHistory(key, before, limit)),
+    readEntries: (namespace, after) => call(namespace, (object) => object.readEntries(after)),
     watch: (namespace, key, token) => call(namespace, (object) => object.watch(key, token)),
     unwatch: (namespace, key, token) => call(namespace, (object) => object.unwatch(key, token)),
     ping: () => call("", (object) => object.ping()),

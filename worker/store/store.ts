@@ -7,8 +7,8 @@ import { ApiError } from "../errors.ts";
 /** What a key holds. */
 export type Entry = { readonly value: JsonText; readonly ts: number; readonly revision: number };
 
-/** A key's schema and the revision that set it. */
-export type StoredSchema = { readonly schema: JsonText; readonly revision: number };
+/** A key's schema, and when and by which revision it was set. */
+export type StoredSchema = { readonly schema: JsonText; readonly ts: number; readonly revision: number };
 
 /** One step of a write. */
 export type Operation =
@@ -41,8 +41,14 @@ export type Applied = {
 /** The write's idempotency id belongs to an earlier one with another fingerprint. */
 export type IdReused = { readonly outcome: "id_reused" };
 
-/** A change, and whether its key's channel wants to hear of it. */
-export type AppliedChange = { readonly change: Change; readonly watched: boolean };
+/** A change, and who wants to hear of it. */
+export type AppliedChange = { readonly change: Change } & Watched;
+
+/** Whether the channel of a change's key wants to hear of it, and whether that of its namespace does. */
+export type Watched = { readonly watched: boolean; readonly namespaceWatched: boolean };
+
+/** In place of a key, where all keys of a namespace are meant. No key is empty. */
+export const ALL_KEYS = "";
 
 /** A value was checked against a schema that is not the key's any more; `schema` is the one to check it against. */
 export type SchemaChanged = {
@@ -75,7 +81,7 @@ export type AppliedVersions = {
   readonly results: readonly (AppliedVersion | null)[];
 };
 
-export type AppliedVersion = Version & { readonly watched: boolean };
+export type AppliedVersion = Version & Watched;
 
 /** The changes that operations came to. */
 export function appliedChanges(operations: readonly Operation[], { results }: AppliedVersions): Applied {
@@ -83,7 +89,9 @@ export function appliedChanges(operations: readonly Operation[], { results }: Ap
     outcome: "applied",
     results: operations.map((operation, index) => {
       const version = results[index];
-      return version ? { change: changeOf(operation, version), watched: version.watched } : null;
+      if (!version) return null;
+      const { watched, namespaceWatched } = version;
+      return { change: changeOf(operation, version), watched, namespaceWatched };
     }),
   };
 }
@@ -93,8 +101,21 @@ export type LogSlice = {
   readonly changes: readonly Change[];
   /** More follow: ask again after the last one. */
   readonly more: boolean;
-  /** The log no longer reaches back to where the caller stands; changes may be missing before these. */
+  /** The log no longer has all that was asked for: changes are missing before these. */
   readonly truncated: boolean;
+  /** Revision of the namespace's last change. */
+  readonly head: number;
+};
+
+/** Some of the keys that hold a value or have a schema, in the order of their bytes. */
+export type EntriesPage = {
+  readonly entries: readonly {
+    readonly key: string;
+    readonly entry: Entry | null;
+    readonly schema: StoredSchema | null;
+  }[];
+  /** More follow: ask again after the last one. */
+  readonly more: boolean;
 };
 
 export interface Store {
@@ -118,10 +139,19 @@ export interface Store {
 
   readSchema(namespace: string, key: string): Promise<StoredSchema | null>;
 
-  /** The changes of `key` with a revision above `after` that the log still holds. */
+  /** The changes of `key`, or of `ALL_KEYS`, with a revision above `after` that the log still holds. */
   readLog(namespace: string, key: string, after: number): Promise<LogSlice>;
 
-  /** From now on applied changes of `key` say `watched`. Answers the revision of its last change so far, 0 for none. */
+  /** The last changes of `key` with a revision below `before`, newest first: `limit` at most, fewer if they are large. */
+  readHistory(namespace: string, key: string, before: number, limit: number): Promise<readonly Change[]>;
+
+  /** The keys after `after`, none for the first page. */
+  readEntries(namespace: string, after: string): Promise<EntriesPage>;
+
+  /**
+   * From now on applied changes of `key`, or of `ALL_KEYS`, say that they are watched. Answers the revision of the
+   * namespace's last change so far.
+   */
   watch(namespace: string, key: string, token: string): Promise<number>;
 
   /** Ends that, unless another `watch` came after the one with this token, however late this call arrives. */

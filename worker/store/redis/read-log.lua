@@ -1,41 +1,68 @@
--- The changes of one key after a revision, oldest first, as far as the log still has them.
+-- The changes of one key, or of all, after a revision, oldest first, as far as the log still has them.
 --
 -- KEYS  1  log
--- ARGV  1  key
+--       2  counter
+--       3  entry of the key
+-- ARGV  1  key, '' for all
 --       2  revision to start after
 --       3  bytes of JSON text after which to stop
 --
--- Answers {<more follow: 1 or 0>, <the log begins later: 1 or 0>, and for each change its revision, previous, event,
--- action, µs since the epoch, and JSON text or nil}.
+-- Answers {<more follow: 1 or 0>, <some are missing: 1 or 0>, <revision of the namespace's last change>, and for each
+-- change its revision, previous, key, event, action, µs since the epoch, and JSON text or nil}.
 
-local log, key, after, max_bytes = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local log, counter, entry = KEYS[1], KEYS[2], KEYS[3]
+local key, after, max_bytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 
-local function revision_of(change) return string.match(change[1], '^%d+') end
+local function revision_of(change) return tonumber(string.match(change[1], '^%d+')) end
 
-local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
-local answer = {'0', (oldest and after + 1 < tonumber(revision_of(oldest))) and '1' or '0'}
+local function fields_of(change)
+  local fields = {}
+  for n = 1, #change[2], 2 do fields[change[2][n]] = change[2][n + 1] end
+  return fields
+end
+
+local answer = {'0', '0', redis.call('GET', counter) or '0'}
+local first
 local from = '(' .. ARGV[2] .. '-0'
 local bytes = 0
 repeat
   -- A few at a time, because values may be large and most may be of other keys.
   local changes = redis.call('XRANGE', log, from, '+', 'COUNT', 32)
   for _, change in ipairs(changes) do
-    local fields = {}
-    for n = 1, #change[2], 2 do fields[change[2][n]] = change[2][n + 1] end
-    if fields.key == key then
+    local fields = fields_of(change)
+    if key == '' or fields.key == key then
       if bytes > max_bytes then
         answer[1] = '1'
-        return answer
+        changes = {}
+        break
       end
-      answer[#answer + 1] = revision_of(change)
-      answer[#answer + 1] = fields.previous
-      answer[#answer + 1] = fields.event
-      answer[#answer + 1] = fields.action
-      answer[#answer + 1] = fields.ts
-      answer[#answer + 1] = fields.json or false
+      first = first or fields
+      local base = #answer
+      answer[base + 1] = string.match(change[1], '^%d+')
+      answer[base + 2] = fields.previous
+      answer[base + 3] = fields.key
+      answer[base + 4] = fields.event
+      answer[base + 5] = fields.action
+      answer[base + 6] = fields.ts
+      answer[base + 7] = fields.json or false
       bytes = bytes + #(fields.json or '')
     end
     from = '(' .. change[1]
   end
 until #changes == 0
+
+local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
+if oldest and revision_of(oldest) > after + 1 then
+  -- Of one key nothing is missing as long as its changes still lead from one to the next.
+  local complete = false
+  if key ~= '' then
+    if first then
+      complete = tonumber(first.previous) <= after
+    else
+      local revision = tonumber(redis.call('HGET', entry, 'revision') or 0)
+      complete = revision > 0 and revision <= after
+    end
+  end
+  answer[2] = complete and '0' or '1'
+end
 return answer

@@ -5,6 +5,7 @@ export type RedisKeys = {
   readonly counter: string;
   readonly log: string;
   readonly index: string;
+  /** For `ALL_KEYS` that of the namespace. */
   readonly entry: (key: string) => string;
   readonly record: (idempotencyId: string) => string;
 };

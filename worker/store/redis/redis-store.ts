@@ -3,10 +3,21 @@
 
 import { errors, Redis } from "@upstash/redis/cloudflare";
 import { LIMITS } from "../../../config/limits.ts";
-import { type Store, storeUnavailable } from "../store.ts";
+import { ALL_KEYS, type Store, storeUnavailable } from "../store.ts";
+import readEntriesScript from "./read-entries.lua";
+import readHistoryScript from "./read-history.lua";
 import readLogScript from "./read-log.lua";
 import { redisKeys } from "./redis-keys.ts";
-import { operationArguments, parseLog, parseRecord, parseWriteReply, type WriteReply } from "./script-format.ts";
+import {
+  operationArguments,
+  parseChanges,
+  parseEntries,
+  parseLog,
+  parseRecord,
+  parseWriteReply,
+  type Reply,
+  type WriteReply,
+} from "./script-format.ts";
 import unwatchScript from "./unwatch.lua";
 import watchScript from "./watch.lua";
 import writeScript from "./write.lua";
@@ -17,8 +28,11 @@ const TIMEOUT_MS = 2_000;
 /** How long the time and revision of a deleted key outlive it, so that its next change goes on from them. */
 const TOMBSTONE_SECONDS = 24 * 60 * 60;
 
-/** Stops one answer of `readLog` from outgrowing what Upstash sends at once. */
-const LOG_SLICE_BYTES = 1024 * 1024;
+/** Bytes of JSON text after which an answer ends, so that it does not outgrow what Upstash sends at once. */
+const ANSWER_BYTES = 1024 * 1024;
+
+/** Keys in one page of entries. */
+const PAGE_KEYS = 500;
 
 /** @throws if `url` is not that of a web server */
 export function createRedisStore({ url, token, logLength }: { url: string; token: string; logLength: number }): Store {
@@ -38,7 +52,9 @@ export function createRedisStore({ url, token, logLength }: { url: string; token
   });
   const scripts = {
     write: redis.createScript<WriteReply>(writeScript),
-    readLog: redis.createScript<(string | null)[]>(readLogScript),
+    readLog: redis.createScript<Reply>(readLogScript),
+    readHistory: redis.createScript<Reply>(readHistoryScript),
+    readEntries: redis.createScript<Reply>(readEntriesScript),
     watch: redis.createScript<string>(watchScript),
     unwatch: redis.createScript<string>(unwatchScript),
   };
@@ -50,7 +66,8 @@ export function createRedisStore({ url, token, logLength }: { url: string; token
     write: (namespace, operations, idempotency) =>
       answered(async () => {
         const { counter, log, index, record, entry } = redisKeys(namespace);
-        const keys = [counter, log, index, record(idempotency?.id ?? ""), ...operations.map(({ key }) => entry(key))];
+        const entries = operations.map(({ key }) => entry(key));
+        const keys = [counter, log, index, entry(ALL_KEYS), record(idempotency?.id ?? ""), ...entries];
         const settings = [logLength, idempotency?.fingerprint ?? "", LIMITS.idempotencySeconds, TOMBSTONE_SECONDS];
         const reply = await scripts.write.exec(keys, [
           ...settings.map(String),
@@ -70,16 +87,31 @@ export function createRedisStore({ url, token, logLength }: { url: string; token
       }),
     readSchema: (namespace, key) =>
       answered(async () => {
-        const [schema, revision] = await readFields(namespace, key, "schema", "schema_revision");
-        return schema != null ? { schema, revision: Number(revision) } : null;
+        const [schema, ts, revision] = await readFields(namespace, key, "schema", "schema_ts", "schema_revision");
+        return schema != null ? { schema, ts: Number(ts) / 1e6, revision: Number(revision) } : null;
       }),
     readLog: (namespace, key, after) =>
       answered(async () => {
-        const slice = [key, String(after), String(LOG_SLICE_BYTES)];
-        return parseLog(key, await scripts.readLog.exec([redisKeys(namespace).log], slice));
+        const { log, counter, entry } = redisKeys(namespace);
+        const slice = [key, String(after), String(ANSWER_BYTES)];
+        return parseLog(await scripts.readLog.exec([log, counter, entry(key)], slice));
+      }),
+    readHistory: (namespace, key, before, limit) =>
+      answered(async () => {
+        const slice = [key, String(before), String(limit), String(ANSWER_BYTES)];
+        return parseChanges(await scripts.readHistory.exec([redisKeys(namespace).log], slice));
+      }),
+    readEntries: (namespace, after) =>
+      answered(async () => {
+        const { index, entry } = redisKeys(namespace);
+        const page = [after, String(PAGE_KEYS), String(ANSWER_BYTES)];
+        return parseEntries(await scripts.readEntries.exec([index, entry(ALL_KEYS)], page));
       }),
     watch: (namespace, key, token) =>
-      answered(async () => Number(await scripts.watch.exec([redisKeys(namespace).entry(key)], [token]))),
+      answered(async () => {
+        const { counter, entry } = redisKeys(namespace);
+        return Number(await scripts.watch.exec([entry(key), counter], [token]));
+      }),
     unwatch: (namespace, key, token) =>
       answered(async () => {
         await scripts.unwatch.exec([redisKeys(namespace).entry(key)], [token, String(TOMBSTONE_SECONDS)]);

@@ -2,20 +2,21 @@
 --
 -- KEYS  1  counter: the revision of the namespace's last change
 --       2  log: a stream of the last changes; the id of a change is <revision>-0
---       3  index: a sorted set of the keys that hold a value, all with score 0
---       4  idempotency record: what a write under this id came to
---       5… the entry of each operation's key, a hash
+--       3  index: a sorted set of the keys that hold a value or have a schema, all with score 0
+--       4  entry of the namespace, a hash that only says who watches all of it
+--       5  idempotency record: what a write under this id came to
+--       6… the entry of each operation's key, a hash
 -- ARGV  1  how many changes the log keeps
 --       2  fingerprint of the request, or '' for a write that can not be repeated
 --       3  seconds for which it can be repeated
 --       4  seconds for which a tombstone stays
 --       5… for each operation: op, key, JSON text ('' for a delete), schema revision that the value was checked against
 --
--- Answers {'applied', '<revision> <previous> <µs since the epoch> <watched: 1 or 0> …'}, four numbers for each
--- operation and all 0 where it had nothing to change; {'schema_changed', <key>, <revision, 0 for none>, <schema>}; or
--- {'id_reused'}.
+-- Answers {'applied', '<revision> <previous> <µs since the epoch> <watched: 1 the key, 2 the namespace, 3 both> …'}, four
+-- numbers for each operation and all 0 where it had nothing to change; {'schema_changed', <key>, <revision, 0 for none>,
+-- <schema>, <µs since the epoch>}; or {'id_reused'}.
 
-local counter, log, index, record = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local counter, log, index, namespace, record = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local log_length, fingerprint, record_seconds, tombstone_seconds = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
 if fingerprint ~= '' then
@@ -28,8 +29,8 @@ if fingerprint ~= '' then
 end
 
 local operations = {}
-for n = 5, #KEYS do
-  local at = 5 + (n - 5) * 4
+for n = 6, #KEYS do
+  local at = 5 + (n - 6) * 4
   operations[#operations + 1] = {
     entry = KEYS[n], op = ARGV[at], key = ARGV[at + 1], text = ARGV[at + 2], schema_revision = ARGV[at + 3],
   }
@@ -46,7 +47,8 @@ for _, operation in ipairs(operations) do
   end
   local schema_revision = rows[operation.entry].schema or '0'
   if operation.op == 'set' and operation.schema_revision ~= schema_revision then
-    return {'schema_changed', operation.key, schema_revision, redis.call('HGET', operation.entry, 'schema')}
+    local schema = redis.call('HMGET', operation.entry, 'schema', 'schema_ts')
+    return {'schema_changed', operation.key, schema_revision, schema[1], schema[2]}
   end
 end
 
@@ -56,6 +58,7 @@ local function whole(number) return string.format('%.0f', number) end
 local time = redis.call('TIME')
 local now = time[1] * 1e6 + time[2]
 local revision = tonumber(redis.call('GET', counter) or 0)
+local namespace_watched = redis.call('HEXISTS', namespace, 'watcher') == 1
 
 local EVENTS = {
   set = {'value', 'set'}, delete = {'value', 'delete'},
@@ -79,31 +82,34 @@ local function apply(operation)
   -- First, because it fails where the counter was lost, and then nothing has been written yet.
   redis.call('XADD', log, 'MAXLEN', '=', log_length, id .. '-0', unpack(change))
 
-  local was_tombstone = not (row.value or row.schema)
+  local held_something = row.value or row.schema
   if op == 'set' then
     redis.call('HSET', entry, 'revision', id, 'ts', whole(ts), 'value_revision', id, 'value', operation.text)
-    if not row.value then redis.call('ZADD', index, 0, operation.key) end
     row.value, row.ts = id, ts
   elseif op == 'delete' then
     redis.call('HSET', entry, 'revision', id, 'ts', whole(ts))
     redis.call('HDEL', entry, 'value_revision', 'value')
-    redis.call('ZREM', index, operation.key)
     row.value, row.ts = false, ts
   elseif op == 'schema_set' then
-    redis.call('HSET', entry, 'revision', id, 'schema_revision', id, 'schema', operation.text)
+    redis.call('HSET', entry, 'revision', id, 'schema_revision', id, 'schema_ts', whole(ts), 'schema', operation.text)
     row.schema = id
   elseif op == 'schema_delete' then
     redis.call('HSET', entry, 'revision', id)
-    redis.call('HDEL', entry, 'schema_revision', 'schema')
+    redis.call('HDEL', entry, 'schema_revision', 'schema_ts', 'schema')
     row.schema = false
   end
   if row.value or row.schema then
-    if was_tombstone then redis.call('PERSIST', entry) end
-  elseif not row.watched then
-    redis.call('EXPIRE', entry, tombstone_seconds)
+    if not held_something then
+      redis.call('ZADD', index, 0, operation.key)
+      redis.call('PERSIST', entry)
+    end
+  else
+    redis.call('ZREM', index, operation.key)
+    if not row.watched then redis.call('EXPIRE', entry, tombstone_seconds) end
   end
 
-  local result = id .. ' ' .. row.revision .. ' ' .. whole(ts) .. ' ' .. (row.watched and '1' or '0')
+  local watched = (row.watched and 1 or 0) + (namespace_watched and 2 or 0)
+  local result = id .. ' ' .. row.revision .. ' ' .. whole(ts) .. ' ' .. watched
   row.revision = id
   return result
 end

@@ -1,0 +1,29 @@
+-- A page of the keys that hold a value or have a schema, in the order of their bytes.
+--
+-- KEYS  1  index
+--       2  entry of the namespace: with a key after it, the name of that key's entry
+-- ARGV  1  key to start after, '' for the first page
+--       2  how many keys at most
+--       3  bytes of JSON text after which to stop
+--
+-- Answers {<more follow: 1 or 0>, and for each key its name, value, µs since the epoch and revision of the value, schema,
+-- µs since the epoch and revision of the schema, nil where there is none}.
+
+local index, prefix = KEYS[1], KEYS[2]
+local limit, max_bytes = tonumber(ARGV[2]), tonumber(ARGV[3])
+
+local from = ARGV[1] == '' and '-' or '(' .. ARGV[1]
+local keys = redis.call('ZRANGE', index, from, '+', 'BYLEX', 'LIMIT', 0, limit + 1)
+local answer = {'0'}
+local bytes = 0
+for n, key in ipairs(keys) do
+  if n > limit or bytes > max_bytes then
+    answer[1] = '1'
+    break
+  end
+  local row = redis.call('HMGET', prefix .. key, 'value', 'ts', 'value_revision', 'schema', 'schema_ts', 'schema_revision')
+  answer[#answer + 1] = key
+  for field = 1, 6 do answer[#answer + 1] = row[field] end
+  bytes = bytes + #(row[1] or '') + #(row[4] or '')
+end
+return answer
