@@ -13,6 +13,22 @@ export const LIMITS = {
   maxJsonDepth: 64,
   /** Changes of a namespace that its log keeps, so that a late channel or subscriber can catch up. */
   logLength: 1_000,
+  /** Milliseconds after which a channel with subscribers compares itself with the store, so that nothing stays lost. */
+  repairIntervalMs: 30_000,
+  /** Sockets of one channel. The platform takes 32,768; an object has 128 MB for them and what they have yet to read. */
+  maxSubscribers: 10_000,
+  /** Characters sent to a subscriber that it may not have read yet. More would fill the memory that it shares with others. */
+  maxUnreadChars: 8 * 1024 * 1024,
+  /** Characters a second that a subscriber is taken to read which never says that it has. */
+  assumedReadRate: 1024 * 1024,
+  /** Globs of one watcher, and characters of all of them and its scopes: a socket keeps 16 KiB through hibernation. */
+  maxPatterns: 64,
+  maxPatternChars: 512,
+  maxWatchChars: 12 * 1024,
+  /** Changes in one answer of the history. */
+  maxHistory: 1_000,
+  /** Seconds that a long poll waits. Many clients and proxies give up after 30. */
+  maxWaitSeconds: 25,
   /** Seconds for which a write can be repeated under its `Idempotency-Key`: longer than any client tries again. */
   idempotencySeconds: 300,
   /** Characters of an `Idempotency-Key`. A UUID has 36. */

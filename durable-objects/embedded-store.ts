@@ -66,7 +66,7 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
   }
 
   async watch(key: string, token: string): Promise<number> {
-    return this.#tables.watch(key, token);
+    return this.#tables.watch(key, token, Date.now() * 1000);
   }
 
   async unwatch(key: string, token: string): Promise<void> {

@@ -76,10 +76,12 @@ const ABSENT: Row = { revision: 0, watcher: null, ts_us: 0, value_revision: 0, s
 
 export class EmbeddedTables {
   readonly #sql: SqlStorage;
+  readonly #kv: SyncKvStorage;
   readonly #logLength: number;
 
   constructor(storage: DurableObjectStorage, { logLength }: { logLength: number }) {
     this.#sql = storage.sql;
+    this.#kv = storage.kv;
     this.#logLength = logLength;
     storage.transactionSync(() => {
       const version = storage.kv.get<number>("version") ?? 0;
@@ -100,6 +102,7 @@ export class EmbeddedTables {
       }
     }
     const namespaceWatched = this.#row(ALL_KEYS).watcher !== null;
+    this.#begin(nowUs);
     const results = operations.map((operation) => this.#applyOne(operation, nowUs, namespaceWatched));
     if (idempotency) this.#remember(idempotency, results, nowUs);
     return { outcome: "applied", results };
@@ -205,8 +208,9 @@ export class EmbeddedTables {
     for (const { ts_us, ...change } of rows) yield { ...change, ts: seconds(ts_us) };
   }
 
-  /** Answers the revision of the last change. */
-  watch(key: string, token: string): number {
+  /** Answers the revision of the last change, or where the first one will begin to count. */
+  watch(key: string, token: string, nowUs: number): number {
+    this.#begin(nowUs);
     this.#sql.exec(
       `INSERT INTO entries (key, watcher) VALUES (?, ?)
        ON CONFLICT (key) DO UPDATE SET watcher = excluded.watcher`,
@@ -295,9 +299,18 @@ export class EmbeddedTables {
     return row ?? ABSENT;
   }
 
-  /** The log always keeps the last change, so it is also the counter. */
+  /**
+   * A namespace begins to count at the time in milliseconds. So a store that was emptied or replaced does not give out
+   * revisions again that channels, caches and clients of the earlier one remember.
+   */
+  #begin(nowUs: number): void {
+    if (this.#lastRevision() === 0) this.#kv.put("begin", Math.floor(nowUs / 1000));
+  }
+
+  /** The log always keeps the last change, so it is also the counter. 0 before anything was done. */
   #lastRevision(): number {
-    return this.#sql.exec<{ last: number }>("SELECT coalesce(max(revision), 0) AS last FROM log").one().last;
+    const { last } = this.#sql.exec<{ last: number | null }>("SELECT max(revision) AS last FROM log").one();
+    return last ?? this.#kv.get<number>("begin") ?? 0;
   }
 
   #append({ revision, previous, key, event, action, json }: Change, tsUs: number): void {

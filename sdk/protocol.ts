@@ -5,7 +5,7 @@ export type JsonText = string;
 
 /** One applied change. `json` is the value's or schema's text, `null` when the change left nothing behind. */
 export type Change = {
-  /** Position in the namespace's order of changes; the first is 1, each next one more. */
+  /** Position in the namespace's order of changes; each next one more. They begin at a time, in milliseconds. */
   readonly revision: number;
   /** Revision of the change before it to the same key; 0 for the first. */
   readonly previous: number;
@@ -29,6 +29,25 @@ export function encodeEvent({ event, action, key, json, ts, revision, previous }
   const subject = json === null ? "" : `,"${event}":${json}`;
   return `{"event":"${event}","action":"${action}","key":${JSON.stringify(key)}${subject},"ts":${ts},"revision":${revision},"previous":${previous}}`;
 }
+
+/** Sent to memX clients once everything up to `revision` was: they may ask for what came after it, if they come back. */
+export function encodeReady(revision: number): string {
+  return `{"event":"ready","revision":${revision}}`;
+}
+
+/** Sent to memX clients before a snapshot, when memX no longer has the changes that they missed. */
+export function encodeReset(revision: number): string {
+  return `{"event":"reset","revision":${revision}}`;
+}
+
+/** The WebSocket subprotocol of memX clients. */
+export const SUBPROTOCOL = "memx.v1";
+
+/** Begins the subprotocol that carries an API key where no header can: base64url of its UTF-8 follows. */
+export const API_KEY_SUBPROTOCOL = "memx.key.";
+
+/** After this close, connect again: memX was too busy, or the client read too slowly (RFC 6455's registry). */
+export const TRY_AGAIN_LATER = 1013;
 
 /** What a refused subscription is closed with, by error code. These are final; after any other close, connect again. */
 export const CLOSE_CODES = {

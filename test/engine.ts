@@ -3,7 +3,7 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
-import { channelName } from "../worker/channel-name.ts";
+import { channelName } from "../worker/channels/channel-name.ts";
 
 export const engine = env.UPSTASH_REDIS_REST_URL ? "redis" : "embedded";
 

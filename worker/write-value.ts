@@ -5,10 +5,20 @@ import type { JsonText } from "../sdk/protocol.ts";
 import { ApiError } from "./errors.ts";
 import { idReused } from "./idempotency.ts";
 import { knownSchema, learnSchema } from "./schemas/schema-cache.ts";
-import type { Applied, AppliedChange, Idempotency, IdReused, Store } from "./store/store.ts";
+import {
+  type Applied,
+  type AppliedChange,
+  type Idempotency,
+  type IdReused,
+  type Store,
+  storeUnavailable,
+} from "./store/store.ts";
 
 /** Somebody would have to replace the schema this many times within one request. */
 const MAX_ATTEMPTS = 8;
+
+/** Later than this no attempt begins: a caller that was told of a failure must not be overtaken by its own old write. */
+const LAST_START_MS = 2_400;
 
 /** @throws {ApiError} `schema_violation`, `conflict`, `invalid_request` for a reused idempotency id, `store_unavailable` */
 export async function writeValue(
@@ -17,8 +27,10 @@ export async function writeValue(
   { key, value, text }: { key: string; value: unknown; text: JsonText },
   idempotency?: Idempotency,
 ): Promise<AppliedChange> {
+  const startMs = Date.now();
   let schema = knownSchema(namespace, key);
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+    if (Date.now() > startMs + LAST_START_MS) throw storeUnavailable("the store was slow to say that a schema changed");
     const operation = { op: "set", key, value: text, schemaRevision: schema.revision } as const;
     const errors = schema.check(value);
     if (errors.length > 0) {

@@ -17,14 +17,24 @@ it("has everything again after it was evicted", async () => {
     { op: "set", key: "a", value: "[1.0]", schemaRevision: 0 },
     { op: "schema_set", key: "a", schema: "true" },
   ]);
-  const schema = await store.readSchema(namespace, "a");
-  const log = await store.readLog(namespace, "a", 0);
-  await store.watch(namespace, "a", "first");
+  const held = async () => [
+    await store.readEntry(namespace, "a"),
+    await store.readSchema(namespace, "a"),
+    await store.readLog(namespace, "a", 0),
+    await store.watch(namespace, "a", "token"),
+  ];
+  const before = await held();
   await evictDurableObject(env.EMBEDDED_STORE.getByName(`namespace:${namespace}`));
-  expect(await store.readEntry(namespace, "a")).toMatchObject({ value: "[1.0]", revision: 1 });
-  expect(await store.readSchema(namespace, "a")).toEqual(schema);
-  expect(await store.readLog(namespace, "a", 0)).toEqual(log);
-  expect(await store.watch(namespace, "a", "second")).toBe(2);
+  expect(await held()).toEqual(before);
+  expect(before[0]).toMatchObject({ value: "[1.0]" });
+});
+
+it("begins to count once, also when it is evicted before the first write", async () => {
+  const namespace = crypto.randomUUID();
+  const begin = await store.watch(namespace, "a", "token");
+  await evictDurableObject(env.EMBEDDED_STORE.getByName(`namespace:${namespace}`));
+  const outcome = await store.write(namespace, [{ op: "set", key: "a", value: "1", schemaRevision: 0 }]);
+  expect(outcome).toMatchObject({ results: [{ change: { revision: begin + 1 } }] });
 });
 
 it("commits writes that arrive together in fewer transactions than writes", async () => {

@@ -5,8 +5,8 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Channel } from "../../durable-objects/channel.ts";
 import { app } from "../../worker/app.ts";
-import { channelName } from "../../worker/channel-name.ts";
-import { deleteSchema, freshKey, get, set, setSchema } from "../client.ts";
+import { channelName } from "../../worker/channels/channel-name.ts";
+import { deleteSchema, freshKey, get, problem, request, set, setSchema } from "../client.ts";
 import { subscribe } from "../subscriber.ts";
 
 /** The Redis commands of all REST requests since the last look. */
@@ -63,6 +63,18 @@ describe("in steady state", () => {
     await set(key, 3);
     expect(sent()).toEqual(["evalsha"]);
   });
+});
+
+it("a write whose answer is an error is not sent again, whatever word is in its value", async () => {
+  const fetch = vi.mocked(globalThis.fetch).getMockImplementation() as typeof globalThis.fetch;
+  vi.mocked(globalThis.fetch).mockImplementation(async (input, init) => {
+    await fetch(input, init);
+    return Response.json({ error: "ERR upstream timed out" }, { status: 500 });
+  });
+  sent();
+  const body = JSON.stringify({ key: freshKey(), value: "NOSCRIPT noscript" });
+  await problem(await request("POST", "/set", { body }), "store_unavailable");
+  expect(sent()).toEqual(["evalsha"]);
 });
 
 /** Sends a set to the Worker itself, whose calls of channels are counted, and held back until it has answered. */

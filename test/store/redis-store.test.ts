@@ -83,12 +83,30 @@ describe("in Redis", () => {
     expect(newest[0]?.[0]).toBe(`${revision}-0`);
   });
 
-  it("a lost counter stops the namespace before anything is written, and does not count anew", async () => {
-    const other = redisKeys("lost");
-    await store.write("lost", [set]);
-    await command("DEL", other.counter);
-    await expect(store.write("lost", [{ ...set, value: "2" }])).rejects.toMatchObject({ code: "store_unavailable" });
-    expect(await store.readEntry("lost", "a")).toMatchObject({ value: "1", revision: 1 });
+  it("a namespace whose keys were lost goes on with revisions that it never gave out", async () => {
+    const revisionOf = async () => {
+      const outcome = await store.write("lost", [set]);
+      return outcome.outcome === "applied" ? (outcome.results[0]?.change.revision ?? 0) : 0;
+    };
+    const { counter: lost } = redisKeys("lost");
+    const first = await revisionOf();
+    await command("DEL", lost);
+    const second = await revisionOf();
+    expect(second).toBeGreaterThan(first);
+    await command("FLUSHALL");
+    expect(await revisionOf()).toBeGreaterThan(second);
+  });
+
+  it("the log keeps the texts of its changes, and no others", async () => {
+    const { log: kept, texts } = redisKeys("texts");
+    const sets = Array.from({ length: 100 }, () => set);
+    for (let n = 0; n < 12; n++) await store.write("texts", sets);
+    expect([await command("XLEN", kept), await command("HLEN", texts)]).toEqual([LIMITS.logLength, LIMITS.logLength]);
+    await store.write("texts", [{ op: "delete", key: "a" }]);
+    expect([await command("XLEN", kept), await command("HLEN", texts)]).toEqual([
+      LIMITS.logLength,
+      LIMITS.logLength - 1,
+    ]);
   });
 
   it("a script that Redis no longer knows is sent again", async () => {

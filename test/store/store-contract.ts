@@ -14,9 +14,14 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
   describe(name, () => {
     const store = openStore();
     let namespace: string;
-    beforeEach(() => {
+    let begin: number;
+    beforeEach(async () => {
       namespace = crypto.randomUUID();
+      begin = await store.watch(namespace, ALL_KEYS, "begin");
+      await store.unwatch(namespace, ALL_KEYS, "begin");
     });
+    /** The revision of the namespace's n-th change. */
+    const nth = (n: number) => begin + n;
 
     /** Applies one operation and answers its change, or `null` where nothing had to change. */
     async function apply(operation: Operation): Promise<AppliedChange | null> {
@@ -29,17 +34,25 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
     it("counts one revision per change, and links each to the one before it of the same key", async () => {
       const changes = [await set("a", "1"), await set("b", "1"), await set("a", "2")];
       expect(changes.map((applied) => [applied?.change.revision, applied?.change.previous])).toEqual([
-        [1, 0],
-        [2, 0],
-        [3, 1],
+        [nth(1), 0],
+        [nth(2), 0],
+        [nth(3), nth(1)],
       ]);
+    });
+
+    it("begins to count at the time in milliseconds, so that no store that it replaces has given out more", async () => {
+      expect(Math.abs(begin - Date.now())).toBeLessThan(60_000);
+      const unwatched = `${namespace}x`;
+      const outcome = await store.write(unwatched, [{ op: "set", key: "a", value: "1", schemaRevision: 0 }]);
+      if (outcome.outcome !== "applied") throw new Error(outcome.outcome);
+      expect(outcome.results[0]?.change.revision).toBeGreaterThan(begin);
     });
 
     it("keeps namespaces apart, the empty one too", async () => {
       await set("a", "1");
       expect(await store.readEntry(`${namespace}x`, "a")).toBeNull();
       expect(await store.readEntry("", `${namespace}:a`)).toBeNull();
-      expect((await set("b", "1"))?.change.revision).toBe(2);
+      expect((await set("b", "1"))?.change.revision).toBe(nth(2));
     });
 
     it.each([
@@ -56,7 +69,7 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
       ["256 KiB", `"${"x".repeat(256 * 1024 - 2)}"`],
     ])("returns %s exactly as it was written, from the entry and from the log", async (_, value) => {
       const applied = await set("a", value);
-      expect(await store.readEntry(namespace, "a")).toEqual({ value, ts: applied?.change.ts, revision: 1 });
+      expect(await store.readEntry(namespace, "a")).toEqual({ value, ts: applied?.change.ts, revision: nth(1) });
       expect((await store.readLog(namespace, "a", 0)).changes).toEqual([applied?.change]);
     });
 
@@ -64,17 +77,17 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
       const schema = '{"type":"number"}';
       await apply({ op: "schema_set", key: "a", schema });
       const refused = { outcome: "schema_changed", key: "a", schema: await store.readSchema(namespace, "a") };
-      expect(refused.schema).toMatchObject({ schema, revision: 1 });
+      expect(refused.schema).toMatchObject({ schema, revision: nth(1) });
       expect(await store.write(namespace, [{ op: "set", key: "a", value: '"x"', schemaRevision: 0 }])).toEqual(refused);
       expect(await store.readEntry(namespace, "a")).toBeNull();
-      expect((await set("a", "1", 1))?.change.revision).toBe(2);
+      expect((await set("a", "1", nth(1)))?.change.revision).toBe(nth(2));
       await apply({ op: "schema_delete", key: "a" });
-      expect(await store.write(namespace, [{ op: "set", key: "a", value: "2", schemaRevision: 1 }])).toEqual({
+      expect(await store.write(namespace, [{ op: "set", key: "a", value: "2", schemaRevision: nth(1) }])).toEqual({
         outcome: "schema_changed",
         key: "a",
         schema: null,
       });
-      expect((await set("a", "2", 0))?.change.previous).toBe(3);
+      expect((await set("a", "2", 0))?.change.previous).toBe(nth(3));
     });
 
     it("sets, reads and deletes a schema without touching the value", async () => {
@@ -84,9 +97,12 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
       await apply({ op: "schema_set", key: "a", schema: "true" });
       const { change } = (await set("b", "1")) as AppliedChange;
       const schema = await store.readSchema(namespace, "a");
-      expect(schema).toEqual({ schema: "true", revision: 2, ts: expect.any(Number) });
+      expect(schema).toEqual({ schema: "true", revision: nth(2), ts: expect.any(Number) });
       expect(Math.abs(change.ts - (schema?.ts ?? 0))).toBeLessThan(60);
-      expect((await apply({ op: "schema_delete", key: "a" }))?.change).toMatchObject({ action: "delete", revision: 4 });
+      expect((await apply({ op: "schema_delete", key: "a" }))?.change).toMatchObject({
+        action: "delete",
+        revision: nth(4),
+      });
       expect(await apply({ op: "schema_delete", key: "a" })).toBeNull();
       expect(await store.readEntry(namespace, "a")).toEqual(before);
     });
@@ -94,12 +110,18 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
     it("leaves a tombstone: a deleted key is absent, and goes on from its time and revision", async () => {
       const written = await set("a", "1");
       const deleted = await apply({ op: "delete", key: "a" });
-      expect(deleted?.change).toMatchObject({ event: "value", action: "delete", revision: 2, previous: 1, json: null });
+      expect(deleted?.change).toMatchObject({
+        event: "value",
+        action: "delete",
+        revision: nth(2),
+        previous: nth(1),
+        json: null,
+      });
       expect(deleted?.change.ts).toBeGreaterThan(written?.change.ts ?? Infinity);
       expect(await store.readEntry(namespace, "a")).toBeNull();
       expect(await apply({ op: "delete", key: "a" })).toBeNull();
       const again = await set("a", "2");
-      expect(again?.change).toMatchObject({ revision: 3, previous: 2 });
+      expect(again?.change).toMatchObject({ revision: nth(3), previous: nth(2) });
       expect(again?.change.ts).toBeGreaterThan(deleted?.change.ts ?? Infinity);
     });
 
@@ -111,31 +133,31 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
       ];
       expect(await store.write(namespace, operations)).toMatchObject({ outcome: "schema_changed", key: "b" });
       expect(await store.readEntry(namespace, "a")).toBeNull();
-      operations[1] = { op: "set", key: "b", value: "1", schemaRevision: 1 };
+      operations[1] = { op: "set", key: "b", value: "1", schemaRevision: nth(1) };
       const outcome = await store.write(namespace, operations);
       expect(outcome).toMatchObject({
         outcome: "applied",
-        results: [{ change: { revision: 2 } }, { change: { revision: 3 } }],
+        results: [{ change: { revision: nth(2) } }, { change: { revision: nth(3) } }],
       });
     });
 
     it("says of each change whether its key is watched, and answers a watcher where the namespace stands", async () => {
-      expect(await store.watch(namespace, "never written", "first")).toBe(0);
+      expect(await store.watch(namespace, "never written", "first")).toBe(begin);
       expect((await set("a", "1"))?.watched).toBe(false);
-      expect(await store.watch(namespace, "a", "first")).toBe(1);
+      expect(await store.watch(namespace, "a", "first")).toBe(nth(1));
       expect((await set("a", "2"))?.watched).toBe(true);
       expect((await set("b", "2"))?.watched).toBe(false);
       expect(await store.readEntry(namespace, "never written")).toBeNull();
       expect((await apply({ op: "schema_set", key: "a", schema: "true" }))?.watched).toBe(true);
       await store.unwatch(namespace, "a", "first");
-      expect((await set("a", "3", 4))?.watched).toBe(false);
+      expect((await set("a", "3", nth(4)))?.watched).toBe(false);
     });
 
     it("says of each change whether its whole namespace is watched", async () => {
       const watched = async (key: string) => (await set(key, "1"))?.namespaceWatched;
       await store.watch(namespace, "a", "token");
       expect(await watched("a")).toBe(false);
-      expect(await store.watch(namespace, ALL_KEYS, "token")).toBe(1);
+      expect(await store.watch(namespace, ALL_KEYS, "token")).toBe(nth(1));
       expect([await watched("a"), await watched("b")]).toEqual([true, true]);
       expect((await set("b", "1"))?.watched).toBe(false);
       await store.unwatch(namespace, ALL_KEYS, "token");
@@ -159,24 +181,24 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
         await set("a", value);
         await set("b", value);
       }
-      const { changes, more, truncated } = await store.readLog(namespace, "a", 1);
+      const { changes, more, truncated } = await store.readLog(namespace, "a", nth(1));
       expect(changes.map(({ revision, key, json }) => [revision, key, json])).toEqual([
-        [3, "a", "2"],
-        [5, "a", "3"],
+        [nth(3), "a", "2"],
+        [nth(5), "a", "3"],
       ]);
       expect({ more, truncated }).toEqual({ more: false, truncated: false });
-      expect((await store.readLog(namespace, "a", 5)).changes).toEqual([]);
+      expect((await store.readLog(namespace, "a", nth(5))).changes).toEqual([]);
     });
 
     it("reads the log of all keys, and says how far the namespace is", async () => {
       for (const key of ["a", "b", "a"]) await set(key, "1");
-      const { changes, head, truncated } = await store.readLog(namespace, ALL_KEYS, 1);
+      const { changes, head, truncated } = await store.readLog(namespace, ALL_KEYS, nth(1));
       expect(changes.map(({ revision, key }) => [revision, key])).toEqual([
-        [2, "b"],
-        [3, "a"],
+        [nth(2), "b"],
+        [nth(3), "a"],
       ]);
-      expect({ head, truncated }).toEqual({ head: 3, truncated: false });
-      expect(await store.readLog(namespace, "never written", 0)).toMatchObject({ changes: [], head: 3 });
+      expect({ head, truncated }).toEqual({ head: nth(3), truncated: false });
+      expect(await store.readLog(namespace, "never written", 0)).toMatchObject({ changes: [], head: nth(3) });
     });
 
     it("reads a key's last changes, newest first, from any revision back", async () => {
@@ -186,24 +208,24 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
       }
       const revisions = async (before: number, limit: number) =>
         (await store.readHistory(namespace, "a", before, limit)).map(({ revision }) => revision);
-      expect(await revisions(1e9, 10)).toEqual([5, 3, 1]);
-      expect(await revisions(1e9, 2)).toEqual([5, 3]);
-      expect(await revisions(5, 2)).toEqual([3, 1]);
-      expect(await revisions(1, 2)).toEqual([]);
+      expect(await revisions(Number.MAX_SAFE_INTEGER, 10)).toEqual([nth(5), nth(3), nth(1)]);
+      expect(await revisions(Number.MAX_SAFE_INTEGER, 2)).toEqual([nth(5), nth(3)]);
+      expect(await revisions(nth(5), 2)).toEqual([nth(3), nth(1)]);
+      expect(await revisions(nth(1), 2)).toEqual([]);
     });
 
     it("reads large changes of a key's history a few at a time, and at least one", async () => {
       const value = `"${"x".repeat(250_000)}"`;
       for (let n = 0; n < 40; n++) await set("a", value);
       const revisions: number[] = [];
-      for (let before = 1e9; before > 1; ) {
+      for (let before = Number.MAX_SAFE_INTEGER; before > nth(1); ) {
         const changes = await store.readHistory(namespace, "a", before, 1_000);
         expect(changes.length).toBeGreaterThan(0);
         expect(changes.length).toBeLessThan(40);
         revisions.push(...changes.map(({ revision }) => revision));
         before = revisions.at(-1) ?? 0;
       }
-      expect(revisions).toEqual(Array.from({ length: 40 }, (_, index) => 40 - index));
+      expect(revisions).toEqual(Array.from({ length: 40 }, (_, index) => nth(40 - index)));
     });
 
     it("reads all that is held, key by key in the order of bytes, page by page", async () => {
@@ -253,7 +275,7 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
         revisions.push(...slice.changes.map(({ revision }) => revision));
         more = slice.more;
       }
-      expect(revisions).toEqual(Array.from({ length: 40 }, (_, index) => index + 1));
+      expect(revisions).toEqual(Array.from({ length: 40 }, (_, index) => nth(index + 1)));
       expect(slices).toBeGreaterThan(1);
     });
 
@@ -266,18 +288,18 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
       await set("a", "2");
       await store.write(namespace, sets);
       expect(await store.readLog(namespace, "a", 0)).toMatchObject({ changes: [], truncated: true });
-      expect((await store.readLog(namespace, ALL_KEYS, 2)).truncated).toBe(false);
-      expect((await store.readLog(namespace, ALL_KEYS, 1)).truncated).toBe(true);
+      expect((await store.readLog(namespace, ALL_KEYS, nth(2))).truncated).toBe(false);
+      expect((await store.readLog(namespace, ALL_KEYS, nth(1))).truncated).toBe(true);
       // Of one key nothing is missing as long as its changes lead from one to the next.
-      expect((await store.readLog(namespace, "a", 1)).truncated).toBe(true);
-      expect((await store.readLog(namespace, "a", 2)).truncated).toBe(false);
+      expect((await store.readLog(namespace, "a", nth(1))).truncated).toBe(true);
+      expect((await store.readLog(namespace, "a", nth(2))).truncated).toBe(false);
       expect((await store.readLog(namespace, "b", 0)).truncated).toBe(false);
       await set("b", "1");
-      expect((await store.readLog(namespace, "b", 2)).truncated).toBe(true);
-      expect((await store.readLog(namespace, "b", 3)).truncated).toBe(false);
+      expect((await store.readLog(namespace, "b", nth(2))).truncated).toBe(true);
+      expect((await store.readLog(namespace, "b", nth(3))).truncated).toBe(false);
       // Of a key that nothing is known of, it may have been forgotten.
       expect((await store.readLog(namespace, "c", 0)).truncated).toBe(true);
-      expect((await set("a", "3"))?.change).toMatchObject({ revision: logLength + 4, previous: 2 });
+      expect((await set("a", "3"))?.change).toMatchObject({ revision: nth(logLength + 4), previous: nth(2) });
     });
 
     it("orders what is written at once, each write whole", async () => {
@@ -287,7 +309,7 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
       const revisions = outcomes.flatMap((outcome) =>
         outcome.outcome === "applied" ? outcome.results.map((applied) => applied?.change.revision ?? 0) : [],
       );
-      expect(revisions.toSorted((x, y) => x - y)).toEqual(Array.from({ length: 100 }, (_, index) => index + 1));
+      expect(revisions.toSorted((x, y) => x - y)).toEqual(Array.from({ length: 100 }, (_, index) => nth(index + 1)));
       for (let n = 0; n < 50; n++) expect(revisions[2 * n + 1]).toBe((revisions[2 * n] ?? 0) + 1);
       const [a, b] = await Promise.all([store.readEntry(namespace, "a"), store.readEntry(namespace, "b")]);
       expect(a?.value).toBe(b?.value);
@@ -306,8 +328,8 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
         await store.watch(namespace, "a", "token");
         expect(await store.write(namespace, operations, once)).toEqual(first);
         expect(await store.recall(namespace, operations, once)).toEqual(first);
-        expect(await store.readEntry(namespace, "a")).toMatchObject({ value: "1", revision: 1 });
-        expect((await set("b", "1"))?.change.revision).toBe(3);
+        expect(await store.readEntry(namespace, "a")).toMatchObject({ value: "1", revision: nth(1) });
+        expect((await set("b", "1"))?.change.revision).toBe(nth(3));
       });
 
       it("is applied once when all its repeats arrive together", async () => {
@@ -335,6 +357,6 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
       });
     });
 
-    storeSequences(store, { logLength });
+    storeSequences(store);
   });
 }

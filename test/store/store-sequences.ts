@@ -42,26 +42,32 @@ const step = fc.oneof(
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 
 /** Registers the test, within a `describe` of the engine. */
-export function storeSequences(store: Store, { logLength }: { logLength: number }): void {
+export function storeSequences(store: Store): void {
   it(`does what a simple model does in ${SEQUENCES} random sequences of calls`, { timeout: 600_000 }, async () => {
-    await Promise.all(Array.from({ length: LANES }, () => runLane(store, logLength)));
+    await Promise.all(Array.from({ length: LANES }, () => runLane(store)));
   });
 }
 
-async function runLane(store: Store, logLength: number): Promise<void> {
-  let namespace = crypto.randomUUID();
-  let revision = 0;
+async function runLane(store: Store): Promise<void> {
+  let namespace = "";
+  /** Where it stands; unknown before the first sequence. */
+  let revision: number | undefined;
+  let begin = 0;
   const sequence = async (steps: readonly Step[]) => {
+    if (revision === undefined) {
+      namespace = crypto.randomUUID();
+      begin = revision = await store.watch(namespace, ALL_KEYS, "begin");
+      await store.unwatch(namespace, ALL_KEYS, "begin");
+    }
     const model = new StoreModel(revision);
     const run = new Run(store, model, namespace);
     try {
       for (const step of steps) await run.compare(step);
-      await run.compareAll(logLength);
+      await run.compareAll(begin);
       revision = model.revision;
     } catch (error) {
       // The model no longer knows where this namespace stands.
-      namespace = crypto.randomUUID();
-      revision = 0;
+      revision = undefined;
       throw error;
     }
   };
@@ -91,7 +97,7 @@ class Run {
           const key = this.#own(operation.key);
           if (operation.op !== "set") return { ...operation, key };
           const { op, value, current } = operation;
-          return { op, key, value, schemaRevision: current ? (model.schema(key)?.revision ?? 0) : 1e9 };
+          return { op, key, value, schemaRevision: current ? (model.schema(key)?.revision ?? 0) : 1 };
         });
         if (step.id === undefined) return this.#compareWrite(operations);
         const fingerprint = encodeURIComponent(JSON.stringify(operations));
@@ -137,15 +143,17 @@ class Run {
   }
 
   /** Everything that is left of the sequence. */
-  async compareAll(logLength: number): Promise<void> {
+  async compareAll(begin: number): Promise<void> {
     const [store, model, namespace] = [this.#store, this.#model, this.#namespace];
     const keys = ["a", "b"].map((name) => this.#own(name));
     for (const key of keys) {
       const changes = model.log(key);
       // Of a key without a single change nobody can say whether one has left the log.
-      const truncated = model.revision > logLength && changes.length === 0;
+      const truncated = changes.length === 0 && model.revision > begin;
       expect(await store.readLog(namespace, key, 0)).toEqual({ changes, more: false, truncated, head: model.revision });
-      expect(await store.readHistory(namespace, key, 1e9, 3)).toEqual(changes.toReversed().slice(0, 3));
+      expect(await store.readHistory(namespace, key, Number.MAX_SAFE_INTEGER, 3)).toEqual(
+        changes.toReversed().slice(0, 3),
+      );
     }
     const { entries } = await store.readEntries(namespace, this.#own(""));
     expect(entries.filter(({ key }) => keys.includes(key))).toEqual(

@@ -8,6 +8,8 @@ export type Action = "read" | "write";
 export type Principal = {
   /** The partition of the store that all its keys are in; empty for none. */
   readonly namespace: string;
+  /** Globs over the namespaced keys that it may read. */
+  readonly read: readonly string[];
   readonly allows: (action: Action, key: string) => boolean;
 };
 
@@ -23,10 +25,12 @@ export function createPrincipal({
 }): Principal {
   const namespace = [...userId].slice(0, 8).join("");
   const scopes = { read: compileScopes(read), write: compileScopes(write) };
-  return {
-    namespace,
-    allows: (action, key) => scopes[action](namespace === "" ? key : `${namespace}:${key}`),
-  };
+  return { namespace, read, allows: (action, key) => scopes[action](namespacedKey(namespace, key)) };
+}
+
+/** A key as scopes see it. */
+export function namespacedKey(namespace: string, key: string): string {
+  return namespace === "" ? key : `${namespace}:${key}`;
 }
 
 /** @throws {ApiError} `forbidden` */

@@ -5,7 +5,7 @@ import { Hono } from "hono";
 import { CLOSE_CODES } from "../../sdk/protocol.ts";
 import { authenticate } from "../access/authenticate.ts";
 import { authorize } from "../access/principal.ts";
-import { channelName } from "../channel-name.ts";
+import { channelName } from "../channels/channel-name.ts";
 import { ApiError } from "../errors.ts";
 import { decodePercent, readQuery } from "../read-request.ts";
 import { subscribeQuery } from "../requests.ts";

@@ -21,13 +21,18 @@ function openRedis(env: Env): Store {
   const url = env.UPSTASH_REDIS_REST_URL?.trim();
   const token = env.UPSTASH_REDIS_REST_TOKEN?.trim();
   if (!url || !token) throw misconfigured("UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN go together: set both.");
+  // Checked here, and without a cause: the client's own error repeats what may be a password in the wrong place.
+  const { protocol, username } = URL.parse(url) ?? {};
+  if (!protocol?.startsWith("http") || username) {
+    throw misconfigured("UPSTASH_REDIS_REST_URL has to be the https:// address of the REST API, without a password.");
+  }
   try {
     return createRedisStore({ url, token, logLength: logLength(env) });
-  } catch (cause) {
-    throw misconfigured("UPSTASH_REDIS_REST_URL or LOG_LENGTH can not be used.", cause);
+  } catch (error) {
+    throw misconfigured((error as Error).message);
   }
 }
 
-function misconfigured(detail: string, cause?: unknown): ApiError {
-  return new ApiError("store_unavailable", detail, { cause, headers: { "retry-after": "1" } });
+function misconfigured(detail: string): ApiError {
+  return new ApiError("store_unavailable", detail, { headers: { "retry-after": "60" } });
 }

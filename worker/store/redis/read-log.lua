@@ -1,8 +1,9 @@
 -- The changes of one key, or of all, after a revision, oldest first, as far as the log still has them.
 --
 -- KEYS  1  log
---       2  counter
---       3  entry of the key
+--       2  texts
+--       3  counter
+--       4  entry of the key
 -- ARGV  1  key, '' for all
 --       2  revision to start after
 --       3  bytes of JSON text after which to stop
@@ -10,7 +11,7 @@
 -- Answers {<more follow: 1 or 0>, <some are missing: 1 or 0>, <revision of the namespace's last change>, and for each
 -- change its revision, previous, key, event, action, µs since the epoch, and JSON text or nil}.
 
-local log, counter, entry = KEYS[1], KEYS[2], KEYS[3]
+local log, texts, counter, entry = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local key, after, max_bytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 
 local function revision_of(change) return tonumber(string.match(change[1], '^%d+')) end
@@ -26,8 +27,7 @@ local first
 local from = '(' .. ARGV[2] .. '-0'
 local bytes = 0
 repeat
-  -- A few at a time, because values may be large and most may be of other keys.
-  local changes = redis.call('XRANGE', log, from, '+', 'COUNT', 32)
+  local changes = redis.call('XRANGE', log, from, '+', 'COUNT', 100)
   for _, change in ipairs(changes) do
     local fields = fields_of(change)
     if key == '' or fields.key == key then
@@ -37,15 +37,16 @@ repeat
         break
       end
       first = first or fields
-      local base = #answer
-      answer[base + 1] = string.match(change[1], '^%d+')
+      local base, revision = #answer, string.match(change[1], '^%d+')
+      local text = redis.call('HGET', texts, revision)
+      answer[base + 1] = revision
       answer[base + 2] = fields.previous
       answer[base + 3] = fields.key
       answer[base + 4] = fields.event
       answer[base + 5] = fields.action
       answer[base + 6] = fields.ts
-      answer[base + 7] = fields.json or false
-      bytes = bytes + #(fields.json or '')
+      answer[base + 7] = text
+      bytes = bytes + #(text or '')
     end
     from = '(' .. change[1]
   end

@@ -4,6 +4,7 @@
 export type RedisKeys = {
   readonly counter: string;
   readonly log: string;
+  readonly texts: string;
   readonly index: string;
   /** For `ALL_KEYS` that of the namespace. */
   readonly entry: (key: string) => string;
@@ -16,6 +17,7 @@ export function redisKeys(namespace: string): RedisKeys {
   return {
     counter: `${tag}:revision`,
     log: `${tag}:log`,
+    texts: `${tag}:texts`,
     index: `${tag}:keys`,
     entry: (key) => `${tag}:entry:${key}`,
     record: (id) => `${tag}:idempotency:${id}`,

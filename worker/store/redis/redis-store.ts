@@ -7,7 +7,10 @@ import { ALL_KEYS, type Store, storeUnavailable } from "../store.ts";
 import readEntriesScript from "./read-entries.lua";
 import readHistoryScript from "./read-history.lua";
 import readLogScript from "./read-log.lua";
+import readRecordScript from "./read-record.lua";
+import readSchemaScript from "./read-schema.lua";
 import { redisKeys } from "./redis-keys.ts";
+import { createScript } from "./script.ts";
 import {
   operationArguments,
   parseChanges,
@@ -22,7 +25,7 @@ import unwatchScript from "./unwatch.lua";
 import watchScript from "./watch.lua";
 import writeScript from "./write.lua";
 
-/** Two calls, a script's digest and then its text, end within the 5 seconds that a caller is let wait. */
+/** Of one request. A caller is answered within 5 seconds, and a write may take more than one (worker/write-value.ts). */
 const TIMEOUT_MS = 2_000;
 
 /** How long the time and revision of a deleted key outlive it, so that its next change goes on from them. */
@@ -34,7 +37,6 @@ const ANSWER_BYTES = 1024 * 1024;
 /** Keys in one page of entries. */
 const PAGE_KEYS = 500;
 
-/** @throws if `url` is not that of a web server */
 export function createRedisStore({ url, token, logLength }: { url: string; token: string; logLength: number }): Store {
   const redis = new Redis({
     url,
@@ -51,70 +53,69 @@ export function createRedisStore({ url, token, logLength }: { url: string; token
     enableTelemetry: false,
   });
   const scripts = {
-    write: redis.createScript<WriteReply>(writeScript),
-    readLog: redis.createScript<Reply>(readLogScript),
-    readHistory: redis.createScript<Reply>(readHistoryScript),
-    readEntries: redis.createScript<Reply>(readEntriesScript),
-    watch: redis.createScript<string>(watchScript),
-    unwatch: redis.createScript<string>(unwatchScript),
+    write: createScript<WriteReply>(redis, writeScript),
+    readLog: createScript<Reply>(redis, readLogScript),
+    readHistory: createScript<Reply>(redis, readHistoryScript),
+    readEntries: createScript<Reply>(redis, readEntriesScript),
+    readSchema: createScript<Reply>(redis, readSchemaScript),
+    readRecord: createScript<string | null>(redis, readRecordScript),
+    watch: createScript<string>(redis, watchScript),
+    unwatch: createScript<string>(redis, unwatchScript),
   };
-  /** As an array, which is what comes without the client's deserialization, whatever its types say. */
-  const readFields = async (namespace: string, key: string, ...fields: string[]) =>
-    (await redis.hmget(redisKeys(namespace).entry(key), ...fields)) as unknown as (string | null)[];
   return {
     engine: "redis",
     write: (namespace, operations, idempotency) =>
       answered(async () => {
-        const { counter, log, index, record, entry } = redisKeys(namespace);
+        const { counter, log, texts, index, record, entry } = redisKeys(namespace);
         const entries = operations.map(({ key }) => entry(key));
-        const keys = [counter, log, index, entry(ALL_KEYS), record(idempotency?.id ?? ""), ...entries];
+        const keys = [counter, log, texts, index, entry(ALL_KEYS), record(idempotency?.id ?? ""), ...entries];
         const settings = [logLength, idempotency?.fingerprint ?? "", LIMITS.idempotencySeconds, TOMBSTONE_SECONDS];
-        const reply = await scripts.write.exec(keys, [
-          ...settings.map(String),
-          ...operations.flatMap(operationArguments),
-        ]);
+        const reply = await scripts.write(keys, [...settings.map(String), ...operations.flatMap(operationArguments)]);
         return parseWriteReply(operations, reply);
       }),
     recall: (namespace, operations, { id, fingerprint }) =>
       answered(async () => {
-        const record = await redis.get<string>(redisKeys(namespace).record(id));
+        const record = await scripts.readRecord([redisKeys(namespace).record(id)], []);
         return record === null ? null : parseRecord(operations, record, fingerprint);
       }),
     readEntry: (namespace, key) =>
       answered(async () => {
-        const [value, ts, revision] = await readFields(namespace, key, "value", "ts", "value_revision");
+        // As an array, which is what comes without the client's deserialization, whatever its types say.
+        const fields = await redis.hmget(redisKeys(namespace).entry(key), "value", "ts", "value_revision");
+        const [value, ts, revision] = fields as unknown as Reply;
         return value != null ? { value, ts: Number(ts) / 1e6, revision: Number(revision) } : null;
       }),
     readSchema: (namespace, key) =>
       answered(async () => {
-        const [schema, ts, revision] = await readFields(namespace, key, "schema", "schema_ts", "schema_revision");
+        const [schema, ts, revision] = await scripts.readSchema([redisKeys(namespace).entry(key)], []);
         return schema != null ? { schema, ts: Number(ts) / 1e6, revision: Number(revision) } : null;
       }),
     readLog: (namespace, key, after) =>
       answered(async () => {
-        const { log, counter, entry } = redisKeys(namespace);
+        const { log, texts, counter, entry } = redisKeys(namespace);
         const slice = [key, String(after), String(ANSWER_BYTES)];
-        return parseLog(await scripts.readLog.exec([log, counter, entry(key)], slice));
+        return parseLog(await scripts.readLog([log, texts, counter, entry(key)], slice));
       }),
     readHistory: (namespace, key, before, limit) =>
       answered(async () => {
+        const { log, texts } = redisKeys(namespace);
         const slice = [key, String(before), String(limit), String(ANSWER_BYTES)];
-        return parseChanges(await scripts.readHistory.exec([redisKeys(namespace).log], slice));
+        return parseChanges(await scripts.readHistory([log, texts], slice));
       }),
     readEntries: (namespace, after) =>
       answered(async () => {
         const { index, entry } = redisKeys(namespace);
         const page = [after, String(PAGE_KEYS), String(ANSWER_BYTES)];
-        return parseEntries(await scripts.readEntries.exec([index, entry(ALL_KEYS)], page));
+        return parseEntries(await scripts.readEntries([index, entry(ALL_KEYS)], page));
       }),
     watch: (namespace, key, token) =>
       answered(async () => {
         const { counter, entry } = redisKeys(namespace);
-        return Number(await scripts.watch.exec([entry(key), counter], [token]));
+        return Number(await scripts.watch([entry(key), counter], [token]));
       }),
     unwatch: (namespace, key, token) =>
       answered(async () => {
-        await scripts.unwatch.exec([redisKeys(namespace).entry(key)], [token, String(TOMBSTONE_SECONDS)]);
+        await scripts.unwatch([redisKeys(namespace).entry(key)], [token, String(TOMBSTONE_SECONDS)]);
       }),
     ping: () =>
       answered(async () => {
@@ -131,9 +132,10 @@ async function answered<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-/** For the log: the client's and Redis's own messages go on, after a comma, with the command and so with the value. */
+/** For the log. The client's messages end in the command, and so in the value; Redis's may quote parts of it. */
 function withoutCommand(cause: unknown): unknown {
   if (cause instanceof errors.UpstashJSONParseError) return new Error("The answer is not JSON.");
-  if (cause instanceof errors.UpstashError) return new Error(`Redis says: ${cause.message.split(",")[0]}`);
-  return cause;
+  if (!(cause instanceof errors.UpstashError)) return cause;
+  const [told = ""] = cause.message.split(", command was: ");
+  return new Error(`The answer is an error: ${told.replace(/(['"`]).*/s, "…").slice(0, 200)}`);
 }

@@ -4,8 +4,15 @@
 --       2  counter
 -- ARGV  1  token of the watch
 --
--- Answers the revision of the namespace's last change, '0' for none.
+-- Answers the revision of the namespace's last change, or where the first one will begin to count.
 
 redis.call('HSET', KEYS[1], 'watcher', ARGV[1])
 redis.call('PERSIST', KEYS[1])
-return redis.call('GET', KEYS[2]) or '0'
+local revision = redis.call('GET', KEYS[2])
+if not revision then
+  -- As write.lua begins.
+  local time = redis.call('TIME')
+  revision = string.format('%.0f', math.floor(time[1] * 1e3 + time[2] / 1e3))
+  redis.call('SET', KEYS[2], revision)
+end
+return revision

@@ -1,11 +1,12 @@
 -- Applies the operations of one write, or none of them.
 --
 -- KEYS  1  counter: the revision of the namespace's last change
---       2  log: a stream of the last changes; the id of a change is <revision>-0
---       3  index: a sorted set of the keys that hold a value or have a schema, all with score 0
---       4  entry of the namespace, a hash that only says who watches all of it
---       5  idempotency record: what a write under this id came to
---       6… the entry of each operation's key, a hash
+--       2  log: a stream of the last changes without their texts; the id of a change is <revision>-0
+--       3  texts: a hash from the revision of a change in the log to the JSON text that was set
+--       4  index: a sorted set of the keys that hold a value or have a schema, all with score 0
+--       5  entry of the namespace, a hash that only says who watches all of it
+--       6  idempotency record: what a write under this id came to
+--       7… the entry of each operation's key, a hash
 -- ARGV  1  how many changes the log keeps
 --       2  fingerprint of the request, or '' for a write that can not be repeated
 --       3  seconds for which it can be repeated
@@ -16,8 +17,8 @@
 -- numbers for each operation and all 0 where it had nothing to change; {'schema_changed', <key>, <revision, 0 for none>,
 -- <schema>, <µs since the epoch>}; or {'id_reused'}.
 
-local counter, log, index, namespace, record = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local log_length, fingerprint, record_seconds, tombstone_seconds = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local counter, log, texts, index, namespace, record = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local log_length, fingerprint, record_seconds, tombstone_seconds = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
 
 if fingerprint ~= '' then
   local earlier = redis.call('GET', record)
@@ -29,8 +30,8 @@ if fingerprint ~= '' then
 end
 
 local operations = {}
-for n = 6, #KEYS do
-  local at = 5 + (n - 6) * 4
+for n = 7, #KEYS do
+  local at = 5 + (n - 7) * 4
   operations[#operations + 1] = {
     entry = KEYS[n], op = ARGV[at], key = ARGV[at + 1], text = ARGV[at + 2], schema_revision = ARGV[at + 3],
   }
@@ -57,7 +58,9 @@ local function whole(number) return string.format('%.0f', number) end
 
 local time = redis.call('TIME')
 local now = time[1] * 1e6 + time[2]
-local revision = tonumber(redis.call('GET', counter) or 0)
+-- A namespace begins to count at the time in milliseconds. So a store that was emptied or replaced does not give out
+-- revisions again that channels, caches and clients of the earlier one remember.
+local revision = tonumber(redis.call('GET', counter) or math.floor(now / 1000))
 local namespace_watched = redis.call('HEXISTS', namespace, 'watcher') == 1
 
 local EVENTS = {
@@ -72,15 +75,14 @@ local function apply(operation)
   local id = whole(revision)
   -- A value's time never stands still or goes back, whatever the clock does.
   local ts = EVENTS[op][1] == 'value' and math.max(now, row.ts + 1) or now
-  local change = {
-    'previous', row.revision, 'key', operation.key, 'event', EVENTS[op][1], 'action', EVENTS[op][2], 'ts', whole(ts),
-  }
-  if EVENTS[op][2] == 'set' then
-    change[#change + 1] = 'json'
-    change[#change + 1] = operation.text
-  end
-  -- First, because it fails where the counter was lost, and then nothing has been written yet.
-  redis.call('XADD', log, 'MAXLEN', '=', log_length, id .. '-0', unpack(change))
+  redis.call('XADD', log, id .. '-0', 'previous', row.revision, 'key', operation.key,
+    'event', EVENTS[op][1], 'action', EVENTS[op][2], 'ts', whole(ts))
+  redis.call('SET', counter, id)
+  if EVENTS[op][2] == 'set' then redis.call('HSET', texts, id, operation.text) end
+  local oldest = revision - log_length + 1
+  local gone = redis.call('XRANGE', log, '-', '(' .. whole(oldest) .. '-0')
+  for _, change in ipairs(gone) do redis.call('HDEL', texts, string.match(change[1], '^%d+')) end
+  if #gone > 0 then redis.call('XTRIM', log, 'MINID', '=', whole(oldest) .. '-0') end
 
   local held_something = row.value or row.schema
   if op == 'set' then
@@ -114,10 +116,8 @@ local function apply(operation)
   return result
 end
 
-local before = revision
 local results = {}
 for n, operation in ipairs(operations) do results[n] = apply(operation) end
-if revision > before then redis.call('SET', counter, whole(revision)) end
 
 results = table.concat(results, ' ')
 if fingerprint ~= '' then redis.call('SET', record, fingerprint .. ' ' .. results, 'EX', record_seconds) end

@@ -1,9 +1,9 @@
 // From an applied change to the channel of its key. The caller of memX has its answer already and waits for none of this.
 
 import type { Context } from "hono";
-import type { Change } from "../sdk/protocol.ts";
+import type { Change } from "../../sdk/protocol.ts";
+import { type AppliedChange, storeUnavailable } from "../store/store.ts";
 import { channelName } from "./channel-name.ts";
-import { type AppliedChange, storeUnavailable } from "./store/store.ts";
 
 /** A write may take several calls of the store, each with a time limit of its own; together they have this one. */
 const MAX_WRITE_MS = 4_500;

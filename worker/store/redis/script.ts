@@ -1,0 +1,27 @@
+// A Lua script as a function: sent by its digest, and with its text where Redis does not know it yet.
+
+import { errors, type Redis } from "@upstash/redis/cloudflare";
+
+export type Script<T> = (keys: readonly string[], args: readonly string[]) => Promise<T>;
+
+/**
+ * Not the client's own `createScript`: that one sends a script again when the word NOSCRIPT is anywhere in an error,
+ * which repeats the whole command, and a value may contain it.
+ */
+export function createScript<T>(redis: Redis, text: string): Script<T> {
+  let digest: Promise<string> | undefined;
+  return async (keys, args) => {
+    digest ??= sha1(text);
+    try {
+      return (await redis.evalsha(await digest, [...keys], [...args])) as T;
+    } catch (error) {
+      if (!(error instanceof errors.UpstashError && error.message.startsWith("NOSCRIPT "))) throw error;
+      return (await redis.eval(text, [...keys], [...args])) as T;
+    }
+  };
+}
+
+/** As Redis names scripts. */
+async function sha1(text: string): Promise<string> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-1", new TextEncoder().encode(text))).toHex();
+}
