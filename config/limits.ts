@@ -19,7 +19,7 @@ export const LIMITS = {
   maxSubscribers: 10_000,
   /** Characters sent to a subscriber that it may not have read yet. More would fill the memory that it shares with others. */
   maxUnreadChars: 8 * 1024 * 1024,
-  /** Characters a second that a subscriber is taken to read which never says that it has. */
+  /** Characters a second that a plain subscriber is taken to read, which does not say how far it is. */
   assumedReadRate: 1024 * 1024,
   /** Globs of one watcher, and characters of all of them and its scopes: a socket keeps 16 KiB through hibernation. */
   maxPatterns: 64,

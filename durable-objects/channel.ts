@@ -1,21 +1,26 @@
-// The sockets of one key. Changes may come late, twice or out of order; they leave in the order of revisions, once.
-// It keeps no values: what it missed it reads from the store's log.
+// The sockets of one key, or of all keys of a namespace. Changes may come late, twice or out of order; they leave in the
+// order of revisions, once. It keeps no values: what it missed it reads from the store.
 
 import { DurableObject } from "cloudflare:workers";
-import { type Change, type EventFilter, type EventKind, encodeEvent } from "../sdk/protocol.ts";
+import { LIMITS } from "../config/limits.ts";
+import { type Change, encodeEvent } from "../sdk/protocol.ts";
+import { readJoin, type Topic } from "../worker/channels/join.ts";
 import { openStore } from "../worker/store/open-store.ts";
-import type { Store } from "../worker/store/store.ts";
+import { ALL_KEYS, type Store } from "../worker/store/store.ts";
+import { readHeld } from "./read-held.ts";
+import { closeSocket, Subscriber } from "./subscriber.ts";
 
 export class Channel extends DurableObject<Env> {
   readonly #store: Store;
+  readonly #subscribers = new WeakMap<WebSocket, Subscriber>();
   /** Every change up to this revision was sent. In storage too, because memory is lost when the object hibernates. */
   #cursor: number;
   /** Ends when all work that was begun so far has ended. */
   #work: Promise<unknown> = Promise.resolve();
   /** The registration that is under way. Whoever joins meanwhile shares it, however long the store takes to fail. */
-  #registration: Promise<void> | undefined;
+  #registration: Promise<number> | undefined;
   /** Subscribers that are on their way in: registered for, perhaps, but not yet in the list of sockets. */
-  #joining = 0;
+  #arriving = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -23,60 +28,70 @@ export class Channel extends DurableObject<Env> {
     this.#cursor = ctx.storage.kv.get<number>("cursor") ?? 0;
     // Answered by the platform, so an idle subscriber never wakes this object.
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
+    // What waited for those who were joining was in memory.
+    for (const subscriber of this.#all()) if (subscriber.joining) subscriber.interrupt();
   }
 
   /** Takes a subscriber, who then receives every change that is applied after this has answered. */
   override async fetch(request: Request): Promise<Response> {
-    const query = new URL(request.url).searchParams;
-    const namespace = query.get("namespace") ?? "";
-    const key = query.get("key") ?? "";
-    const event = query.get("event") as EventFilter;
-    this.#registration ??= this.#inTurn(() => this.#register(namespace, key)).finally(() => {
-      this.#registration = undefined;
-    });
-    this.#joining++;
-    try {
-      await this.#registration;
-    } finally {
-      this.#joining--;
+    const join = readJoin(request);
+    const { namespace, key, since, subprotocol } = join;
+    if (this.ctx.getWebSockets().length + this.#arriving >= LIMITS.maxSubscribers) {
+      return new Response(null, { status: 429 });
     }
-    const { 0: client, 1: server } = new WebSocketPair();
-    this.ctx.acceptWebSocket(server, event === "all" ? ["value", "schema"] : [event]);
-    return new Response(null, { status: 101, webSocket: client });
-  }
-
-  /** From here on the store says `watched`, so a later change can not be applied without a word to this channel. */
-  async #register(namespace: string, key: string): Promise<void> {
-    const token = crypto.randomUUID();
-    this.ctx.storage.kv.put("watch", token);
-    const head = await this.#store.watch(namespace, key, token);
-    if (this.#sockets().length > 0) await this.#catchUp(namespace, key, head);
-    this.#advance(Math.max(head, this.#cursor));
+    this.#arriving++;
+    try {
+      const head = await this.#registered({ namespace, key });
+      const { 0: client, 1: server } = new WebSocketPair();
+      this.ctx.acceptWebSocket(server);
+      // What lies between the cursor and the head is only for those who were there before.
+      const from = Math.max(head, this.#cursor);
+      const subscriber = new Subscriber(this.ctx, server, { join, from, joining: since !== undefined });
+      this.#subscribers.set(server, subscriber);
+      if (since === undefined) subscriber.ready(from);
+      else {
+        const send = () => this.#join(subscriber, { namespace, key }, since, from);
+        this.ctx.waitUntil(this.#bringUp(subscriber, from, send));
+      }
+      const headers = new Headers(subprotocol && { "sec-websocket-protocol": subprotocol });
+      return new Response(null, { status: 101, webSocket: client, headers });
+    } finally {
+      this.#arriving--;
+    }
   }
 
   /** Takes a change that was applied. Resolves when subscribers were sent it, here or by an earlier call. */
-  async publish(namespace: string, change: Change): Promise<void> {
+  async publish(topic: Topic, change: Change): Promise<void> {
     return this.#inTurn(async () => {
       if (change.revision <= this.#cursor) return;
-      if (this.#sockets().length + this.#joining === 0) return this.#unwatch(namespace, change.key);
-      if (change.previous <= this.#cursor) return this.#broadcast(change);
-      await this.#catchUp(namespace, change.key, change.revision);
-      // The log may have let go of it while this channel was away.
+      if (this.#isEmpty()) return this.#unwatch(topic);
+      if (!this.#follows(topic, change)) await this.#catchUp(topic);
+      // It was the next one, or the log has let go of it.
       if (change.revision > this.#cursor) this.#broadcast(change);
     });
   }
 
-  /** Without this answer a client that closes waits until it gives up, ten seconds in most, and then reports 1006. */
-  override webSocketClose(socket: WebSocket, code: number, reason: string): void {
+  /** Compares the channel with the store: makes up for announcements that were lost, and for a lost registration. */
+  override async alarm(): Promise<void> {
+    const topic = this.ctx.storage.kv.get<Topic>("topic") as Topic;
     try {
-      // 1005 says that the client gave no code, and must not be sent (RFC 6455 §7.4.1).
-      socket.close(code === 1005 ? 1000 : code, reason);
-    } catch {
-      // The connection broke, so nobody is there to be answered.
+      await this.#inTurn(async () => {
+        if (this.#isEmpty()) return this.#unwatch(topic);
+        if ((await this.#watch(topic)) !== this.#cursor) await this.#catchUp(topic);
+      });
+    } catch (cause) {
+      console.warn({ event: "repair_failed", cause });
     }
+    if (!this.#isEmpty()) await this.#armAlarm();
   }
 
-  /** One after the other: a join, a publish and a catch-up each read the cursor, wait for the store, and move it. */
+  /** Without this answer a client that closes waits until it gives up, ten seconds in most, and then reports 1006. */
+  override webSocketClose(socket: WebSocket, code: number, reason: string): void {
+    // 1005 says that the client gave no code, and must not be sent (RFC 6455 §7.4.1).
+    closeSocket(socket, code === 1005 ? 1000 : code, reason);
+  }
+
+  /** One after the other: each step reads the cursor, may wait for the store, and moves it. */
   #inTurn<T>(step: () => Promise<T>): Promise<T> {
     const result = this.#work.then(step);
     this.#work = result.catch(() => {
@@ -85,42 +100,148 @@ export class Channel extends DurableObject<Env> {
     return result;
   }
 
+  /** The store's last revision. Every later change is announced to this channel. */
+  #registered(topic: Topic): Promise<number> {
+    this.#registration ??= this.#inTurn(() => this.#register(topic)).finally(() => {
+      this.#registration = undefined;
+    });
+    return this.#registration;
+  }
+
+  async #register(topic: Topic): Promise<number> {
+    this.ctx.storage.kv.put("topic", topic);
+    this.ctx.storage.kv.put("watch", crypto.randomUUID());
+    const head = await this.#watch(topic);
+    await this.#armAlarm();
+    if (this.#sockets().length === 0) this.#moveTo(head);
+    else if (head < this.#cursor) this.#startOver(topic, head);
+    else if (head > this.#cursor) {
+      // Not while the newcomer waits. Where it fails, the alarm tries again.
+      void this.#inTurn(() => this.#catchUp(topic)).catch((cause) => console.warn({ event: "repair_failed", cause }));
+    }
+    return head;
+  }
+
+  async #watch({ namespace, key }: Topic): Promise<number> {
+    return this.#store.watch(namespace, key, this.ctx.storage.kv.get<string>("watch") as string);
+  }
+
   // By token, so that one whose object died while it was under way can not end the watch of its successor.
-  async #unwatch(namespace: string, key: string): Promise<void> {
+  async #unwatch({ namespace, key }: Topic): Promise<void> {
     const token = this.ctx.storage.kv.get<string>("watch");
     if (token !== undefined) await this.#store.unwatch(namespace, key, token);
   }
 
-  /** Sends what the log still holds between the cursor and `revision`. */
-  async #catchUp(namespace: string, key: string, revision: number): Promise<void> {
-    while (this.#cursor < revision) {
-      const { changes, more } = await this.#store.readLog(namespace, key, this.#cursor);
+  async #armAlarm(): Promise<void> {
+    if ((await this.ctx.storage.getAlarm()) === null) {
+      await this.ctx.storage.setAlarm(Date.now() + LIMITS.repairIntervalMs);
+    }
+  }
+
+  /** Whether nothing is missing between what was sent and this change. */
+  #follows({ key }: Topic, { revision, previous }: Change): boolean {
+    return key === ALL_KEYS ? revision === this.#cursor + 1 : previous <= this.#cursor;
+  }
+
+  /** Sends what the store has and the channel has not. */
+  async #catchUp(topic: Topic): Promise<void> {
+    for (;;) {
+      const { changes, more, truncated, head } = await this.#store.readLog(topic.namespace, topic.key, this.#cursor);
+      // Changes are lost to this channel, or it has sent some that the store has lost.
+      if (truncated || head < this.#cursor) return this.#startOver(topic, head);
       for (const change of changes) this.#broadcast(change);
-      if (!more) return;
+      if (!more) return this.#moveTo(Math.max(head, this.#cursor));
+    }
+  }
+
+  /** Sends everybody what is held: as a snapshot, or to plain subscribers, who know of none, what is newer than they have. */
+  #startOver(topic: Topic, head: number): void {
+    const cursor = this.#cursor;
+    this.#moveTo(head);
+    for (const subscriber of this.#all()) {
+      if (subscriber.joining) {
+        subscriber.interrupt();
+        continue;
+      }
+      subscriber.startJoining(head);
+      const send = subscriber.control
+        ? () => this.#sendSnapshot(subscriber, topic, head)
+        : () => this.#sendHeld(subscriber, topic, cursor, head);
+      this.ctx.waitUntil(this.#bringUp(subscriber, head, send));
+    }
+  }
+
+  /** Sends what came after `since` up to `from`; the rest waits for it. */
+  async #join(subscriber: Subscriber, topic: Topic, since: number, from: number): Promise<void> {
+    if (since === 0) return this.#sendHeld(subscriber, topic, 0, from);
+    const replayed = since <= from && (await this.#replay(subscriber, topic, since, from));
+    if (!replayed) await this.#sendSnapshot(subscriber, topic, from);
+  }
+
+  /** Sends what is to be sent up to `from`, and then lets go of what has waited. */
+  async #bringUp(subscriber: Subscriber, from: number, send: () => Promise<void>): Promise<void> {
+    try {
+      await send();
+      subscriber.finishJoining(Math.max(from, this.#cursor));
+    } catch (cause) {
+      console.warn({ event: "join_failed", cause });
+      subscriber.interrupt();
+    }
+  }
+
+  async #sendSnapshot(subscriber: Subscriber, topic: Topic, from: number): Promise<void> {
+    subscriber.reset(from);
+    await this.#sendHeld(subscriber, topic, 0, from);
+  }
+
+  async #sendHeld(subscriber: Subscriber, topic: Topic, since: number, from: number): Promise<void> {
+    for await (const change of readHeld(this.#store, topic)) {
+      // What was changed after `from` waits already.
+      if (change.revision > since && change.revision <= from) await subscriber.replay(change);
+    }
+  }
+
+  /** Answers `false`, before anything is wrong, where the log does not reach back far enough. */
+  async #replay(subscriber: Subscriber, topic: Topic, since: number, from: number): Promise<boolean> {
+    for (let after = since; ; ) {
+      const { changes, more, truncated } = await this.#store.readLog(topic.namespace, topic.key, after);
+      if (truncated) return false;
+      for (const change of changes) {
+        if (change.revision > from) return true;
+        await subscriber.replay(change);
+        after = change.revision;
+      }
+      if (!more) return true;
     }
   }
 
   #broadcast(change: Change): void {
     const text = encodeEvent(change);
-    for (const socket of this.#sockets(change.event)) {
-      try {
-        socket.send(text);
-      } catch {
-        // It closed meanwhile; the platform takes it off the list.
-      }
-    }
-    this.#advance(change.revision);
+    for (const subscriber of this.#all()) subscriber.deliver(change, text);
+    this.#moveTo(change.revision);
   }
 
-  #advance(revision: number): void {
+  #moveTo(revision: number): void {
     if (revision === this.#cursor) return;
     this.#cursor = revision;
     // Unconfirmed, or every event would wait for the disk. A crash that loses it also ends the sockets it is about.
     void this.ctx.storage.put("cursor", revision, { allowUnconfirmed: true });
   }
 
+  #isEmpty(): boolean {
+    return this.#arriving + this.#sockets().length === 0;
+  }
+
   /** `getWebSockets` also lists those that are closing. */
-  #sockets(event?: EventKind): WebSocket[] {
-    return this.ctx.getWebSockets(event).filter(({ readyState }) => readyState === WebSocket.OPEN);
+  #sockets(): WebSocket[] {
+    return this.ctx.getWebSockets().filter(({ readyState }) => readyState === WebSocket.OPEN);
+  }
+
+  #all(): Subscriber[] {
+    return this.#sockets().map((socket) => {
+      const subscriber = this.#subscribers.get(socket) ?? new Subscriber(this.ctx, socket);
+      this.#subscribers.set(socket, subscriber);
+      return subscriber;
+    });
   }
 }

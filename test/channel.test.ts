@@ -118,7 +118,7 @@ describe("a channel", () => {
     const changes: Change[] = [];
     for (let n = 0; n < 6; n++) changes.push(await writeUnannounced(key, String(n)));
     const order = [2, 0, 1, 2, 5, 4, 5, 3, 0];
-    await Promise.all(order.map((index) => channelOf(key).publish("", changes[index] as Change)));
+    await Promise.all(order.map((index) => channelOf(key).publish({ namespace: "", key }, changes[index] as Change)));
     expect((await subscriber.take(6)).map(({ value }) => value)).toEqual([0, 1, 2, 3, 4, 5]);
     await subscriber.nothingMore();
   });
@@ -188,8 +188,9 @@ describe("a channel", () => {
     await store.write("", filler);
     const last = await writeUnannounced(key, '"newest"');
     await store.write("", filler);
-    await channelOf(key).publish("", last);
+    await channelOf(key).publish({ namespace: "", key }, last);
     expect(await subscriber.take(1)).toMatchObject([{ value: "newest" }]);
+    await subscriber.nothingMore();
   });
 });
 
@@ -199,7 +200,7 @@ describe("a refused subscription", () => {
     ["with an unknown API key", "/subscribe/x", { "x-api-key": "nobody" }, 4403],
     ["of a key that is not allowed", "/subscribe/x", { "x-api-key": "agent_key_1" }, 4403],
     ["with an unknown event", "/subscribe/x?event=nope", { "x-api-key": "local_dev_key" }, 4422],
-    ["with a parameter that does not exist", "/subscribe/x?since=5", { "x-api-key": "local_dev_key" }, 4422],
+    ["with a parameter that does not exist", "/subscribe/x?sinc=5", { "x-api-key": "local_dev_key" }, 4422],
     ["of an empty key", "/subscribe/", { "x-api-key": "local_dev_key" }, 4422],
     ["of a key with a control character", "/subscribe/%00", { "x-api-key": "local_dev_key" }, 4422],
     ["of a key that is not UTF-8", "/subscribe/%ff", { "x-api-key": "local_dev_key" }, 4422],

@@ -7,8 +7,10 @@ import { ApiError } from "./errors.ts";
 import { limitBody } from "./read-request.ts";
 import { docs } from "./routes/docs.ts";
 import { health } from "./routes/health.ts";
+import { history } from "./routes/history.ts";
 import { schemas } from "./routes/schemas.ts";
-import { subscribe, subscribeWithoutUpgrade } from "./routes/subscribe.ts";
+import { streams } from "./routes/streams.ts";
+import { subscribe } from "./routes/subscribe.ts";
 import { values } from "./routes/values.ts";
 
 export const app = new Hono<{ Bindings: Env }>();
@@ -30,7 +32,8 @@ app.use(limitBody);
 
 app.route("/", values);
 app.route("/", schemas);
-app.route("/", subscribeWithoutUpgrade);
+app.route("/", history);
+app.route("/", streams);
 app.route("/", health);
 app.route("/", docs);
 

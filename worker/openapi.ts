@@ -3,7 +3,16 @@
 import { LIMITS } from "../config/limits.ts";
 import { version } from "../package.json";
 import { ERROR_STATUS, type ErrorCode } from "../sdk/protocol.ts";
-import { keyQuery, type RequestShape, schemaRequest, setRequest, subscribeQuery } from "./requests.ts";
+import {
+  changesQuery,
+  historyQuery,
+  keyQuery,
+  type RequestShape,
+  schemaRequest,
+  setRequest,
+  subscribeQuery,
+  watchQuery,
+} from "./requests.ts";
 
 type Json = { readonly [name: string]: unknown };
 
@@ -25,6 +34,36 @@ const idempotencyKey = {
 const anyTime = ["invalid_api_key", "missing_api_key", "auth_unavailable", "internal"] as const;
 const onStore = [...anyTime, "invalid_request", "forbidden", "store_unavailable"] as const;
 const onBody = [...onStore, "unsupported_media_type", "too_large"] as const;
+
+const change = {
+  type: "object",
+  description: "One change, as subscribers receive it: with `value` or `schema`, where it left one.",
+  required: ["event", "action", "key", "ts", "revision", "previous"],
+  properties: {
+    event: { enum: ["value", "schema"] },
+    action: { enum: ["set", "delete", "expire"] },
+    key: { type: "string" },
+    value: {},
+    schema: { type: ["object", "boolean"] },
+    ts,
+    revision,
+    previous: { type: "integer", description: "Revision of the change before it to the same key, 0 for the first." },
+  },
+};
+const live =
+  "A WebSocket, or server-sent events where text/event-stream is accepted. Each change is one JSON text. On a WebSocket send the text `ping` at least every 30 seconds; `pong` comes back. With the subprotocol `memx.v1`, and with server-sent events, `ready` says up to which revision everything was sent, and `reset` comes before a snapshot where the log no longer reaches back to `since`. A refused WebSocket opens and is closed with 4401 (no API key), 4403 (not allowed), 4422 (not valid) or 4429 (too many).";
+const lastEventId = {
+  name: "Last-Event-ID",
+  in: "header",
+  required: false,
+  description: "The same as `since`, which it overrides: what a client of server-sent events sends when it comes back.",
+  schema: { type: "string", pattern: "^\\d{1,16}$" },
+};
+const stream = {
+  101: { description: "The WebSocket is open." },
+  200: { description: "Server-sent events.", content: { "text/event-stream": {} } },
+  ...failures(...onStore, "upgrade_required", "rate_limited"),
+};
 
 export const openApiDocument = {
   openapi: "3.1.1",
@@ -103,17 +142,57 @@ export const openApiDocument = {
         responses: { 200: json("Deleted.", object({ ok, revision })), ...failures(...onStore, "not_found") },
       },
     },
+    "/history": {
+      get: {
+        tags: ["Values"],
+        operationId: "history",
+        summary: "Read a key's last changes",
+        description:
+          "Newest first, as far back as the log of the namespace reaches. Large changes come a few at a time.",
+        parameters: query(historyQuery),
+        responses: {
+          200: json(
+            "The changes, and what to pass as `before` for more.",
+            object({ changes: { type: "array", items: change }, cursor: { type: ["integer", "null"] } }),
+          ),
+          ...failures(...onStore),
+        },
+      },
+    },
     "/subscribe/{key}": {
       get: {
         tags: ["Live"],
         operationId: "subscribe",
         summary: "Receive a key's changes",
+        description: live,
+        parameters: [...query(subscribeQuery, "key"), lastEventId],
+        responses: stream,
+      },
+    },
+    "/watch": {
+      get: {
+        tags: ["Live"],
+        operationId: "watch",
+        summary: "Receive the changes of all keys that match a glob",
+        description: `${live} Only keys that the API key may read.`,
+        parameters: [...query(watchQuery), lastEventId],
+        responses: stream,
+      },
+    },
+    "/changes": {
+      get: {
+        tags: ["Live"],
+        operationId: "changes",
+        summary: "Wait for changes",
         description:
-          "A WebSocket. Each change is one JSON text. Send the text `ping` at least every 30 seconds; `pong` comes back. Refusals accept and then close with 4401 (no API key), 4403 (not allowed) or 4422 (not valid).",
-        parameters: query(subscribeQuery, "key"),
+          "A long poll: answers at once what came after `since`, or waits for the next change. Ask again with the `revision` of the answer. With `reset`, forget what you have: the changes are all that is held.",
+        parameters: query(changesQuery),
         responses: {
-          101: { description: "The WebSocket is open." },
-          ...failures("upgrade_required", "store_unavailable", "auth_unavailable", "internal"),
+          200: json(
+            "The changes, which may be none.",
+            object({ changes: { type: "array", items: change }, revision, reset: { type: "boolean" } }),
+          ),
+          ...failures(...onStore, "rate_limited"),
         },
       },
     },

@@ -20,7 +20,7 @@ export const limitBody = bodyLimit({
  * The JSON body, and the text of its members.
  * @throws {ApiError} `unsupported_media_type`, `invalid_request`
  */
-export async function readBody<T extends { key: string }>(
+export async function readBody<T extends object>(
   c: Context,
   shape: RequestShape<T>,
 ): Promise<{ body: T; members: JsonDocument["members"] }> {
@@ -51,15 +51,21 @@ export function limitText(members: JsonDocument["members"], name: string, maxByt
   return text;
 }
 
-/** @throws {ApiError} `invalid_request` */
-export function readQuery<T extends { key: string }>(url: URL, shape: RequestShape<T>, extra: object = {}): T {
-  const query: Record<string, string> = { __proto__: null, ...extra } as never;
+/**
+ * Parameters that are arrays may be repeated.
+ * @throws {ApiError} `invalid_request`
+ */
+export function readQuery<T extends object>(url: URL, shape: RequestShape<T>, extra: object = {}): T {
+  const query: Record<string, string | string[]> = { __proto__: null, ...extra } as never;
   for (const parameter of url.search.slice(1).split("&")) {
     if (parameter === "") continue;
     const [name = "", ...value] = parameter.replaceAll("+", " ").split("=");
     const decoded = decodePercent(name);
-    if (decoded in query) throw invalid("query", [{ path: `/${decoded}`, message: "is given twice" }]);
-    query[decoded] = decodePercent(value.join("="));
+    const text = decodePercent(value.join("="));
+    const before = query[decoded];
+    if (isRepeatable(shape, decoded)) query[decoded] = Array.isArray(before) ? [...before, text] : [text];
+    else if (before === undefined) query[decoded] = text;
+    else throw invalid("query", [{ path: `/${decoded}`, message: "is given twice" }]);
   }
   return checked(shape, query, "query");
 }
@@ -94,17 +100,22 @@ function parseBody(text: string): JsonDocument {
   }
 }
 
-function checked<T extends { key: string }>(shape: RequestShape<T>, input: unknown, part: string): T {
+function checked<T extends object>(shape: RequestShape<T>, input: unknown, part: string): T {
   const errors = shape
     .check(input)
     .map((error) => ({ ...error, message: unknownField(shape, error) ?? error.message }));
   if (errors.length > 0) throw invalid(part, errors);
-  const request = input as T;
+  const { key = "" } = input as { key?: string };
   // JSON Schema counts characters, an index row and a URL count bytes.
-  if (utf8Length(request.key) > LIMITS.maxKeyBytes) {
+  if (utf8Length(key) > LIMITS.maxKeyBytes) {
     throw invalid(part, [{ path: "/key", message: `is longer than ${LIMITS.maxKeyBytes} bytes of UTF-8` }]);
   }
-  return request;
+  return input as T;
+}
+
+function isRepeatable({ schema }: RequestShape<unknown>, name: string): boolean {
+  const { properties } = schema as { properties: Record<string, { type?: string }> };
+  return Object.hasOwn(properties, name) && properties[name]?.type === "array";
 }
 
 /** For a field that the call does not take, probably misspelt, which it does. */

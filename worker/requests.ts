@@ -55,11 +55,76 @@ export const keyQuery = defineRequest({
   additionalProperties: false,
 });
 
+const event = {
+  description: "Which changes to receive.",
+  type: "string",
+  enum: EVENT_FILTERS,
+  default: "value",
+} as const;
+
+const since = {
+  description:
+    "A revision: what came after it is sent first. 0 for a snapshot of what is held. Without it, only what happens from now on.",
+  type: "string",
+  pattern: "^(0|[1-9]\\d{0,15})$",
+  examples: ["0"],
+} as const;
+
+const pattern = {
+  description: "Globs over keys: `*` any characters, `?` one, `[abc]`, `[!abc]`. The parameter may be repeated.",
+  type: "array",
+  items: { type: "string", minLength: 1, maxLength: LIMITS.maxPatternChars },
+  minItems: 1,
+  maxItems: LIMITS.maxPatterns,
+  examples: [["agent:*"]],
+} as const;
+
 export const subscribeQuery = defineRequest({
+  type: "object",
+  properties: { key, event, since },
+  required: ["key"],
+  additionalProperties: false,
+});
+
+export const watchQuery = defineRequest({
+  type: "object",
+  properties: { pattern, event, since },
+  required: ["pattern"],
+  additionalProperties: false,
+});
+
+export const changesQuery = defineRequest({
+  type: "object",
+  properties: {
+    pattern,
+    event,
+    since,
+    wait: {
+      description: `Seconds to wait for a change if there is none: 0 to ${LIMITS.maxWaitSeconds}.`,
+      type: "string",
+      pattern: "^(1?\\d|2[0-5])$",
+      default: String(LIMITS.maxWaitSeconds),
+    },
+  },
+  required: ["pattern", "since"],
+  additionalProperties: false,
+});
+
+export const historyQuery = defineRequest({
   type: "object",
   properties: {
     key,
-    event: { description: "Which changes to receive.", type: "string", enum: EVENT_FILTERS, default: "value" },
+    limit: {
+      description: `How many changes: 1 to ${LIMITS.maxHistory}.`,
+      type: "string",
+      pattern: "^([1-9]\\d{0,2}|1000)$",
+      default: "100",
+    },
+    before: {
+      description: "Only changes with a lower revision: the `cursor` of the page before.",
+      type: "string",
+      pattern: "^[1-9]\\d{0,15}$",
+    },
   },
   required: ["key"],
   additionalProperties: false,

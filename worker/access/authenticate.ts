@@ -1,6 +1,7 @@
 // From a request to its principal: finds the API key it carries, and who that is.
 
 import developmentList from "../../config/acl.json";
+import { API_KEY_SUBPROTOCOL } from "../../sdk/protocol.ts";
 import { ApiError } from "../errors.ts";
 import { AccessListError, parseAccessList } from "./access-list.ts";
 import type { Principal } from "./principal.ts";
@@ -17,7 +18,25 @@ export function authenticate(headers: Headers, env: Env): Principal {
 
 /** The API key that a request carries, whether or not it is a good one. */
 export function findApiKey(headers: Headers): string | undefined {
-  return headers.get("x-api-key") || /^Bearer +(\S+) *$/i.exec(headers.get("authorization") ?? "")?.[1];
+  return (
+    headers.get("x-api-key") ||
+    /^Bearer +(\S+) *$/i.exec(headers.get("authorization") ?? "")?.[1] ||
+    findInSubprotocols(headers.get("sec-websocket-protocol") ?? "")
+  );
+}
+
+/** A page in a browser can give its WebSocket no other header. */
+function findInSubprotocols(list: string): string | undefined {
+  const names = list.split(",").map((name) => name.trim());
+  const encoded = names.find((name) => name.startsWith(API_KEY_SUBPROTOCOL))?.slice(API_KEY_SUBPROTOCOL.length);
+  if (encoded === undefined) return undefined;
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(
+      Uint8Array.fromBase64(encoded, { alphabet: "base64url" }),
+    );
+  } catch {
+    return undefined; // As if there were none: it can not be one of ours.
+  }
 }
 
 let parsed: { readonly source: unknown; readonly list: ReadonlyMap<string, Principal> } | undefined;

@@ -1,9 +1,11 @@
-// From an applied change to the channel of its key. The caller of memX has its answer already and waits for none of this.
+// From an applied change to the channels of its key and namespace. The caller of memX has its answer already and waits for
+// none of this.
 
 import type { Context } from "hono";
 import type { Change } from "../../sdk/protocol.ts";
-import { type AppliedChange, storeUnavailable } from "../store/store.ts";
+import { ALL_KEYS, type AppliedChange, storeUnavailable } from "../store/store.ts";
 import { channelName } from "./channel-name.ts";
+import type { Topic } from "./join.ts";
 
 /** A write may take several calls of the store, each with a time limit of its own; together they have this one. */
 const MAX_WRITE_MS = 4_500;
@@ -21,7 +23,7 @@ export function announced<T extends AppliedChange | null>(
   write: Promise<T>,
 ): Promise<T> {
   const announcement = write.then(
-    (applied) => (applied?.watched ? publish(c.env, namespace, applied.change) : undefined),
+    (applied) => applied && publishAll(c.env, namespace, applied),
     () => {
       // Nothing was written, and the caller is told why.
     },
@@ -39,16 +41,23 @@ async function inTime<T>(write: Promise<T>): Promise<T> {
   return Promise.race([write, late]).finally(() => clearTimeout(timer));
 }
 
+async function publishAll(env: Env, namespace: string, { change, watched, namespaceWatched }: AppliedChange) {
+  await Promise.all([
+    watched && publish(env, { namespace, key: change.key }, change),
+    namespaceWatched && publish(env, { namespace, key: ALL_KEYS }, change),
+  ]);
+}
+
 /** Resolves when the channel has the change, or nothing more can be done here: the channel finds its gaps itself. */
-async function publish(env: Env, namespace: string, change: Change): Promise<void> {
+async function publish(env: Env, topic: Topic, change: Change): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
       // A stub that has failed stays broken, so each attempt takes a new one.
-      return await env.CHANNEL.getByName(channelName(namespace, change.key)).publish(namespace, change);
+      return await env.CHANNEL.getByName(channelName(topic.namespace, topic.key)).publish(topic, change);
     } catch (cause) {
-      // Whatever it was, a change that the channel has by now is dropped there; only an overloaded one is left alone.
-      const { overloaded } = cause as { overloaded?: boolean };
-      if (attempt === MAX_ATTEMPTS || overloaded) {
+      // As https://developers.cloudflare.com/durable-objects/best-practices/error-handling/ says.
+      const { overloaded, retryable } = cause as { overloaded?: boolean; retryable?: boolean };
+      if (attempt === MAX_ATTEMPTS || overloaded || !retryable) {
         console.warn({ event: "publish_failed", revision: change.revision, attempt, cause });
         return;
       }

@@ -1,0 +1,29 @@
+// What a snapshot is made of: everything that a topic holds, as the changes that would write it.
+
+import type { Change } from "../sdk/protocol.ts";
+import type { Topic } from "../worker/channels/join.ts";
+import { ALL_KEYS, type Entry, type Store, type StoredSchema } from "../worker/store/store.ts";
+
+/** Not of one moment: a change that is made meanwhile may be in it or not, and shows by its revision. */
+export async function* readHeld(store: Store, { namespace, key }: Topic): AsyncGenerator<Change> {
+  if (key !== ALL_KEYS) {
+    const [entry, schema] = await Promise.all([store.readEntry(namespace, key), store.readSchema(namespace, key)]);
+    yield* changesOf(key, entry, schema);
+    return;
+  }
+  for (let after = "", more = true; more; ) {
+    const page = await store.readEntries(namespace, after);
+    for (const { key, entry, schema } of page.entries) {
+      yield* changesOf(key, entry, schema);
+      after = key;
+    }
+    more = page.more;
+  }
+}
+
+/** The schema first, for its values are about it. Whoever is sent these knows of nothing `previous`. */
+function* changesOf(key: string, entry: Entry | null, schema: StoredSchema | null): Generator<Change> {
+  const common = { key, action: "set", previous: 0 } as const;
+  if (schema) yield { ...common, event: "schema", json: schema.schema, ts: schema.ts, revision: schema.revision };
+  if (entry) yield { ...common, event: "value", json: entry.value, ts: entry.ts, revision: entry.revision };
+}

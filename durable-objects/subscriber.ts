@@ -1,0 +1,147 @@
+// One socket of a channel: what it wants, what waits for it while it joins, and how far it lags behind. What has to
+// outlive hibernation is in the socket's attachment; the rest is made anew.
+
+import { LIMITS } from "../config/limits.ts";
+import { type Change, encodeEvent, encodeReady, encodeReset, TRY_AGAIN_LATER } from "../sdk/protocol.ts";
+import { compileGlob } from "../worker/access/glob.ts";
+import { namespacedKey } from "../worker/access/principal.ts";
+import { compileScopes } from "../worker/access/scopes.ts";
+import type { Join } from "../worker/channels/join.ts";
+import { ALL_KEYS } from "../worker/store/store.ts";
+import { SendWindow } from "./send-window.ts";
+
+type Attachment = {
+  readonly join: Join;
+  /** Changes up to this revision are not sent as they happen: the subscriber came after them, or is sent them otherwise. */
+  readonly from: number;
+  /** It is being sent what came before, and what happens meanwhile waits in memory. */
+  readonly joining: boolean;
+};
+
+/** How often a sender looks whether a client has read on, and after how long it gives up. */
+const PACE_MS = 20;
+const MAX_PACE_MS = 60_000;
+
+export class Subscriber {
+  readonly #ctx: DurableObjectState;
+  readonly #socket: WebSocket;
+  readonly #wants: (change: Change) => boolean;
+  readonly #window: SendWindow;
+  #attachment: Attachment;
+  #queue: Change[] = [];
+  #queuedChars = 0;
+
+  /** Of a socket that has been accepted: `attachment` for a new one, none for one that was there before hibernation. */
+  constructor(ctx: DurableObjectState, socket: WebSocket, attachment?: Attachment) {
+    this.#ctx = ctx;
+    this.#socket = socket;
+    if (attachment) socket.serializeAttachment(attachment);
+    this.#attachment = attachment ?? socket.deserializeAttachment();
+    const { join } = this.#attachment;
+    this.#wants = compileFilter(join);
+    this.#window = new SendWindow(join.control ? 0 : LIMITS.assumedReadRate);
+  }
+
+  /** Whether it is told `ready` and `reset`, and so can be sent a snapshot. */
+  get control(): boolean {
+    return this.#attachment.join.control;
+  }
+
+  get joining(): boolean {
+    return this.#attachment.joining;
+  }
+
+  /** Takes a change that happens now: sends its text, or keeps it until the subscriber has joined. */
+  deliver(change: Change, text: string): void {
+    if (change.revision <= this.#attachment.from || !this.#wants(change)) return;
+    if (this.joining) this.#wait(change, text.length);
+    else this.#send(text);
+  }
+
+  /** From now on changes after `from` wait, while `replay` and `reset` send what came before. */
+  startJoining(from: number): void {
+    this.#update({ from, joining: true });
+  }
+
+  /** Sends a change of before, no faster than the client reads. */
+  async replay(change: Change): Promise<void> {
+    if (!this.#wants(change)) return;
+    for (let waitedMs = 0; this.#unread() > LIMITS.maxUnreadChars / 2; waitedMs += PACE_MS) {
+      if (waitedMs > MAX_PACE_MS) this.#fallBehind();
+      if (this.#socket.readyState !== WebSocket.OPEN) throw new Error("the subscriber has left");
+      await scheduler.wait(PACE_MS);
+    }
+    this.#send(encodeEvent(change));
+  }
+
+  reset(revision: number): void {
+    this.#send(encodeReset(revision));
+  }
+
+  /** Sends what waited, and from now on everything as it happens. */
+  finishJoining(revision: number): void {
+    const queue = this.#queue;
+    this.#queue = [];
+    this.#queuedChars = 0;
+    for (const change of queue) this.#send(encodeEvent(change));
+    this.#update({ joining: false });
+    this.ready(revision);
+  }
+
+  ready(revision: number): void {
+    if (this.control) this.#send(encodeReady(revision));
+  }
+
+  /** Ends the connection: the client connects again and goes on from what it has. */
+  interrupt(): void {
+    closeSocket(this.#socket, TRY_AGAIN_LATER, "The channel was interrupted. Connect again.");
+  }
+
+  #send(text: string): void {
+    if (this.#socket.readyState !== WebSocket.OPEN) return;
+    try {
+      this.#socket.send(text);
+    } catch {
+      return; // It closed meanwhile; the platform takes it off the list.
+    }
+    this.#window.sent(text.length, Date.now());
+    if (this.#unread() > LIMITS.maxUnreadChars) this.#fallBehind();
+  }
+
+  #wait(change: Change, chars: number): void {
+    this.#queue.push(change);
+    this.#queuedChars += chars;
+    if (this.#queuedChars > LIMITS.maxUnreadChars) this.#fallBehind();
+  }
+
+  #fallBehind(): void {
+    closeSocket(this.#socket, TRY_AGAIN_LATER, "You read too slowly. Connect again, and go on from the last revision.");
+  }
+
+  #unread(): number {
+    return this.#window.unread(Date.now(), this.#ctx.getWebSocketAutoResponseTimestamp(this.#socket)?.getTime() ?? 0);
+  }
+
+  #update(attachment: Partial<Attachment>): void {
+    this.#attachment = { ...this.#attachment, ...attachment };
+    this.#socket.serializeAttachment(this.#attachment);
+  }
+}
+
+export function closeSocket(socket: WebSocket, code: number, reason: string): void {
+  try {
+    socket.close(code, reason);
+  } catch {
+    // The connection broke, so nobody is there to be told.
+  }
+}
+
+function compileFilter({ namespace, key, event, patterns, scopes }: Join): (change: Change) => boolean {
+  const wanted = (change: Change) => event === "all" || event === change.event;
+  // The channel of one key is joined only by those who may read it.
+  if (key !== ALL_KEYS) return wanted;
+  const globs = patterns.map(compileGlob);
+  const readable = compileScopes(scopes);
+  return (change) =>
+    wanted(change) && globs.some((matches) => matches(change.key)) && readable(namespacedKey(namespace, change.key));
+}

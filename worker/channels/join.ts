@@ -1,0 +1,47 @@
+// How a subscriber comes to a channel: what it asks for, on its way from the Worker to the Durable Object.
+
+import type { EventFilter } from "../../sdk/protocol.ts";
+import { ApiError } from "../errors.ts";
+import { storeUnavailable } from "../store/store.ts";
+import { channelName } from "./channel-name.ts";
+
+/** The channel of a key, or with `ALL_KEYS` that of its namespace. */
+export type Topic = { readonly namespace: string; readonly key: string };
+
+export type Join = Topic & {
+  readonly event: EventFilter;
+  /** Which keys, at the channel of a namespace: those that match a pattern and a scope. Elsewhere there are none. */
+  readonly patterns: readonly string[];
+  readonly scopes: readonly string[];
+  /** Send what came after this revision, or with 0 all that is held, before what comes from now on. */
+  readonly since?: number;
+  /** Send `ready` and `reset` as well. */
+  readonly control: boolean;
+  /** The subprotocol that is answered to the client. */
+  readonly subprotocol?: string;
+};
+
+const HEADER = "memx-join";
+
+/**
+ * The answer of the channel, with its socket.
+ * @throws {ApiError} `rate_limited`, `store_unavailable`
+ */
+export async function joinChannel(env: Env, join: Join): Promise<Response> {
+  const channel = env.CHANNEL.getByName(channelName(join.namespace, join.key));
+  // A header, because names and scopes have no place in a URL, which is logged.
+  const headers = { upgrade: "websocket", [HEADER]: encodeURIComponent(JSON.stringify(join)) };
+  const response = await channel.fetch("https://channel/", { headers }).catch((cause) => {
+    // What it came from has lost its class on the way; joining fails only with the channel or the store it asks.
+    throw storeUnavailable(cause);
+  });
+  if (response.webSocket) return response;
+  throw new ApiError("rate_limited", "The channel has as many subscribers as it can take.", {
+    headers: { "retry-after": "30" },
+  });
+}
+
+/** On the side of the channel. */
+export function readJoin(request: Request): Join {
+  return JSON.parse(decodeURIComponent(request.headers.get(HEADER) ?? ""));
+}

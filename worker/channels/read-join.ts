@@ -1,0 +1,80 @@
+// From a request to what it asks of which channel: the same for a WebSocket, for server-sent events and for a long poll.
+
+import type { Context } from "hono";
+import { LIMITS } from "../../config/limits.ts";
+import { type EventFilter, SUBPROTOCOL } from "../../sdk/protocol.ts";
+import { authenticate } from "../access/authenticate.ts";
+import { authorize, type Principal } from "../access/principal.ts";
+import { ApiError } from "../errors.ts";
+import { decodePercent, readQuery } from "../read-request.ts";
+import { changesQuery, subscribeQuery, watchQuery } from "../requests.ts";
+import { ALL_KEYS } from "../store/store.ts";
+import type { Join } from "./join.ts";
+
+const SUBSCRIBE_PATH = "/subscribe/";
+
+/**
+ * `/subscribe/{key}`, and `/subscribe?key=`, because no URL can carry the keys "." and ".." in its path.
+ * @throws {ApiError}
+ */
+export function readSubscription(c: Context<{ Bindings: Env }>): Join {
+  const url = new URL(c.req.url);
+  // From the URL itself: Hono has decoded parts of its path already.
+  const inPath = url.pathname.startsWith(SUBSCRIBE_PATH)
+    ? { key: decodePercent(url.pathname.slice(SUBSCRIBE_PATH.length)) }
+    : {};
+  const principal = authenticate(c.req.raw.headers, c.env);
+  const { key, event, since } = readQuery(url, subscribeQuery, inPath);
+  authorize(principal, "read", key);
+  return { namespace: principal.namespace, key, patterns: [], scopes: [], ...readOptions(c, event, since) };
+}
+
+/**
+ * `/watch?pattern=`
+ * @throws {ApiError}
+ */
+export function readWatch(c: Context<{ Bindings: Env }>): Join {
+  const principal = authenticate(c.req.raw.headers, c.env);
+  const { pattern, event, since } = readQuery(new URL(c.req.url), watchQuery);
+  return { ...watched(principal, pattern), ...readOptions(c, event, since) };
+}
+
+/**
+ * `/changes?pattern=`
+ * @throws {ApiError}
+ */
+export function readPoll(c: Context<{ Bindings: Env }>): { join: Join; since: number; waitMs: number } {
+  const principal = authenticate(c.req.raw.headers, c.env);
+  const { pattern, event = "value", since, wait = LIMITS.maxWaitSeconds } = readQuery(new URL(c.req.url), changesQuery);
+  const join = { ...watched(principal, pattern), event, since: Number(since), control: true };
+  return { join, since: join.since, waitMs: Number(wait) * 1000 };
+}
+
+function watched({ namespace, read }: Principal, patterns: readonly string[]) {
+  if (JSON.stringify([patterns, read]).length > LIMITS.maxWatchChars) {
+    const detail = `The patterns and the read scopes of the API key are longer than ${LIMITS.maxWatchChars} characters together.`;
+    throw new ApiError("invalid_request", detail);
+  }
+  return { namespace, key: ALL_KEYS, patterns, scopes: read };
+}
+
+function readOptions(c: Context, event: EventFilter = "value", inQuery?: string) {
+  // What a client of server-sent events saw last, when it comes back to a URL that says where it once began.
+  const lastEventId = c.req.header("last-event-id");
+  if (lastEventId !== undefined && !/^\d{1,16}$/.test(lastEventId)) {
+    throw new ApiError("invalid_request", "Last-Event-ID has to be a revision.");
+  }
+  const since = lastEventId ?? inQuery;
+  const offered =
+    c.req
+      .header("sec-websocket-protocol")
+      ?.split(",")
+      .map((name) => name.trim()) ?? [];
+  const subprotocol = offered.includes(SUBPROTOCOL) ? SUBPROTOCOL : undefined;
+  return {
+    event,
+    control: subprotocol !== undefined || since !== undefined,
+    ...(since !== undefined && { since: Number(since) }),
+    ...(subprotocol && { subprotocol }),
+  };
+}

@@ -1,0 +1,23 @@
+// History: what happened to a key, as far back as the log reaches.
+
+import { Hono } from "hono";
+import { encodeEvent } from "../../sdk/protocol.ts";
+import { authenticate } from "../access/authenticate.ts";
+import { authorize } from "../access/principal.ts";
+import { jsonAnswer } from "../json-answer.ts";
+import { readQuery } from "../read-request.ts";
+import { historyQuery } from "../requests.ts";
+import { openStore } from "../store/open-store.ts";
+
+export const history = new Hono<{ Bindings: Env }>();
+
+history.get("/history", async (c) => {
+  const principal = authenticate(c.req.raw.headers, c.env);
+  const { key, limit = "100", before = Number.MAX_SAFE_INTEGER } = readQuery(new URL(c.req.url), historyQuery);
+  authorize(principal, "read", key);
+  const changes = await openStore(c.env).readHistory(principal.namespace, key, Number(before), Number(limit));
+  const last = changes.at(-1);
+  // Where the oldest has one before it, there may be more: large changes come a few at a time.
+  const cursor = last && last.previous > 0 ? last.revision : null;
+  return jsonAnswer(`{"changes":[${changes.map(encodeEvent).join(",")}],"cursor":${cursor}}`);
+});

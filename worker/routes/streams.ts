@@ -1,0 +1,35 @@
+// Subscriptions without a WebSocket: server-sent events, and the long poll. Both read a channel's socket, so the channel
+// hibernates under them too.
+
+import { type Context, Hono } from "hono";
+import { eventStream } from "../channels/event-stream.ts";
+import { type Join, joinChannel } from "../channels/join.ts";
+import { longPoll } from "../channels/long-poll.ts";
+import { readPoll, readSubscription, readWatch } from "../channels/read-join.ts";
+import { ApiError } from "../errors.ts";
+
+export const streams = new Hono<{ Bindings: Env }>();
+
+streams.get("/subscribe/*", (c) => stream(c, readSubscription));
+streams.get("/watch", (c) => stream(c, readWatch));
+
+streams.get("/changes", async (c) => {
+  const { join, since, waitMs } = readPoll(c);
+  return longPoll(await openSocket(c.env, join), since, waitMs);
+});
+
+async function stream<C extends Context<{ Bindings: Env }>>(c: C, read: (c: C) => Join): Promise<Response> {
+  if (!c.req.header("accept")?.includes("text/event-stream")) {
+    throw new ApiError("upgrade_required", "Connect to this path with a WebSocket, or accept text/event-stream.", {
+      headers: { upgrade: "websocket", connection: "upgrade" },
+    });
+  }
+  const join = { ...read(c), control: true };
+  return eventStream(await openSocket(c.env, join), join);
+}
+
+async function openSocket(env: Env, join: Join): Promise<WebSocket> {
+  const { webSocket } = await joinChannel(env, join);
+  if (!webSocket) throw new Error("the channel answered without a socket");
+  return webSocket;
+}
