@@ -2,6 +2,8 @@ import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
 const wrangler = { configPath: "./wrangler.toml" };
+// Empty counts as not set. A .dev.vars of whoever runs the tests would set them otherwise.
+const unset = { MEMX_ACL: "", LOG_LENGTH: "" };
 
 export default defineConfig({
   test: {
@@ -14,7 +16,19 @@ export default defineConfig({
     },
     projects: [
       {
-        plugins: [cloudflareTest({ wrangler, miniflare: { bindings: { MEMX_ENV: "development" } } })],
+        plugins: [
+          cloudflareTest({
+            wrangler,
+            miniflare: {
+              bindings: {
+                ...unset,
+                MEMX_ENV: "development",
+                UPSTASH_REDIS_REST_URL: "",
+                UPSTASH_REDIS_REST_TOKEN: "",
+              },
+            },
+          }),
+        ],
         test: {
           name: "embedded",
           include: ["test/**/*.test.ts"],
@@ -26,6 +40,7 @@ export default defineConfig({
           cloudflareTest(({ inject }) => {
             const { url, token } = inject("redis");
             const bindings = {
+              ...unset,
               MEMX_ENV: "development",
               UPSTASH_REDIS_REST_URL: url,
               UPSTASH_REDIS_REST_TOKEN: token,

@@ -3,11 +3,11 @@
 // this process. Ends when whoever started it does, so that no server is left behind on the port.
 
 import { spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import { startRedisBridge, withoutPassword } from "./redis-bridge.ts";
+import { startRedisBridge } from "./redis-bridge.ts";
+import { REDIS_URL, withoutPassword } from "./redis-connection.ts";
 
 const { values } = parseArgs({
   strict: false,
@@ -18,8 +18,6 @@ const { values } = parseArgs({
   },
 });
 const address = `http://${values.ip}:${values.port}`;
-const redisUrl = process.env.REDIS_URL || "redis://127.0.0.1:6379/0";
-const token = randomBytes(24).toString("base64url");
 
 if (await answer("/health")) {
   console.error(`Something answers on ${address} already: end it, or choose another port with -- --port 8123.`);
@@ -27,7 +25,7 @@ if (await answer("/health")) {
 }
 
 const bridge = values.redis
-  ? await startRedisBridge({ redisUrl, token, port: 0 }).catch((error) => {
+  ? await startRedisBridge({ redisUrl: REDIS_URL, port: 0 }).catch((error) => {
       console.error(error.message);
       process.exit(1);
     })
@@ -41,7 +39,9 @@ const wrangler = spawn(
     "dev",
     "--var",
     "MEMX_ENV:development",
-    ...(bridge ? ["--var", `UPSTASH_REDIS_REST_URL:${bridge.url}`, "--var", `UPSTASH_REDIS_REST_TOKEN:${token}`] : []),
+    ...(bridge
+      ? ["--var", `UPSTASH_REDIS_REST_URL:${bridge.url}`, "--var", `UPSTASH_REDIS_REST_TOKEN:${bridge.token}`]
+      : []),
     "--show-interactive-dev-session=false",
     ...process.argv.slice(2).filter((arg) => arg !== "--redis"),
   ],
@@ -72,7 +72,7 @@ const open = (await answer("/get?key=agent:goal", { "x-api-key": "local_dev_key"
 const key = open ? "local_dev_key" : "YOUR_API_KEY";
 console.log(`
 memX is ready on ${address}   API key: ${open ? key : "as in MEMX_ACL"}   reference: ${address}/docs
-${bridge ? `Its store is the Redis at ${withoutPassword(redisUrl)}.\n` : ""}
+${bridge ? `Its store is the Redis at ${withoutPassword(REDIS_URL)}.\n` : ""}
   curl ${address}/set -H 'x-api-key: ${key}' -H 'content-type: application/json' -d '{"key":"agent:goal","value":{"x":1}}'
 `);
 

@@ -1,25 +1,23 @@
 // Upstash's REST protocol over any Redis 7 or later: memX talks to Redis through @upstash/redis alone, and with this it
 // also runs on a plain one. All callers share one connection, so what would change or block that connection is refused.
 
-import { createHash, timingSafeEqual } from "node:crypto";
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { createClient, ErrorReply, RESP_TYPES } from "redis";
+import { ErrorReply } from "redis";
+import { RedisConnection, RedisUnavailable, withinDeadline } from "./redis-connection.ts";
 
 /** A bridge that listens. */
 export type RedisBridge = {
   /** Where it listens, for `UPSTASH_REDIS_REST_URL`. */
   readonly url: string;
+  readonly token: string;
   /** Answers what is in flight, then ends the server and the connection to Redis. */
   close(): Promise<void>;
 };
 
-type RedisClient = ReturnType<typeof openClient>;
-
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
-/** For Redis to answer, and for requests in flight to be answered when the bridge closes. */
-const DEADLINE_MS = 10_000;
 
 const REFUSED_COMMANDS = new Set(
   [
@@ -42,21 +40,21 @@ class Refusal extends Error {
  * Connects to Redis, then listens. Rejects with one sentence for people, free of passwords, when there is no Redis that
  * will do at `redisUrl` or the port is taken.
  *
- * @param options.token What callers send as `Authorization: Bearer`.
+ * @param options.token What callers send as `Authorization: Bearer`; a random one unless given.
  * @param options.port 0 takes a free one.
  */
 export async function startRedisBridge({
   redisUrl,
-  token,
+  token = randomBytes(24).toString("base64url"),
   host = "127.0.0.1",
   port,
 }: {
   redisUrl: string;
-  token: string;
+  token?: string | undefined;
   host?: string;
   port: number;
 }): Promise<RedisBridge> {
-  const client = await connect(redisUrl);
+  const redis = await RedisConnection.open(redisUrl);
   const open = new Set<ServerResponse>();
 
   const server = createServer(async (request, response) => {
@@ -66,12 +64,12 @@ export async function startRedisBridge({
     let body: unknown;
     try {
       checkToken(request, token);
-      body = await handle(client, request);
+      body = await handle(redis, request);
     } catch (error) {
-      status = error instanceof Refusal ? error.status : 500;
+      status = error instanceof Refusal ? error.status : error instanceof RedisUnavailable ? 503 : 500;
       // A caller that hung up in the middle of its body is no failure of the bridge.
       if (status === 500 && !response.destroyed) console.error(error);
-      body = { error: status === 500 ? "The bridge failed; its log says why." : (error as Refusal).message };
+      body = { error: status === 500 ? "The bridge failed; its log says why." : (error as Error).message };
     }
     // The rest of a body that is too large stays unread, so nothing can follow it on this connection.
     if (status === 413) response.setHeader("connection", "close");
@@ -86,92 +84,31 @@ export async function startRedisBridge({
     server.listen(port, host);
     await once(server, "listening");
   } catch (error) {
-    client.destroy();
+    redis.close();
     if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
     throw new Error(`Port ${port} on ${host} is taken: end what listens there, or choose another port.`);
   }
 
+  const bound = server.address() as AddressInfo;
+  if (!/^127\.|^::1$/.test(bound.address)) {
+    console.warn(
+      `Commands and the token cross the network in plain HTTP, because the bridge listens on ${bound.address}.`,
+    );
+  }
+  // Nobody can call "all addresses of this machine".
+  const callable = { "0.0.0.0": "127.0.0.1", "::": "::1" }[bound.address] ?? host;
   return {
-    url: `http://${host.includes(":") ? `[${host}]` : host}:${(server.address() as AddressInfo).port}`,
+    url: `http://${callable.includes(":") ? `[${callable}]` : callable}:${bound.port}`,
+    token,
     async close() {
       server.close();
       const answered = Promise.all([...open].map((response) => once(response, "close")));
       // Late requests are cut off, and so are connections that never sent one.
       await withinDeadline(answered).catch(() => undefined);
       server.closeAllConnections();
-      client.destroy();
+      redis.close();
     },
   };
-}
-
-/** The address without user, password and query, fit for print. */
-export function withoutPassword(redisUrl: string): string {
-  return redisUrl.replace(/\/\/.*@/s, "//").replace(/[?#].*/s, "");
-}
-
-function openClient(url: string, reconnectStrategy: (retries: number) => number | false) {
-  return createClient({
-    url,
-    RESP: 2,
-    // A lost connection fails all that wait for it. Otherwise the rest of a transaction would go out on the next one.
-    disableOfflineQueue: true,
-    socket: { reconnectStrategy },
-    commandOptions: {
-      typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer },
-      // The client's own time limit drops single commands that wait to be sent, and would tear transactions apart.
-      timeout: 0,
-    },
-  });
-}
-
-async function connect(redisUrl: string): Promise<RedisClient> {
-  const shown = withoutPassword(redisUrl);
-  let state: "starting" | "connected" | "lost" = "starting";
-  let client: RedisClient;
-  try {
-    client = openClient(redisUrl, (retries) => state !== "starting" && Math.min(50 * 2 ** retries, 1000));
-  } catch {
-    // The cause may quote the address with its password.
-    throw new Error("REDIS_URL is not an address of a Redis: it looks like redis://user:password@127.0.0.1:6379/0.");
-  }
-  client.on("error", (error) => {
-    if (state !== "connected") return;
-    state = "lost";
-    console.warn(`The connection to Redis at ${shown} is lost (${error.code ?? error.message}); trying again.`);
-  });
-  client.on("ready", () => {
-    if (state !== "lost") return;
-    state = "connected";
-    console.log(`Redis at ${shown} is back.`);
-  });
-
-  try {
-    await withinDeadline(client.connect());
-    const info = String(await withinDeadline(client.sendCommand(["INFO"])));
-    const version = /^redis_version:((\d+)\S*)/m.exec(info);
-    if (version === null || Number(version[2]) < 7) {
-      throw new Refusal(503, `Redis at ${shown} is version ${version?.[1] ?? "unknown"}: memX needs 7 or later.`);
-    }
-    const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1] ?? "noeviction";
-    if (policy !== "noeviction") {
-      console.warn(
-        `Redis at ${shown} throws data away when its memory is full (maxmemory-policy ${policy}), and memX would not ` +
-          "notice: run redis-cli config set maxmemory-policy noeviction.",
-      );
-    }
-    state = "connected";
-    return client;
-  } catch (error) {
-    client.destroy();
-    if (error instanceof Refusal) throw new Error(error.message);
-    if (error instanceof ErrorReply) {
-      const reason = error.message.replace(/\.$/, "");
-      throw new Error(`Redis at ${shown} refused: ${reason}. Check user, password and database of REDIS_URL.`);
-    }
-    throw new Error(
-      `There is no Redis at ${shown}. Start one with redis-server (Debian: apt-get install redis-server), or set REDIS_URL.`,
-    );
-  }
 }
 
 function checkToken(request: IncomingMessage, token: string): void {
@@ -182,7 +119,7 @@ function checkToken(request: IncomingMessage, token: string): void {
   }
 }
 
-async function handle(client: RedisClient, request: IncomingMessage): Promise<unknown> {
+async function handle(redis: RedisConnection, request: IncomingMessage): Promise<unknown> {
   const path = request.url?.replace(/\?.*/s, "");
   if (path !== "/" && path !== "/pipeline" && path !== "/multi-exec") {
     throw new Refusal(404, "There are /, /pipeline and /multi-exec.");
@@ -191,13 +128,13 @@ async function handle(client: RedisClient, request: IncomingMessage): Promise<un
   const body = await readJson(request);
   const base64 = request.headers["upstash-encoding"] === "base64";
   if (path === "/") {
-    const [answer] = await send(client, [readCommand(body)], base64);
+    const [answer] = await send(redis, [readCommand(body)], base64);
     if (answer && "error" in answer) throw new Refusal(400, answer.error);
     return answer;
   }
   if (!Array.isArray(body)) throw new Refusal(400, "The body has to be an array of commands.");
   const commands = body.map(readCommand);
-  return path === "/pipeline" ? send(client, commands, base64) : transact(client, commands, base64);
+  return path === "/pipeline" ? send(redis, commands, base64) : transact(redis, commands, base64);
 }
 
 async function readJson(request: IncomingMessage): Promise<unknown> {
@@ -223,48 +160,43 @@ function readCommand(value: unknown): string[] {
     if (typeof arg === "string" || typeof arg === "number" || typeof arg === "boolean") return String(arg);
     throw new Refusal(400, "The parts of a command have to be strings, numbers or booleans.");
   });
-  const [name = "", ...options] = command.map((arg) => arg.toUpperCase());
-  const blocks = /^XREAD(GROUP)?$/.test(name) && options.slice(0, options.indexOf("STREAMS")).includes("BLOCK");
-  if (blocks || REFUSED_COMMANDS.has(name)) {
-    throw new Refusal(
-      400,
-      `${name}${blocks ? " with BLOCK" : ""} is refused: all callers share one connection to Redis.`,
-    );
-  }
+  const refused = whatIsRefused(command);
+  if (refused) throw new Refusal(400, `${refused} is refused: all callers share one connection to Redis.`);
   return command;
+}
+
+function whatIsRefused([command = "", ...args]: string[]): string | undefined {
+  const name = command.toUpperCase();
+  if (REFUSED_COMMANDS.has(name)) return name;
+  if (name === "SCRIPT" && args[0]?.toUpperCase() === "DEBUG") return "SCRIPT DEBUG";
+  return /^XREAD(GROUP)?$/.test(name) && blocks(args) ? `${name} with BLOCK` : undefined;
+}
+
+/** The arguments of XREAD or XREADGROUP, where groups, consumers and streams may be called BLOCK as well. */
+function blocks(args: string[]): boolean {
+  for (let at = 0; at < args.length; at++) {
+    const option = args[at]?.toUpperCase();
+    if (option === "BLOCK") return true;
+    if (option === "STREAMS") return false;
+    if (option === "GROUP") at += 2;
+  }
+  return false;
 }
 
 type Answer = { readonly result: unknown } | { readonly error: string };
 
 /** Each on its own: what becomes of one changes nothing for the others. */
-async function send(client: RedisClient, commands: string[][], base64: boolean): Promise<Answer[]> {
-  return (await replies(client, commands)).map((reply) => toAnswer(reply, base64));
+async function send(redis: RedisConnection, commands: string[][], base64: boolean): Promise<Answer[]> {
+  return (await redis.send(commands)).map((reply) => toAnswer(reply, base64));
 }
 
 /** All or nothing. Not with the client's own `multi()`, which reads the replies of EXEC as text and queues offline. */
-async function transact(client: RedisClient, commands: string[][], base64: boolean): Promise<Answer[]> {
-  const all = await replies(client, [["MULTI"], ...commands, ["EXEC"]]);
+async function transact(redis: RedisConnection, commands: string[][], base64: boolean): Promise<Answer[]> {
+  const all = await redis.send([["MULTI"], ...commands, ["EXEC"]]);
   const results = all.at(-1);
   // EXEC itself only says that something was wrong before it.
   if (!Array.isArray(results)) throw new Refusal(400, all.find((reply) => reply instanceof ErrorReply)?.message ?? "");
   return results.map((reply) => toAnswer(reply, base64));
-}
-
-/** Redis's replies, its errors among them. The commands are sent without another caller's in between. */
-async function replies(client: RedisClient, commands: string[][]): Promise<unknown[]> {
-  if (!client.isReady) throw new Refusal(503, "Redis is not reachable.");
-  const sent = commands.map((command) =>
-    client.sendCommand(command).catch((error: unknown) => {
-      if (error instanceof ErrorReply) return error;
-      throw error;
-    }),
-  );
-  try {
-    return await withinDeadline(Promise.all(sent));
-  } catch {
-    // Why is in the log, by the listener for errors.
-    throw new Refusal(503, "Redis did not answer, and may have executed the request all the same.");
-  }
 }
 
 function toAnswer(reply: unknown, base64: boolean): Answer {
@@ -277,12 +209,4 @@ function encode(reply: unknown, base64: boolean): unknown {
   if (reply instanceof ErrorReply) return encode(reply.message, base64);
   if (typeof reply === "string") return encode(Buffer.from(reply), base64);
   return Buffer.isBuffer(reply) ? reply.toString(base64 ? "base64" : "utf8") : reply;
-}
-
-async function withinDeadline<T>(work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${DEADLINE_MS} ms`)), DEADLINE_MS);
-  });
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

@@ -1,22 +1,20 @@
 // `npm run redis`: the bridge from memX to a plain Redis, as a process of its own.
 
-import { randomBytes } from "node:crypto";
 import { parseArgs } from "node:util";
-import { startRedisBridge, withoutPassword } from "./redis-bridge.ts";
+import { startRedisBridge } from "./redis-bridge.ts";
+import { REDIS_URL, withoutPassword } from "./redis-connection.ts";
 
 const { env } = process;
 
 try {
   const { values } = parseArgs({
     options: {
-      host: { type: "string", default: env.HOST || "127.0.0.1" },
-      port: { type: "string", default: env.PORT || "8079" },
+      host: { type: "string", default: env.REDIS_BRIDGE_HOST || "127.0.0.1" },
+      port: { type: "string", default: env.REDIS_BRIDGE_PORT || "8079" },
     },
   });
-  const redisUrl = env.REDIS_URL || "redis://127.0.0.1:6379/0";
-  const given = env.UPSTASH_REDIS_REST_TOKEN;
-  const token = given || randomBytes(24).toString("base64url");
-  const bridge = await startRedisBridge({ redisUrl, token, host: values.host, port: Number(values.port) });
+  const token = env.UPSTASH_REDIS_REST_TOKEN || undefined;
+  const bridge = await startRedisBridge({ redisUrl: REDIS_URL, token, host: values.host, port: Number(values.port) });
 
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.once(signal, async () => {
@@ -25,10 +23,10 @@ try {
     });
   }
   console.log(`
-The bridge to Redis at ${withoutPassword(redisUrl)} is ready on ${bridge.url}. For memX, put into .dev.vars:
+The bridge to Redis at ${withoutPassword(REDIS_URL)} is ready on ${bridge.url}. For memX, put into .dev.vars:
 
 UPSTASH_REDIS_REST_URL=${bridge.url}
-UPSTASH_REDIS_REST_TOKEN=${given ? "(the one that is set here)" : token}
+UPSTASH_REDIS_REST_TOKEN=${token ? "(the one that is set here)" : bridge.token}
 `);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);

@@ -6,11 +6,17 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** Each program with its Debian package. */
-const PROGRAMS = { "redis-server": "redis-server" };
+/** Each program with its Debian package, and the oldest major version that will do. */
+const PROGRAMS = [{ program: "redis-server", debianPackage: "redis-server", minVersion: 7 }];
 
-const missing = Object.entries(PROGRAMS).filter(([program]) => !runs(program, "--version"));
-if (missing.length > 0) install(missing.map(([, debianPackage]) => debianPackage));
+const missing = PROGRAMS.filter(({ program }) => versionOf(program) === undefined);
+if (missing.length > 0) install(missing.map(({ debianPackage }) => debianPackage));
+for (const { program, minVersion } of PROGRAMS) {
+  const version = versionOf(program) || "unknown";
+  if (Number.parseInt(version, 10) >= minVersion) continue;
+  console.error(`The tests need ${program} ${minVersion} or later: the one on the path is version ${version}.`);
+  process.exit(1);
+}
 
 const folder = mkdtempSync(join(tmpdir(), "memx-test-"));
 const report = join(folder, "report.json");
@@ -38,13 +44,9 @@ process.exit(status ?? 1);
 /** With apt-get where that needs to ask nobody; elsewhere says what to install, and ends. */
 function install(packages: string[]): void {
   const names = packages.join(" ");
-  if (process.getuid?.() === 0 && runs("apt-get", "--version")) {
+  if (process.getuid?.() === 0 && versionOf("apt-get") !== undefined) {
     console.log(`The tests need ${names}: installing with apt-get.`);
-    // Runlevel 1 keeps Debian from starting the servers it installs; the tests start their own.
-    const options = {
-      stdio: "inherit",
-      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" },
-    } as const;
+    const options = { stdio: "inherit", env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } } as const;
     const done = [
       ["update", "-qq"],
       ["install", "-y", "-qq", "--no-install-recommends", ...packages],
@@ -55,6 +57,8 @@ function install(packages: string[]): void {
   process.exit(1);
 }
 
-function runs(program: string, argument: string): boolean {
-  return spawnSync(program, [argument], { stdio: "ignore" }).status === 0;
+/** As `--version` tells: "7.0.15"; empty where it tells none, `undefined` where there is no such program. */
+function versionOf(program: string): string | undefined {
+  const { status, stdout } = spawnSync(program, ["--version"], { encoding: "utf8" });
+  return status === 0 ? (/\bv?=?(\d+(\.\d+)+)/.exec(stdout)?.[1] ?? "") : undefined;
 }

@@ -1,6 +1,8 @@
 // Writes that are sent twice because their answer was lost: with an `Idempotency-Key` they are applied once.
 
+import { Hono } from "hono";
 import { describe, expect, it } from "vitest";
+import { readIdempotency } from "../../worker/idempotency.ts";
 import { deleteSchema, freshKey, get, problem, type RequestOptions, request, set, setSchema } from "../client.ts";
 import { subscribe } from "../subscriber.ts";
 
@@ -56,6 +58,10 @@ describe("a repeated write", () => {
     const first = await (await send(setOf(key, "text"), id)).json();
     await setSchema(key, { type: "number" });
     expect(await (await send(setOf(key, "text"), id)).json()).toEqual(first);
+    // Once the Worker knows that schema, it does not even get to the store with such a value.
+    await set(key, 2);
+    expect(await (await send(setOf(key, "text"), id)).json()).toEqual(first);
+    expect(JSON.parse(await get(key))).toMatchObject({ value: 2 });
     await problem(await send(setOf(key, "text"), crypto.randomUUID()), "schema_violation");
   });
 
@@ -101,13 +107,35 @@ describe("an Idempotency-Key", () => {
     expect(JSON.parse(await get(key))).toMatchObject({ value: 1 });
   });
 
-  it("is its API key's own", async () => {
+  it("is refused for another key in the query, which deletes nothing", async () => {
+    const [a, b] = [freshKey(), freshKey()];
     const id = crypto.randomUUID();
-    const first = await send(setOf("memx:query", 1), id);
-    const other = await send(setOf("memx:query", 1), id, { apiKey: "agent_key_1" });
+    for (const key of [a, b]) await setSchema(key, true);
+    expect((await send({ method: "DELETE", path: `/schema?key=${a}` }, id)).status).toBe(200);
+    await problem(await send({ method: "DELETE", path: `/schema?key=${b}` }, id), "invalid_request");
+    expect((await request("GET", `/schema?key=${b}`)).status).toBe(200);
+  });
+
+  it.each([
+    ["x-api-key", (apiKey: string) => ({ apiKey })],
+    ["authorization", (apiKey: string) => ({ apiKey: null, headers: { authorization: `Bearer ${apiKey}` } })],
+  ])("is its API key's own, sent as %s", async (_, as) => {
+    const id = crypto.randomUUID();
+    const first = await send(setOf("memx:query", 1), id, as("local_dev_key"));
+    const other = await send(setOf("memx:query", 1), id, as("agent_key_1"));
     expect(((await other.json()) as { revision: number }).revision).toBeGreaterThan(
       ((await first.json()) as { revision: number }).revision,
     );
+  });
+
+  it("is told apart from its API key, also where both together read the same", async () => {
+    const app = new Hono().post("/set", async (c) => c.json(await readIdempotency(c)));
+    const idOf = async (apiKey: string, idempotencyKey: string) => {
+      const headers = { "x-api-key": apiKey, "idempotency-key": idempotencyKey };
+      return ((await (await app.request("/set", { method: "POST", headers })).json()) as { id: string }).id;
+    };
+    expect(await idOf("ab", "c")).not.toBe(await idOf("a", "bc"));
+    expect(await idOf('a","b', "c")).not.toBe(await idOf("a", 'b","c'));
   });
 
   it("counts no more than its write: whoever may not write is not told that it was written", async () => {
@@ -117,7 +145,7 @@ describe("an Idempotency-Key", () => {
     await problem(await send(setOf(key, 1), id, { apiKey: "agent_key_1" }), "forbidden");
   });
 
-  it.each(["", "two words", "ä", "x".repeat(256), "a, b"])("may not be %j", async (id) => {
+  it.each(["", "two words", "x".repeat(256), "a, b"])("may not be %j", async (id) => {
     const key = freshKey();
     const { detail } = await problem(await send(setOf(key, 1), id), "invalid_request");
     expect(detail).toContain("Idempotency-Key");

@@ -11,7 +11,8 @@ import { engine } from "../engine.ts";
 const ORIGIN = "https://agents.example";
 
 describe("/health", () => {
-  it("answers without an API key", async () => {
+  it("answers without an API key, and names the store of this project", async ({ task }) => {
+    expect(engine).toBe(task.file.projectName);
     const response = await request("GET", "/health", { apiKey: null });
     expect(response.status).toBe(200);
     expect(await response.json()).toEqual({ status: "ok", store: engine, version });

@@ -1,7 +1,7 @@
 // memX as a process of its own, on a free port and with data of its own, ended after the test that started it.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect } from "vitest";
@@ -46,7 +46,11 @@ export function startProcess(command: string, args: readonly string[]): ChildPro
 
 export async function start(command: string, args: readonly string[]): Promise<Server> {
   const port = await freePort();
-  const child = startProcess(command, [...args, "--port", String(port), "--persist-to", data]);
+  // Takes the place of a .dev.vars that somebody has here.
+  const settings = join(data, "settings");
+  await writeFile(settings, "");
+  const options = ["--port", String(port), "--persist-to", data, "--env-file", settings];
+  const child = startProcess(command, [...args, ...options]);
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream?.on("data", (chunk) => {

@@ -2,13 +2,14 @@
 
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer, connect as openSocket } from "node:net";
+import { createServer, connect as openSocket, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "@upstash/redis";
 import { createClient, RESP_TYPES } from "redis";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { startRedisBridge } from "../../scripts/redis-bridge.ts";
+import { withoutPassword } from "../../scripts/redis-connection.ts";
 import { freePort } from "../free-port.ts";
 import { type RedisServer, startRedisServer } from "../redis-server.ts";
 
@@ -251,6 +252,9 @@ it.each([
   ["BRPOPLPUSH", "a", "b", "0"],
   ["BZMPOP", "0", "1", "k", "MIN"],
   ["XREAD", "BLOCK", "0", "STREAMS", "k", "$"],
+  ["XREADGROUP", "GROUP", "STREAMS", "c", "BLOCK", "0", "STREAMS", "k", ">"],
+  ["SCRIPT", "DEBUG", "YES"],
+  ["script", "debug", "sync"],
   ["xreadgroup", "GROUP", "g", "c", "count", "1", "block", "0", "STREAMS", "k", ">"],
 ])("refuses %s, which the shared connection would not survive", async (...command) => {
   const refused = error(400, expect.stringContaining("one connection"));
@@ -258,6 +262,12 @@ it.each([
   expect(await post("/pipeline", [["PING"], command])).toEqual(refused);
   expect(await post("/multi-exec", [command])).toEqual(refused);
   expect(await post("/", ["PING"])).toEqual(result("PONG"));
+});
+
+it("loads and forgets scripts", async () => {
+  const { body } = await post("/", ["SCRIPT", "LOAD", "return 'DEBUG'"]);
+  expect(await post("/", ["EVALSHA", (body as { result: string }).result, 0])).toEqual(result("DEBUG"));
+  expect(await post("/", ["script", "flush"])).toEqual(result("OK"));
 });
 
 it("reads streams that do not block, whatever their name", async () => {
@@ -354,6 +364,64 @@ describe("when Redis goes away", () => {
   });
 });
 
+describe("when the way to Redis swallows everything", () => {
+  it("answers 503 after ten seconds, and goes on over another connection", async () => {
+    const warn = vi.spyOn(console, "warn").mockReturnValue();
+    const log = vi.spyOn(console, "log").mockReturnValue();
+    onTestFinished(() => void vi.restoreAllMocks());
+    const ways: { client: Socket; server: Socket }[] = [];
+    const proxy = createServer((client) => {
+      const server = openSocket(redis.port, "127.0.0.1");
+      for (const socket of [client, server]) socket.on("error", () => undefined);
+      client.pipe(server).pipe(client);
+      ways.push({ client, server });
+    }).listen(0, "127.0.0.1");
+    await once(proxy, "listening");
+    onTestFinished(() => {
+      proxy.close();
+      for (const { client, server } of ways) for (const socket of [client, server]) socket.destroy();
+    });
+    const { port } = proxy.address() as { port: number };
+    const bridge = await startRedisBridge({ redisUrl: `redis://127.0.0.1:${port}`, token: TOKEN, port: 0 });
+    onTestFinished(() => bridge.close());
+    const call = () => post("/", ["PING"], {}, bridge.url);
+
+    expect(await call()).toEqual(result("PONG"));
+    const [{ client, server }] = ways as [{ client: Socket; server: Socket }];
+    client.unpipe(server).resume();
+    // Callers that do not wait for each other: none of them may put the end off.
+    const calls = [call()];
+    const caller = setInterval(() => calls.push(call()), 1000);
+    onTestFinished(() => clearInterval(caller));
+    expect(await calls[0]).toEqual(error(503, expect.stringContaining("may have executed")));
+    clearInterval(caller);
+    await expect.poll(call, { timeout: 3000 }).toEqual(result("PONG"));
+    await Promise.all(calls);
+    expect(ways).toHaveLength(2);
+    expect(warn.mock.calls).toEqual([[expect.stringContaining("is lost (it does not answer)")]]);
+    expect(log.mock.calls).toEqual([[expect.stringContaining("is back")]]);
+  });
+});
+
+it.each([
+  ["redis://127.0.0.1:6379/0", "redis://127.0.0.1:6379/0"],
+  ["rediss://me:s3cret@redis.example?x=s3cret#s3cret", "rediss://redis.example"],
+  ["redis://[::1]:6379", "redis://[::1]:6379"],
+  ["redis://:s3@cret@127.0.0.1", "redis://127.0.0.1"],
+  ["redis:s3cret@127.0.0.1", null],
+  ["redis://s3/cret@127.0.0.1", null],
+  ["redis://s3?cret@127.0.0.1", null],
+  ["redis://s3#cret@127.0.0.1", null],
+  ["redis://:s3cret@", null],
+  ["redis://127.0.0.1/s3cret", "redis://127.0.0.1"],
+  ["me:s3cret@127.0.0.1", null],
+  ["https://me:s3cret@redis.example", null],
+  ["s3cret", null],
+  ["", null],
+])("shows nothing secret of %j", (redisUrl, shown) => {
+  expect(withoutPassword(redisUrl)).toBe(shown ?? "the address in REDIS_URL");
+});
+
 describe("close", () => {
   it("answers what is in flight, and is not held up by idle connections", async () => {
     const bridge = await startRedisBridge({ redisUrl: redis.url, token: TOKEN, port: 0 });
@@ -426,7 +494,7 @@ describe("without a Redis that will do", () => {
     expect(await refusal(`${redis.url}/99`)).toMatch(/refused: ERR DB index is out of range\. .*REDIS_URL/);
   });
 
-  it.each(["http://:s3cret@x", "redis://:s3/cret@x:y", "s3cret", "redis://:s3cret%@x"])(
+  it.each(["http://:s3cret@x", "redis:s3cret@x", "redis://:s3/cret@x:y", "s3cret", "redis://:s3cret%@x"])(
     "says that %s is no address",
     async (text) => {
       expect(await refusal(text)).toContain("REDIS_URL is not an address");

@@ -2,6 +2,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { networkInterfaces } from "node:os";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { freePort } from "../free-port.ts";
 import { type RedisServer, startRedisServer } from "../redis-server.ts";
@@ -16,7 +17,14 @@ type Run = { readonly child: ChildProcess; readonly output: () => string; readon
 
 function run(env: Record<string, string>, args: readonly string[] = []): Run {
   const child = spawn(process.execPath, ["scripts/redis.ts", ...args], {
-    env: { ...process.env, REDIS_URL: redis.url, PORT: "", HOST: "", UPSTASH_REDIS_REST_TOKEN: "", ...env },
+    env: {
+      ...process.env,
+      REDIS_URL: redis.url,
+      REDIS_BRIDGE_PORT: "",
+      REDIS_BRIDGE_HOST: "",
+      UPSTASH_REDIS_REST_TOKEN: "",
+      ...env,
+    },
   });
   onTestFinished(() => void child.kill("SIGKILL"));
   let output = "";
@@ -41,7 +49,7 @@ async function ping(url: string, token: string): Promise<unknown> {
 
 it.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)("prints what memX needs, and ends well on %s", async (signal) => {
   const port = await freePort();
-  const { child, output, code } = await start({ PORT: String(port) });
+  const { child, output, code } = await start({ REDIS_BRIDGE_PORT: String(port) });
   const [, url = ""] = /^UPSTASH_REDIS_REST_URL=(.+)$/m.exec(output()) ?? [];
   const [, token = ""] = /^UPSTASH_REDIS_REST_TOKEN=(.+)$/m.exec(output()) ?? [];
   expect(url).toBe(`http://127.0.0.1:${port}`);
@@ -55,7 +63,7 @@ it.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)("prints what memX needs, and e
 it("makes another token each time", async () => {
   const tokens = new Set<string | undefined>();
   for (let n = 0; n < 2; n++) {
-    const { output } = await start({ PORT: String(await freePort()) });
+    const { output } = await start({ REDIS_BRIDGE_PORT: String(await freePort()) });
     tokens.add(/^UPSTASH_REDIS_REST_TOKEN=(.+)$/m.exec(output())?.[1]);
   }
   expect(tokens.size).toBe(2);
@@ -63,16 +71,43 @@ it("makes another token each time", async () => {
 
 it("takes a token and does not print it, and an option before the environment", async () => {
   const port = await freePort();
-  const env = { PORT: "1", UPSTASH_REDIS_REST_TOKEN: "s3cret-token" };
+  const env = { REDIS_BRIDGE_PORT: "1", UPSTASH_REDIS_REST_TOKEN: "s3cret-token" };
   const { output } = await start(env, ["--port", String(port), "--host", "localhost"]);
   expect(output()).toContain(`UPSTASH_REDIS_REST_URL=http://localhost:${port}`);
   expect(output()).not.toContain("s3cret");
   expect(await ping(`http://localhost:${port}`, "s3cret-token")).toEqual({ result: "PONG" });
 });
 
+it("takes no notice of HOST and PORT, which shells set for other purposes", async () => {
+  const port = await freePort();
+  const { output } = await start({ REDIS_BRIDGE_PORT: String(port), HOST: "0.0.0.0", PORT: "1" });
+  expect(output()).toContain(`UPSTASH_REDIS_REST_URL=http://127.0.0.1:${port}\n`);
+  expect(output()).not.toContain("plain HTTP");
+});
+
+const hasIPv6 = Object.values(networkInterfaces()).some((addresses) =>
+  addresses?.some(({ address }) => address === "::1"),
+);
+
+const everywhere: [string, string][] = [["0.0.0.0", "127.0.0.1"]];
+if (hasIPv6) everywhere.push(["::", "[::1]"]);
+
+it.each(everywhere)("warns that %s is open to the network, and prints an address to call", async (host, shown) => {
+  const port = await freePort();
+  const { output } = await start({ REDIS_BRIDGE_PORT: String(port), REDIS_BRIDGE_HOST: host });
+  const [, url = ""] = /^UPSTASH_REDIS_REST_URL=(.+)$/m.exec(output()) ?? [];
+  const [, token = ""] = /^UPSTASH_REDIS_REST_TOKEN=(.+)$/m.exec(output()) ?? [];
+  expect(url).toBe(`http://${shown}:${port}`);
+  expect(await ping(url, token)).toEqual({ result: "PONG" });
+  expect(output().match(/^.*plain HTTP.*$/gm)).toHaveLength(1);
+});
+
 it("says how to start Redis when there is none, without the password", async () => {
   const port = await freePort();
-  const { code, output } = run({ REDIS_URL: `redis://me:s3cret@127.0.0.1:${port}`, PORT: String(await freePort()) });
+  const { code, output } = run({
+    REDIS_URL: `redis://me:s3cret@127.0.0.1:${port}`,
+    REDIS_BRIDGE_PORT: String(await freePort()),
+  });
   expect(await code).toBe(1);
   expect(output()).toBe(
     `There is no Redis at redis://127.0.0.1:${port}. Start one with redis-server ` +
@@ -81,7 +116,7 @@ it("says how to start Redis when there is none, without the password", async () 
 });
 
 it("says that its port is taken", async () => {
-  const { code, output } = run({ PORT: String(redis.port) });
+  const { code, output } = run({ REDIS_BRIDGE_PORT: String(redis.port) });
   expect(await code).toBe(1);
   expect(output()).toBe(`Port ${redis.port} on 127.0.0.1 is taken: end what listens there, or choose another port.\n`);
 });

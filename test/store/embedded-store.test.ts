@@ -4,6 +4,7 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
+import { EmbeddedTables } from "../../durable-objects/embedded-tables.ts";
 import { createEmbeddedStore } from "../../worker/store/embedded.ts";
 import { storeContract } from "./store-contract.ts";
 
@@ -68,4 +69,32 @@ it("answers store_unavailable and changes nothing when a commit fails, and works
   await evictDurableObject(object);
   expect(await store.readEntry(namespace, "a")).toBeNull();
   expect(await store.write(namespace, [operation])).toMatchObject({ outcome: "applied" });
+});
+
+it("remembers a repeatable write for five minutes, and then keeps nothing of it", async () => {
+  const object = env.EMBEDDED_STORE.getByName(`namespace:${crypto.randomUUID()}`);
+  await runInDurableObject(object, (_, { storage }) => {
+    const tables = new EmbeddedTables(storage, { logLength: LIMITS.logLength });
+    const operation = { op: "set", key: "a", value: "1", schemaRevision: 0 } as const;
+    const apply = (id: string, atUs: number) => {
+      const outcome = tables.apply([operation], atUs, { id, fingerprint: "f" });
+      return outcome.outcome === "applied" ? outcome.results[0]?.revision : outcome;
+    };
+    const remembered = () => storage.sql.exec("SELECT id FROM idempotency ORDER BY id").toArray();
+
+    const startUs = 1_700_000_000e6;
+    const endUs = startUs + 300e6;
+    const first = apply("one", startUs);
+    expect(apply("one", endUs - 1)).toBe(first);
+    expect(tables.recall({ id: "one", fingerprint: "f" }, endUs - 1)).not.toBeNull();
+    expect(tables.recall({ id: "one", fingerprint: "f" }, endUs)).toBeNull();
+    const again = apply("one", endUs + 1);
+    expect(again).toBeGreaterThan(first as number);
+    expect(apply("one", endUs + 2)).toBe(again);
+
+    apply("two", endUs + 200e6);
+    expect(remembered()).toEqual([{ id: "one" }, { id: "two" }]);
+    apply("three", endUs + 301e6);
+    expect(remembered()).toEqual([{ id: "three" }, { id: "two" }]);
+  });
 });

@@ -63,6 +63,20 @@ describe("in Redis", () => {
     expect(await ttl()).toBe(-1);
   });
 
+  it("a key with nothing but a schema stays when its watch ends", async () => {
+    await write({ op: "schema_set", key: "only", schema: "true" });
+    await store.watch("ns", "only", "token");
+    await store.unwatch("ns", "only", "token");
+    expect(await command("TTL", entry("only"))).toBe(-1);
+  });
+
+  it("a tombstone stays while it is watched", async () => {
+    await write({ ...set, key: "gone" });
+    await store.watch("ns", "gone", "token");
+    await write({ op: "delete", key: "gone" });
+    expect(await command("TTL", entry("gone"))).toBe(-1);
+  });
+
   it("a key that was watched and never written leaves nothing behind", async () => {
     await store.watch("ns", "never", "token");
     await store.unwatch("ns", "never", "token");
