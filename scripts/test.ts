@@ -7,7 +7,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** Each program with its Debian package, and the oldest major version that will do. */
-const PROGRAMS = [{ program: "redis-server", debianPackage: "redis-server", minVersion: 7 }];
+const PROGRAMS = [
+  { program: "redis-server", debianPackage: "redis-server", minVersion: 7 },
+  { program: "chromium", debianPackage: "chromium", minVersion: 120 },
+];
 
 const missing = PROGRAMS.filter(({ program }) => versionOf(program) === undefined);
 if (missing.length > 0) install(missing.map(({ debianPackage }) => debianPackage));
@@ -53,7 +56,7 @@ function install(packages: string[]): void {
     ].every((args) => spawnSync("apt-get", args, options).status === 0);
     if (done) return;
   }
-  console.error(`The tests need ${names}. Install it first: apt-get install ${names}, or brew install redis.`);
+  console.error(`The tests need ${names}. Install it first: apt-get install ${names}, or brew install redis chromium.`);
   process.exit(1);
 }
 

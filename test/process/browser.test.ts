@@ -1,0 +1,87 @@
+// A page in a real browser: a WebSocket that can set no header, and a stream of server-sent events by fetch.
+
+import { execFileSync } from "node:child_process";
+import { type Browser, chromium } from "playwright-core";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { startWorkerd } from "./workerd.ts";
+
+let browser: Browser;
+
+beforeAll(async () => {
+  browser = await chromium.launch({
+    executablePath: execFileSync("sh", ["-c", "command -v chromium"], { encoding: "utf8" }).trim(),
+    // As root there is no sandbox; and the browser has nothing to look for outside.
+    args: ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+  });
+});
+
+afterAll(() => browser.close());
+
+/** What a page of another origin would do; runs in the browser. */
+async function subscribeInPage({ url, apiKey }: { url: string; apiKey: string }) {
+  const encoded = btoa(apiKey).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  const seen = { socket: [] as string[], stream: [] as string[], protocol: "" };
+  (globalThis as { seen?: typeof seen }).seen = seen;
+
+  const socket = new WebSocket(`${url.replace("http", "ws")}/watch?pattern=browser:*&since=0`, [
+    "memx.v1",
+    `memx.key.${encoded}`,
+  ]);
+  socket.addEventListener("message", ({ data }) => void seen.socket.push(data as string));
+  await new Promise((resolve, reject) => {
+    socket.addEventListener("open", resolve);
+    socket.addEventListener("close", ({ code }) => reject(new Error(`closed with ${code}`)));
+  });
+  seen.protocol = socket.protocol ?? "";
+
+  const headers = { "x-api-key": apiKey, accept: "text/event-stream" };
+  const response = await fetch(`${url}/subscribe/browser:a?since=0`, { headers });
+  const reader = (response.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream()).getReader();
+  void (async () => {
+    for (let text = ""; ; ) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      text += value;
+      const events = text.split("\n\n");
+      text = events.pop() ?? "";
+      seen.stream.push(...events.map((event) => event.replace(/^(id: .*\n)?data: /, "")));
+    }
+  })();
+}
+
+it("shows a page every change live, by a WebSocket that names its API key in a subprotocol and by a stream", async () => {
+  const { url } = await startWorkerd();
+  // Not the same origin as memX.
+  const page = await browser.newPage();
+  await page.evaluate(subscribeInPage, { url, apiKey: "local_dev_key" });
+  const seen = () => page.evaluate(() => (globalThis as never as { seen: Record<string, string[] | string> }).seen);
+  const headers = { "x-api-key": "local_dev_key", "content-type": "application/json" };
+  const revisions: number[] = [];
+  for (const value of [1, "two", { three: 3 }]) {
+    const body = JSON.stringify({ key: "browser:a", value });
+    const response = await fetch(`${url}/set`, { method: "POST", headers, body });
+    revisions.push(((await response.json()) as { revision: number }).revision);
+  }
+  const changes = (texts: unknown) =>
+    (texts as string[])
+      .map((text) => JSON.parse(text) as { event: string; revision: number })
+      .filter(({ event }) => event === "value")
+      .map(({ revision }) => revision);
+  await expect.poll(async () => changes((await seen()).socket)).toEqual(revisions);
+  await expect.poll(async () => changes((await seen()).stream)).toEqual(revisions);
+  expect((await seen()).protocol).toBe("memx.v1");
+});
+
+it("tells a page why it was refused", async () => {
+  const { url } = await startWorkerd();
+  const page = await browser.newPage();
+  const code = await page.evaluate(
+    (address) =>
+      new Promise((resolve) => {
+        const socket = new WebSocket(`${address}/subscribe/a`, ["memx.v1", "memx.key.bm9ib2R5"]);
+        socket.addEventListener("close", (event) => resolve(event.code));
+      }),
+    url.replace("http", "ws"),
+  );
+  expect(code).toBe(4403);
+});
