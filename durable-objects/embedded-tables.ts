@@ -213,7 +213,7 @@ export class EmbeddedTables {
     this.#begin(nowUs);
     this.#sql.exec(
       `INSERT INTO entries (key, watcher) VALUES (?, ?)
-       ON CONFLICT (key) DO UPDATE SET watcher = excluded.watcher`,
+       ON CONFLICT (key) DO UPDATE SET watcher = excluded.watcher WHERE watcher IS NOT excluded.watcher`,
       key,
       token,
     );
