@@ -13,20 +13,19 @@ export class SendWindow {
   }
 
   sent(chars: number, nowMs: number): void {
-    this.#read(nowMs);
-    this.#unread += chars;
+    this.#unread = this.unread(nowMs) + chars;
   }
 
-  /** Characters. `pingMs` is when the last ping came, 0 for never. */
-  unread(nowMs: number, pingMs: number): number {
-    if (pingMs > this.#pingMs) this.#unread = 0;
-    this.#pingMs = pingMs;
-    this.#read(nowMs);
-    return this.#unread;
+  /** A ping that came at `ms`; 0 for none. */
+  pinged(ms: number): void {
+    if (ms > this.#pingMs) this.#unread = 0;
+    this.#pingMs = ms;
   }
 
-  #read(nowMs: number): void {
+  /** Characters. */
+  unread(nowMs: number): number {
     this.#unread = Math.max(0, this.#unread - ((nowMs - this.#atMs) / 1000) * this.#assumedRate);
     this.#atMs = nowMs;
+    return this.#unread;
   }
 }

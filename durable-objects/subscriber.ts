@@ -66,7 +66,7 @@ export class Subscriber {
   /** Sends a change of before, no faster than the client reads. */
   async replay(change: Change): Promise<void> {
     if (!this.#wants(change)) return;
-    for (let waitedMs = 0; this.#unread() > LIMITS.maxUnreadChars / 2; waitedMs += PACE_MS) {
+    for (let waitedMs = 0; this.#lags(LIMITS.maxUnreadChars / 2); waitedMs += PACE_MS) {
       if (waitedMs > MAX_PACE_MS) this.#fallBehind();
       if (this.#socket.readyState !== WebSocket.OPEN) throw new Error("the subscriber has left");
       await scheduler.wait(PACE_MS);
@@ -105,7 +105,7 @@ export class Subscriber {
       return; // It closed meanwhile; the platform takes it off the list.
     }
     this.#window.sent(text.length, Date.now());
-    if (this.#unread() > LIMITS.maxUnreadChars) this.#fallBehind();
+    if (this.#lags(LIMITS.maxUnreadChars)) this.#fallBehind();
   }
 
   #wait(change: Change, chars: number): void {
@@ -118,8 +118,11 @@ export class Subscriber {
     closeSocket(this.#socket, TRY_AGAIN_LATER, "You read too slowly. Connect again, and go on from the last revision.");
   }
 
-  #unread(): number {
-    return this.#window.unread(Date.now(), this.#ctx.getWebSocketAutoResponseTimestamp(this.#socket)?.getTime() ?? 0);
+  #lags(chars: number): boolean {
+    if (this.#window.unread(Date.now()) <= chars) return false;
+    // Only now, because it is asked for each socket and event.
+    this.#window.pinged(this.#ctx.getWebSocketAutoResponseTimestamp(this.#socket)?.getTime() ?? 0);
+    return this.#window.unread(Date.now()) > chars;
   }
 
   #update(attachment: Partial<Attachment>): void {
