@@ -1,7 +1,6 @@
-// The SQL behind the embedded store: its tables, their migrations, and one function per statement. Everything is
-// synchronous; who calls `apply` gives it a transaction.
+// The SQL behind the embedded store: its tables and their migrations, what a write does, and what a key holds. Everything
+// is synchronous; who calls `apply` gives it a transaction.
 
-import { LIMITS } from "../config/limits.ts";
 import type { Change } from "../sdk/protocol.ts";
 import type { EmbeddedOutcome } from "../worker/store/embedded.ts";
 import {
@@ -17,6 +16,8 @@ import {
   type Operation,
   type StoredSchema,
 } from "../worker/store/store.ts";
+import { ANSWER_CHARS, ChangeLog } from "./change-log.ts";
+import { IdempotencyRecords } from "./idempotency-records.ts";
 
 /**
  * Each entry takes the tables from its index to the next version. Never edit one that was released: add another.
@@ -57,9 +58,6 @@ const MIGRATIONS = [
   "ALTER TABLE entries ADD COLUMN schema_ts_us INTEGER NOT NULL DEFAULT 0;",
 ] as const;
 
-/** Stops one answer from outgrowing the 32 MiB of an RPC message. */
-const ANSWER_CHARS = 4 * 1024 * 1024;
-
 /** Keys in one page of entries. */
 const PAGE_KEYS = 500;
 
@@ -76,13 +74,13 @@ const ABSENT: Row = { revision: 0, watcher: null, ts_us: 0, value_revision: 0, s
 
 export class EmbeddedTables {
   readonly #sql: SqlStorage;
-  readonly #kv: SyncKvStorage;
-  readonly #logLength: number;
+  readonly #log: ChangeLog;
+  readonly #records: IdempotencyRecords;
 
   constructor(storage: DurableObjectStorage, { logLength }: { logLength: number }) {
     this.#sql = storage.sql;
-    this.#kv = storage.kv;
-    this.#logLength = logLength;
+    this.#log = new ChangeLog(storage, { length: logLength });
+    this.#records = new IdempotencyRecords(storage.sql);
     storage.transactionSync(() => {
       const version = storage.kv.get<number>("version") ?? 0;
       for (const migration of MIGRATIONS.slice(version)) this.#sql.exec(migration);
@@ -92,7 +90,7 @@ export class EmbeddedTables {
 
   /** Does all operations or none. Every condition is about the state before the first of them. */
   apply(operations: readonly Operation[], nowUs: number, idempotency?: Idempotency): EmbeddedOutcome {
-    const earlier = idempotency && this.recall(idempotency, nowUs);
+    const earlier = idempotency && this.#records.find(idempotency, nowUs);
     if (earlier) return earlier;
     for (const operation of operations) {
       if (operation.op !== "set") continue;
@@ -102,24 +100,14 @@ export class EmbeddedTables {
       }
     }
     const namespaceWatched = this.#row(ALL_KEYS).watcher !== null;
-    this.#begin(nowUs);
+    this.#log.begin(nowUs);
     const results = operations.map((operation) => this.#applyOne(operation, nowUs, namespaceWatched));
-    if (idempotency) this.#remember(idempotency, results, nowUs);
+    if (idempotency) this.#records.add(idempotency, results, nowUs);
     return { outcome: "applied", results };
   }
 
-  recall({ id, fingerprint }: Idempotency, nowUs: number): AppliedVersions | IdReused | null {
-    const [row] = this.#sql
-      .exec<{ fingerprint: string; results: string }>(
-        "SELECT fingerprint, results FROM idempotency WHERE id = ? AND expires_us > ?",
-        id,
-        nowUs,
-      )
-      .toArray();
-    if (!row) return null;
-    return row.fingerprint === fingerprint
-      ? { outcome: "applied", results: JSON.parse(row.results) }
-      : { outcome: "id_reused" };
+  recall(idempotency: Idempotency, nowUs: number): AppliedVersions | IdReused | null {
+    return this.#records.find(idempotency, nowUs);
   }
 
   entry(key: string): Entry | null {
@@ -164,60 +152,23 @@ export class EmbeddedTables {
   }
 
   log(key: string, after: number): LogSlice {
-    const head = this.#lastRevision();
-    const changes: Change[] = [];
-    let more = false;
-    let chars = 0;
-    for (const change of this.#changes("revision > ? AND (?2 = '' OR key = ?2) ORDER BY revision", after, key)) {
-      if (chars > ANSWER_CHARS) {
-        more = true;
-        break;
-      }
-      changes.push(change);
-      chars += change.json?.length ?? 0;
-    }
-    return { changes, more, truncated: this.#isTruncated(key, after, changes[0]), head };
+    return this.#log.read(key, after, this.#row(key).revision);
   }
 
   history(key: string, before: number, limit: number): Change[] {
-    const changes: Change[] = [];
-    let chars = 0;
-    for (const change of this.#changes("revision < ? AND key = ? ORDER BY revision DESC", before, key)) {
-      if (changes.length === limit || chars > ANSWER_CHARS) break;
-      changes.push(change);
-      chars += change.json?.length ?? 0;
-    }
-    return changes;
-  }
-
-  /** Whether a change between `after` and the first one that was found has left the log. */
-  #isTruncated(key: string, after: number, first: Change | undefined): boolean {
-    const { oldest } = this.#sql.exec<{ oldest: number }>("SELECT coalesce(min(revision), 1) AS oldest FROM log").one();
-    if (oldest <= after + 1) return false;
-    if (key === ALL_KEYS) return true;
-    // Of one key nothing is missing as long as its changes still lead from one to the next.
-    const { revision } = this.#row(key);
-    return first ? first.previous > after : revision > after || revision === 0;
-  }
-
-  *#changes(where: string, ...bindings: (string | number)[]): Iterable<Change> {
-    const rows = this.#sql.exec<Omit<Change, "ts"> & { ts_us: number }>(
-      `SELECT revision, previous, key, event, action, ts_us, json FROM log WHERE ${where}`,
-      ...bindings,
-    );
-    for (const { ts_us, ...change } of rows) yield { ...change, ts: seconds(ts_us) };
+    return this.#log.readBack(key, before, limit);
   }
 
   /** Answers the revision of the last change, or where the first one will begin to count. */
   watch(key: string, token: string, nowUs: number): number {
-    this.#begin(nowUs);
+    this.#log.begin(nowUs);
     this.#sql.exec(
       `INSERT INTO entries (key, watcher) VALUES (?, ?)
        ON CONFLICT (key) DO UPDATE SET watcher = excluded.watcher WHERE watcher IS NOT excluded.watcher`,
       key,
       token,
     );
-    return this.#lastRevision();
+    return this.#log.head();
   }
 
   unwatch(key: string, token: string): void {
@@ -226,21 +177,10 @@ export class EmbeddedTables {
     this.#sql.exec("DELETE FROM entries WHERE key = ? AND revision = 0 AND watcher IS NULL", key);
   }
 
-  #remember({ id, fingerprint }: Idempotency, results: AppliedVersions["results"], nowUs: number): void {
-    this.#sql.exec("DELETE FROM idempotency WHERE expires_us <= ?", nowUs);
-    this.#sql.exec(
-      "INSERT INTO idempotency (id, fingerprint, expires_us, results) VALUES (?, ?, ?, ?)",
-      id,
-      fingerprint,
-      nowUs + LIMITS.idempotencySeconds * 1e6,
-      JSON.stringify(results),
-    );
-  }
-
   #applyOne(operation: Operation, nowUs: number, namespaceWatched: boolean): AppliedVersion | null {
     const { key } = operation;
     const row = this.#row(key);
-    const revision = this.#lastRevision() + 1;
+    const revision = this.#log.head() + 1;
     // A value's time never stands still or goes back, whatever the clock does.
     let tsUs = nowUs;
     switch (operation.op) {
@@ -285,7 +225,7 @@ export class EmbeddedTables {
         break;
     }
     const version = { revision, previous: row.revision, ts: seconds(tsUs) };
-    this.#append(changeOf(operation, version), tsUs);
+    this.#log.append(changeOf(operation, version));
     return { ...version, watched: row.watcher !== null, namespaceWatched };
   }
 
@@ -297,34 +237,6 @@ export class EmbeddedTables {
       )
       .toArray();
     return row ?? ABSENT;
-  }
-
-  /**
-   * A namespace begins to count at the time in milliseconds. So a store that was emptied or replaced does not give out
-   * revisions again that channels, caches and clients of the earlier one remember.
-   */
-  #begin(nowUs: number): void {
-    if (this.#lastRevision() === 0) this.#kv.put("begin", Math.floor(nowUs / 1000));
-  }
-
-  /** The log always keeps the last change, so it is also the counter. 0 before anything was done. */
-  #lastRevision(): number {
-    const { last } = this.#sql.exec<{ last: number | null }>("SELECT max(revision) AS last FROM log").one();
-    return last ?? this.#kv.get<number>("begin") ?? 0;
-  }
-
-  #append({ revision, previous, key, event, action, json }: Change, tsUs: number): void {
-    this.#sql.exec(
-      "INSERT INTO log (revision, previous, key, event, action, ts_us, json) VALUES (?, ?, ?, ?, ?, ?, ?)",
-      revision,
-      previous,
-      key,
-      event,
-      action,
-      tsUs,
-      json,
-    );
-    this.#sql.exec("DELETE FROM log WHERE revision <= ?", revision - this.#logLength);
   }
 }
 

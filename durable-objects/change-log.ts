@@ -1,0 +1,89 @@
+// The last changes of a namespace, in SQL, and with them its counter: the revision of the next change is one more than
+// that of the last.
+
+import type { Change } from "../sdk/protocol.ts";
+import { ALL_KEYS, type LogSlice } from "../worker/store/store.ts";
+
+/** Characters of JSON text after which an answer ends, so that it does not outgrow the 32 MiB of an RPC message. */
+export const ANSWER_CHARS = 4 * 1024 * 1024;
+
+export class ChangeLog {
+  readonly #sql: SqlStorage;
+  readonly #kv: SyncKvStorage;
+  readonly #length: number;
+
+  constructor(storage: DurableObjectStorage, { length }: { length: number }) {
+    this.#sql = storage.sql;
+    this.#kv = storage.kv;
+    this.#length = length;
+  }
+
+  /**
+   * A namespace begins to count at the time in milliseconds. So a store that was emptied or replaced does not give out
+   * revisions again that channels, caches and clients of the earlier one remember.
+   */
+  begin(nowUs: number): void {
+    if (this.head() === 0) this.#kv.put("begin", Math.floor(nowUs / 1000));
+  }
+
+  /** Revision of the last change, which the log always keeps. 0 before anything was done. */
+  head(): number {
+    const { last } = this.#sql.exec<{ last: number | null }>("SELECT max(revision) AS last FROM log").one();
+    return last ?? this.#kv.get<number>("begin") ?? 0;
+  }
+
+  append({ revision, previous, key, event, action, ts, json }: Change): void {
+    this.#sql.exec(
+      "INSERT INTO log (revision, previous, key, event, action, ts_us, json) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      revision,
+      previous,
+      key,
+      event,
+      action,
+      Math.round(ts * 1e6),
+      json,
+    );
+    this.#sql.exec("DELETE FROM log WHERE revision <= ?", revision - this.#length);
+  }
+
+  /** What came after a revision; `lastOfKey` is the revision of the key's last change, 0 if none is known. */
+  read(key: string, after: number, lastOfKey: number): LogSlice {
+    const changes = this.#changes("revision > ? AND (?2 = '' OR key = ?2) ORDER BY revision", after, key);
+    const { slice, more } = take(changes, Number.POSITIVE_INFINITY);
+    return { changes: slice, more, truncated: this.#isTruncated(key, after, slice[0], lastOfKey), head: this.head() };
+  }
+
+  /** Newest first. */
+  readBack(key: string, before: number, limit: number): Change[] {
+    return take(this.#changes("revision < ? AND key = ? ORDER BY revision DESC", before, key), limit).slice;
+  }
+
+  /** Whether a change between `after` and the first one that was found has left the log. */
+  #isTruncated(key: string, after: number, first: Change | undefined, lastOfKey: number): boolean {
+    const { oldest } = this.#sql.exec<{ oldest: number }>("SELECT coalesce(min(revision), 1) AS oldest FROM log").one();
+    if (oldest <= after + 1) return false;
+    if (key === ALL_KEYS) return true;
+    // Of one key nothing is missing as long as its changes still lead from one to the next.
+    return first ? first.previous > after : lastOfKey > after || lastOfKey === 0;
+  }
+
+  *#changes(where: string, ...bindings: (string | number)[]): Iterable<Change> {
+    const rows = this.#sql.exec<Omit<Change, "ts"> & { ts_us: number }>(
+      `SELECT revision, previous, key, event, action, ts_us, json FROM log WHERE ${where}`,
+      ...bindings,
+    );
+    for (const { ts_us, ...change } of rows) yield { ...change, ts: ts_us / 1e6 };
+  }
+}
+
+/** As many as there may be in one answer, at least one if there is one. */
+function take(changes: Iterable<Change>, limit: number): { slice: Change[]; more: boolean } {
+  const slice: Change[] = [];
+  let chars = 0;
+  for (const change of changes) {
+    if (slice.length === limit || chars > ANSWER_CHARS) return { slice, more: true };
+    slice.push(change);
+    chars += change.json?.length ?? 0;
+  }
+  return { slice, more: false };
+}

@@ -1,0 +1,37 @@
+// What writes that can be repeated came to, in SQL, for as long as they can be.
+
+import { LIMITS } from "../config/limits.ts";
+import type { AppliedVersions, Idempotency, IdReused } from "../worker/store/store.ts";
+
+export class IdempotencyRecords {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  find({ id, fingerprint }: Idempotency, nowUs: number): AppliedVersions | IdReused | null {
+    const [row] = this.#sql
+      .exec<{ fingerprint: string; results: string }>(
+        "SELECT fingerprint, results FROM idempotency WHERE id = ? AND expires_us > ?",
+        id,
+        nowUs,
+      )
+      .toArray();
+    if (!row) return null;
+    return row.fingerprint === fingerprint
+      ? { outcome: "applied", results: JSON.parse(row.results) }
+      : { outcome: "id_reused" };
+  }
+
+  add({ id, fingerprint }: Idempotency, results: AppliedVersions["results"], nowUs: number): void {
+    this.#sql.exec("DELETE FROM idempotency WHERE expires_us <= ?", nowUs);
+    this.#sql.exec(
+      "INSERT INTO idempotency (id, fingerprint, expires_us, results) VALUES (?, ?, ?, ?)",
+      id,
+      fingerprint,
+      nowUs + LIMITS.idempotencySeconds * 1e6,
+      JSON.stringify(results),
+    );
+  }
+}
