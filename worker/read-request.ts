@@ -103,7 +103,7 @@ function parseBody(text: string): JsonDocument {
 function checked<T extends object>(shape: RequestShape<T>, input: unknown, part: string): T {
   const errors = shape
     .check(input)
-    .map((error) => ({ ...error, message: unknownField(shape, error) ?? error.message }));
+    .map((error) => ({ ...error, message: unknownField(shape, error) ?? expectedText(shape, error) ?? error.message }));
   if (errors.length > 0) throw invalid(part, errors);
   const { key = "" } = input as { key?: string };
   // JSON Schema counts characters, an index row and a URL count bytes.
@@ -123,6 +123,14 @@ function unknownField({ schema }: RequestShape<unknown>, { path }: FieldError): 
   const fields = Object.keys((schema as { properties: object }).properties);
   if (path === "" || fields.some((field) => path === `/${field}` || path.startsWith(`/${field}/`))) return undefined;
   return `This call takes ${fields.join(", ")}, and no other field.`;
+}
+
+/** For a text that has to match a pattern: what that means, in place of the pattern. */
+function expectedText({ schema }: RequestShape<unknown>, { path }: FieldError): string | undefined {
+  const { properties } = schema as { properties: Record<string, { pattern?: string; description?: string }> };
+  const name = path.slice(1);
+  const property = Object.hasOwn(properties, name) ? properties[name] : undefined;
+  return property?.pattern === undefined ? undefined : property.description;
 }
 
 function invalid(part: string, errors: readonly FieldError[]): ApiError {
