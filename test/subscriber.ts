@@ -13,16 +13,91 @@ export type Event = {
   readonly previous: number;
 };
 
-export async function connect(path: string, headers: HeadersInit) {
-  const response = await exports.default.fetch(`http://memx${path}`, {
+/** How a test reaches memX: by default the Worker as it is configured. */
+export type Fetch = (path: string, init?: { readonly headers?: HeadersInit }) => Promise<Response>;
+
+const fetchWorker: Fetch = (path, init) => exports.default.fetch(`http://memx${path}`, init);
+
+export async function connect(path: string, headers: HeadersInit = {}, fetch: Fetch = fetchWorker) {
+  const response = await fetch(path, {
     headers: { ...Object.fromEntries(new Headers(headers)), upgrade: "websocket" },
   });
   const socket = response.webSocket;
   if (!socket) throw new Error(`no WebSocket: ${response.status} ${await response.text()}`);
   const texts: string[] = [];
   socket.addEventListener("message", ({ data }) => void texts.push(data as string));
+  const closed = new Promise<CloseEvent>((resolve) => socket.addEventListener("close", resolve));
   socket.accept();
-  return { socket, texts };
+  return { socket, texts, closed, subprotocol: response.headers.get("sec-websocket-protocol") };
+}
+
+/** A `memx.v1` client, or with `plain` one without the subprotocol. */
+export async function connectMemx(
+  path: string,
+  { fetch = fetchWorker, plain = false }: { fetch?: Fetch; plain?: boolean } = {},
+) {
+  const headers = { "x-api-key": "local_dev_key", ...(!plain && { "sec-websocket-protocol": "memx.v1" }) };
+  const connection = await connect(path, headers, fetch);
+  return { ...connection, ...frames(() => connection.texts.filter((text) => text !== "pong")) };
+}
+
+/** A client of server-sent events, as the standard parses them; of an answer with status 200. */
+export async function connectEventStream(path: string, { fetch = fetchWorker, headers = {} as HeadersInit } = {}) {
+  const sent = new Headers({ "x-api-key": "local_dev_key", accept: "text/event-stream" });
+  new Headers(headers).forEach((value, name) => void sent.set(name, value));
+  const response = await fetch(path, { headers: sent });
+  if (response.status !== 200 || !response.body) throw new Error(`${response.status} ${await response.text()}`);
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  const events: { readonly id: string | undefined; readonly data: string }[] = [];
+  const comments: string[] = [];
+  const read = async () => {
+    let rest = "";
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      const blocks = (rest + value).split("\n\n");
+      rest = blocks.pop() as string;
+      for (const block of blocks) {
+        const lines = block.split("\n");
+        const fields = (name: string) =>
+          lines.filter((line) => line.startsWith(`${name}: `)).map((line) => line.slice(name.length + 2));
+        if (block.startsWith(":")) comments.push(block);
+        else events.push({ id: fields("id")[0], data: fields("data").join("\n") });
+      }
+    }
+  };
+  const ended = read().catch(() => {
+    // Aborted, by the test itself.
+  });
+  return { response, events, comments, ended, reader, ...frames(() => events.map(({ data }) => data)) };
+}
+
+/** The events of a client one after the other, by the texts it has received so far. */
+function frames(received: () => readonly string[]) {
+  let taken = 0;
+  const parse = (from: number, to: number) =>
+    received()
+      .slice(from, to)
+      .map((text) => JSON.parse(text) as Event);
+  const take = async (count: number): Promise<Event[]> => {
+    const wait = { timeout: 10_000, interval: 5 };
+    await expect.poll(() => received().length, wait).toBeGreaterThanOrEqual(taken + count);
+    taken += count;
+    return parse(taken - count, taken);
+  };
+  const takeUntil = async (isLast: (event: Event) => boolean): Promise<Event[]> => {
+    const find = () => parse(taken, received().length).findIndex(isLast);
+    await expect.poll(find, { timeout: 20_000, interval: 10 }).toBeGreaterThanOrEqual(0);
+    return take(find() + 1);
+  };
+  return {
+    /** The next `count` events. */
+    take,
+    /** The next events, up to and with the first of which this is true. */
+    takeUntil,
+    /** The next events, up to and with `ready`. */
+    takeUntilReady: () => takeUntil(({ event }) => event === "ready"),
+  };
 }
 
 export async function subscribe(key: string, { event }: { event?: string } = {}) {

@@ -12,9 +12,12 @@ export function eventStream(socket: WebSocket, { since }: Join): Response {
   const writer = writable.getWriter();
   const encoder = new TextEncoder();
   const events = channelEvents(socket);
+  // A client that leaves takes its subscription with it.
+  writer.closed.catch(() => events.close());
   const keepAlive = setInterval(() => {
-    // Fails when the client has gone, and then so does the next line.
-    writer.write(encoder.encode(":\n\n")).catch(() => events.close());
+    writer.write(encoder.encode(":\n\n")).catch(() => {
+      // The client has gone.
+    });
   }, KEEP_ALIVE_MS);
 
   const forward = async () => {

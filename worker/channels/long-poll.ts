@@ -12,6 +12,8 @@ export function longPoll(socket: WebSocket, since: number, waitMs: number): Resp
 
   const forward = async () => {
     const events = channelEvents(socket);
+    // A client that leaves takes its subscription with it.
+    writer.closed.catch(() => events.close());
     let timer: ReturnType<typeof setTimeout> | undefined;
     // Where it breaks off before `ready`, the client asks again from where it was.
     let [revision, reset, ready, separator] = [since, false, false, ""];

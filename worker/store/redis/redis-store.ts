@@ -38,11 +38,23 @@ const ANSWER_BYTES = 1024 * 1024;
 const PAGE_KEYS = 500;
 
 export function createRedisStore({ url, token, logLength }: { url: string; token: string; logLength: number }): Store {
+  let timeLimit = new AbortController().signal;
+  /** Not with `AbortSignal.timeout`, whose timer would keep a Durable Object awake after the answer. */
+  const inTime = async <T>(command: () => Promise<T>): Promise<T> => {
+    const controller = new AbortController();
+    const timer = setTimeout(() => controller.abort(new Error("no answer in time")), TIMEOUT_MS);
+    timeLimit = controller.signal;
+    try {
+      return await command();
+    } finally {
+      clearTimeout(timer);
+    }
+  };
   const redis = new Redis({
     url,
     token,
-    // A function, because with a plain signal a call that took too long would resolve.
-    signal: () => AbortSignal.timeout(TIMEOUT_MS),
+    // A function, because with a plain signal a call that took too long would resolve. It is called as a command begins.
+    signal: () => timeLimit,
     // Not `false`, which tries once more.
     retry: { retries: 0 },
     // Values are text and stay it. All of it is valid UTF-8, so it needs no base64 on the way.
@@ -53,14 +65,14 @@ export function createRedisStore({ url, token, logLength }: { url: string; token
     enableTelemetry: false,
   });
   const scripts = {
-    write: createScript<WriteReply>(redis, writeScript),
-    readLog: createScript<Reply>(redis, readLogScript),
-    readHistory: createScript<Reply>(redis, readHistoryScript),
-    readEntries: createScript<Reply>(redis, readEntriesScript),
-    readSchema: createScript<Reply>(redis, readSchemaScript),
-    readRecord: createScript<string | null>(redis, readRecordScript),
-    watch: createScript<string>(redis, watchScript),
-    unwatch: createScript<string>(redis, unwatchScript),
+    write: createScript<WriteReply>(redis, inTime, writeScript),
+    readLog: createScript<Reply>(redis, inTime, readLogScript),
+    readHistory: createScript<Reply>(redis, inTime, readHistoryScript),
+    readEntries: createScript<Reply>(redis, inTime, readEntriesScript),
+    readSchema: createScript<Reply>(redis, inTime, readSchemaScript),
+    readRecord: createScript<string | null>(redis, inTime, readRecordScript),
+    watch: createScript<string>(redis, inTime, watchScript),
+    unwatch: createScript<string>(redis, inTime, unwatchScript),
   };
   return {
     engine: "redis",
@@ -81,7 +93,9 @@ export function createRedisStore({ url, token, logLength }: { url: string; token
     readEntry: (namespace, key) =>
       answered(async () => {
         // As an array, which is what comes without the client's deserialization, whatever its types say.
-        const fields = await redis.hmget(redisKeys(namespace).entry(key), "value", "ts", "value_revision");
+        const fields = await inTime(() =>
+          redis.hmget(redisKeys(namespace).entry(key), "value", "ts", "value_revision"),
+        );
         const [value, ts, revision] = fields as unknown as Reply;
         return value != null ? { value, ts: Number(ts) / 1e6, revision: Number(revision) } : null;
       }),
@@ -119,7 +133,7 @@ export function createRedisStore({ url, token, logLength }: { url: string; token
       }),
     ping: () =>
       answered(async () => {
-        await redis.ping();
+        await inTime(() => redis.ping());
       }),
   };
 }

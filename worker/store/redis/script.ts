@@ -4,19 +4,23 @@ import { errors, type Redis } from "@upstash/redis/cloudflare";
 
 export type Script<T> = (keys: readonly string[], args: readonly string[]) => Promise<T>;
 
+/** Ends a command that takes too long. The command has to begin before `command` returns. */
+export type TimeLimit = <T>(command: () => Promise<T>) => Promise<T>;
+
 /**
  * Not the client's own `createScript`: that one sends a script again when the word NOSCRIPT is anywhere in an error,
  * which repeats the whole command, and a value may contain it.
  */
-export function createScript<T>(redis: Redis, text: string): Script<T> {
+export function createScript<T>(redis: Redis, inTime: TimeLimit, text: string): Script<T> {
   let digest: Promise<string> | undefined;
   return async (keys, args) => {
     digest ??= sha1(text);
     try {
-      return (await redis.evalsha(await digest, [...keys], [...args])) as T;
+      const sha = await digest;
+      return await inTime(() => redis.evalsha<string[], T>(sha, [...keys], [...args]));
     } catch (error) {
       if (!(error instanceof errors.UpstashError && error.message.startsWith("NOSCRIPT "))) throw error;
-      return (await redis.eval(text, [...keys], [...args])) as T;
+      return await inTime(() => redis.eval<string[], T>(text, [...keys], [...args]));
     }
   };
 }

@@ -1,0 +1,92 @@
+// Nobody pays for silence: a channel sleeps while its subscribers do nothing but show that they are there.
+
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { freshKey } from "../client.ts";
+import { createAgent, setOperation } from "./agent.ts";
+
+afterEach(() => void vi.restoreAllMocks());
+
+const PAIR = "WebSocketRequestResponsePair";
+
+/** Each channel makes one of these as it wakes, and nothing else does. */
+function countWakeUps() {
+  const made = vi.spyOn(globalThis as unknown as { WebSocketRequestResponsePair: new () => object }, PAIR);
+  return () => made.mock.calls.length;
+}
+
+describe.each([
+  ["a key", (key: string) => [`/subscribe/${key}`, key] as const],
+  ["a namespace", (key: string) => [`/watch?pattern=${key}`, ""] as const],
+])("the channel of %s with 100 idle subscribers", (_, topicOf) => {
+  it("is woken by the alarm alone, and by nothing once they have left", async () => {
+    const agent = createAgent();
+    const key = freshKey();
+    const [path, topic] = topicOf(key);
+    const channel = agent.channel(topic);
+    const wakeUps = countWakeUps();
+    const clients = await Promise.all(
+      Array.from({ length: 100 }, (_, n) => agent.connect(path, { plain: n % 2 === 0 })),
+    );
+    expect(wakeUps()).toBe(1);
+
+    await evictDurableObject(channel);
+    for (const round of [1, 2]) {
+      for (const { socket } of clients) socket.send("ping");
+      const pongs = () => clients.map(({ texts }) => texts.filter((text) => text === "pong").length);
+      await expect.poll(pongs, { timeout: 10_000 }).toEqual(clients.map(() => round));
+    }
+    expect(wakeUps()).toBe(1);
+
+    expect(await runDurableObjectAlarm(channel)).toBe(true);
+    expect(wakeUps()).toBe(2);
+    await evictDurableObject(channel);
+    expect(await runDurableObjectAlarm(channel)).toBe(true);
+    expect(wakeUps()).toBe(3);
+
+    // They are still there, and still hear of everything.
+    const { revision } = await agent.set(key, 1);
+    for (const client of clients) {
+      await client.takeUntil((event) => event.event === "value" && event.revision === revision);
+    }
+
+    for (const { socket } of clients) socket.close(1000);
+    await Promise.all(clients.map(({ closed }) => closed));
+    await expect.poll(() => agent.sockets(topic)).toBe(0);
+    expect(await runDurableObjectAlarm(channel)).toBe(true);
+    expect(await runDurableObjectAlarm(channel)).toBe(false);
+    expect(await runInDurableObject(channel, (_, { storage }) => storage.getAlarm())).toBeNull();
+    const [applied] = await agent.writeUnannounced(setOperation(key, 2));
+    expect(applied).toMatchObject({ watched: false, namespaceWatched: false });
+  });
+});
+
+it("a channel whose subscribers came and went between two alarms has one alarm, and is watched while one is there", async () => {
+  const agent = createAgent();
+  const key = freshKey();
+  const channel = agent.channel(key);
+  const alarm = () => runInDurableObject(channel, (_, { storage }) => storage.getAlarm());
+  const first = await agent.connect(`/subscribe/${key}`);
+  const armed = await alarm();
+  expect(armed).toBeGreaterThan(Date.now());
+  expect(armed).toBeLessThanOrEqual(Date.now() + 30_000);
+  const second = await agent.connect(`/subscribe/${key}`);
+  expect(await alarm()).toBe(armed);
+  first.socket.close(1000);
+  await first.closed;
+  expect(await runDurableObjectAlarm(channel)).toBe(true);
+  expect(await alarm()).not.toBeNull();
+  await agent.set(key, 1);
+  expect(await second.take(2)).toMatchObject([{ event: "ready" }, { value: 1 }]);
+});
+
+it("a channel is free to sleep as soon as its subscriber has joined: no timer of a call that was answered holds it", async () => {
+  const agent = createAgent();
+  const key = freshKey();
+  const client = await agent.connect(`/subscribe/${key}`);
+  await client.takeUntilReady();
+  // Resolves when nothing keeps the object in memory.
+  const began = Date.now();
+  await agent.hibernate(key);
+  expect(Date.now() - began).toBeLessThan(1_000);
+});

@@ -1,0 +1,197 @@
+// The long poll: changes for clients that can do nothing but ask again.
+
+import { describe, expect, it } from "vitest";
+import { LIMITS } from "../../config/limits.ts";
+import { problem, request } from "../client.ts";
+import type { Event } from "../subscriber.ts";
+import { type Agent, createAgent, setOperation, setOperations } from "./agent.ts";
+
+type Answer = { readonly changes: readonly Event[]; readonly revision: number; readonly reset: boolean };
+
+async function poll(agent: Agent, query: string): Promise<Answer> {
+  const response = await agent.fetch(`/changes?pattern=*&${query}`);
+  const text = await response.text();
+  expect(response.status, text).toBe(200);
+  return JSON.parse(text);
+}
+
+describe("a poll", () => {
+  it("is answered at once with what came after since, in order and in the feed's own words", async () => {
+    const agent = createAgent();
+    const witness = await agent.connect("/watch?pattern=a*");
+    const { revision } = await agent.set("a", 1);
+    await agent.setText("a", '{"n":9007199254740993,\n"f":1.0}');
+    await agent.set("b", "does not match");
+    await agent.set("ab", "last");
+    const last = await agent.set("c", "nor does this");
+    await witness.take(4);
+    const response = await agent.fetch(`/changes?pattern=a*&since=${revision}`);
+    expect(response.headers.get("content-type")).toBe("application/json");
+    expect(response.headers.get("cache-control")).toBe("no-store");
+    expect(response.headers.get("access-control-allow-origin")).toBe("*");
+    const changes = witness.texts.slice(2).join(",");
+    expect(await response.text()).toBe(`{"changes":[${changes}],"revision":${last.revision},"reset":false}`);
+  });
+
+  it("takes several patterns, and the kinds of change that event asks for", async () => {
+    const agent = createAgent();
+    const { revision } = await agent.set("a", 1);
+    await agent.setSchema("a", true);
+    await agent.set("b", 2);
+    const ask = async (query: string) => {
+      const response = await agent.fetch(`/changes?since=${revision}&wait=0&${query}`);
+      return ((await response.json()) as Answer).changes.map(({ event, key }) => `${event} ${key}`);
+    };
+    expect(await ask("pattern=a&pattern=b")).toEqual(["value b"]);
+    expect(await ask("pattern=a&pattern=b&event=all")).toEqual(["schema a", "value b"]);
+    expect(await ask("pattern=a&event=schema")).toEqual(["schema a"]);
+  });
+
+  it("waits for the next change and brings it", async () => {
+    const agent = createAgent();
+    const { revision } = await agent.set("a", 1);
+    const answer = poll(agent, `since=${revision}`);
+    await expect.poll(() => agent.sockets()).toBe(1);
+    const next = await agent.set("b", 2);
+    expect(await answer).toEqual({
+      changes: [expect.objectContaining({ key: "b", value: 2, revision: next.revision })],
+      revision: next.revision,
+      reset: false,
+    });
+  });
+
+  it("waits on when what happens does not match, or may not be read", async () => {
+    const agent = createAgent();
+    const guest = createAgent({ namespace: agent.namespace, read: [`${agent.namespace}:public*`] });
+    const { revision } = await agent.set("public", 1);
+    const answer = poll(guest, `since=${revision}`);
+    await expect.poll(() => agent.sockets()).toBe(1);
+    await agent.set("private", 2);
+    await agent.set("public", 3);
+    expect(await answer).toMatchObject({ changes: [{ key: "public", value: 3 }], revision: revision + 2 });
+  });
+
+  it("with wait=0 and nothing new is answered at once, with the revision to go on from", async () => {
+    const agent = createAgent();
+    const { revision } = await agent.set("a", 1);
+    expect(await poll(agent, `since=${revision}&wait=0`)).toEqual({ changes: [], revision, reset: false });
+  });
+
+  it("of an empty namespace is answered with a revision to go on from", async () => {
+    const agent = createAgent();
+    const { changes, revision, reset } = await poll(agent, "since=0&wait=0");
+    expect([changes, reset]).toEqual([[], false]);
+    await agent.set("a", 1);
+    const next = await poll(agent, `since=${revision}&wait=0`);
+    expect(next).toMatchObject({ changes: [{ value: 1, previous: 0 }], reset: false });
+  });
+
+  it("that nothing happens to is answered when its time is over, and its socket is freed", async () => {
+    const agent = createAgent();
+    const { revision } = await agent.set("a", 1);
+    const began = Date.now();
+    expect(await poll(agent, `since=${revision}&wait=1`)).toEqual({ changes: [], revision, reset: false });
+    expect(Date.now() - began).toBeGreaterThanOrEqual(950);
+    await expect.poll(() => agent.sockets()).toBe(0);
+  });
+
+  it("frees its socket when it has its answer", async () => {
+    const agent = createAgent();
+    await agent.set("a", 1);
+    await poll(agent, "since=0");
+    await expect.poll(() => agent.sockets()).toBe(0);
+  });
+
+  it("frees its socket when its client leaves while it waits", async () => {
+    const agent = createAgent();
+    const { revision } = await agent.set("a", 1);
+    const response = await agent.fetch(`/changes?pattern=*&since=${revision}`);
+    await expect.poll(() => agent.sockets()).toBe(1);
+    const reader = response.body?.getReader();
+    await reader?.read();
+    await reader?.cancel();
+    await expect.poll(() => agent.sockets(), { timeout: 3_000 }).toBe(0);
+  });
+
+  it("of what the log no longer has is answered with what is held and reset: true", async () => {
+    const agent = createAgent();
+    const { revision } = await agent.set("a", "held");
+    await agent.writeUnannounced(...setOperations("b", LIMITS.logLength + 1));
+    const head = revision + LIMITS.logLength + 1;
+    const answer = await poll(agent, `since=${revision}`);
+    expect(answer).toMatchObject({
+      changes: [
+        { key: "a", value: "held", revision, previous: 0 },
+        { key: "b", value: LIMITS.logLength, revision: head, previous: 0 },
+      ],
+      revision: head,
+      reset: true,
+    });
+    expect(answer.changes).toHaveLength(2);
+  });
+
+  it("from ahead of the store is answered with reset: true", async () => {
+    const agent = createAgent();
+    const { revision } = await agent.set("a", 1);
+    const answer = await poll(agent, `since=${revision + 5}&wait=0`);
+    expect(answer).toMatchObject({ changes: [{ value: 1, previous: 0 }], revision, reset: true });
+  });
+
+  it("with since=0 brings a snapshot of several pages, without reset", async () => {
+    const agent = createAgent();
+    await agent.writeUnannounced(...Array.from({ length: 800 }, (_, n) => setOperation(`k${n}`, n)));
+    const { changes, reset } = await poll(agent, "since=0");
+    expect(new Set(changes.map(({ key }) => key)).size).toBe(800);
+    expect([changes.length, reset]).toEqual([800, false]);
+  });
+});
+
+it("a loop of polls misses nothing and doubles nothing while ten writers write", async () => {
+  const agent = createAgent();
+  const [writers, writes] = [10, 20];
+  const write = async (writer: number) => {
+    for (let n = 0; n < writes; n++) await agent.set(`${writer}:${n}`, n);
+  };
+  const written = Promise.all(Array.from({ length: writers }, (_, writer) => write(writer)));
+  const keys: string[] = [];
+  for (let since = 0; keys.length < writers * writes; ) {
+    const { changes, revision, reset } = await poll(agent, `since=${since}&wait=5`);
+    expect(changes.length).toBeGreaterThan(0);
+    expect(reset).toBe(false);
+    expect(revision).toBeGreaterThanOrEqual(Math.max(...changes.map((change) => change.revision)));
+    keys.push(...changes.map(({ key }) => key));
+    since = revision;
+  }
+  await written;
+  expect(new Set(keys).size).toBe(writers * writes);
+  expect(keys).toHaveLength(writers * writes);
+});
+
+describe("a poll with", () => {
+  it.each([
+    ["no pattern", "/changes?since=0"],
+    ["an empty pattern", "/changes?pattern=&since=0"],
+    ["no since", "/changes?pattern=*"],
+    ["a bad since", "/changes?pattern=*&since=-1"],
+    ["a since that is no number", "/changes?pattern=*&since=abc"],
+    ["a wait that is too long", "/changes?pattern=*&since=0&wait=26"],
+    ["a negative wait", "/changes?pattern=*&since=0&wait=-1"],
+    ["a wait that is not whole", "/changes?pattern=*&since=0&wait=1.5"],
+    ["an empty wait", "/changes?pattern=*&since=0&wait="],
+    ["an unknown event", "/changes?pattern=*&since=0&event=nope"],
+    ["an unknown parameter", "/changes?pattern=*&since=0&key=a"],
+    ["too many patterns", `/changes?since=0${"&pattern=a".repeat(LIMITS.maxPatterns + 1)}`],
+  ])("%s is refused", async (_, path) => {
+    await problem(await request("GET", path), "invalid_request");
+  });
+
+  it("no API key, or an unknown one, is refused", async () => {
+    const path = "/changes?pattern=*&since=0&wait=0";
+    await problem(await request("GET", path, { apiKey: null }), "missing_api_key");
+    await problem(await request("GET", path, { apiKey: "nobody" }), "invalid_api_key");
+  });
+
+  it("another method than GET is refused", async () => {
+    await problem(await request("POST", "/changes?pattern=*&since=0"), "method_not_allowed");
+  });
+});
