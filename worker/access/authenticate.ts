@@ -3,6 +3,7 @@
 import developmentList from "../../config/acl.json";
 import { API_KEY_SUBPROTOCOL } from "../../sdk/protocol.ts";
 import { ApiError } from "../errors.ts";
+import { offeredSubprotocols } from "../subprotocols.ts";
 import { AccessListError, parseAccessList } from "./access-list.ts";
 import type { Principal } from "./principal.ts";
 
@@ -21,13 +22,12 @@ export function findApiKey(headers: Headers): string | undefined {
   return (
     headers.get("x-api-key") ||
     /^Bearer +(\S+) *$/i.exec(headers.get("authorization") ?? "")?.[1] ||
-    findInSubprotocols(headers.get("sec-websocket-protocol") ?? "")
+    findInSubprotocols(offeredSubprotocols(headers))
   );
 }
 
 /** A page in a browser can give its WebSocket no other header. */
-function findInSubprotocols(list: string): string | undefined {
-  const names = list.split(",").map((name) => name.trim());
+function findInSubprotocols(names: readonly string[]): string | undefined {
   const encoded = names.find((name) => name.startsWith(API_KEY_SUBPROTOCOL))?.slice(API_KEY_SUBPROTOCOL.length);
   if (encoded === undefined) return undefined;
   try {

@@ -2,13 +2,14 @@
 
 import type { Context } from "hono";
 import { LIMITS } from "../../config/limits.ts";
-import { type EventFilter, SUBPROTOCOL } from "../../sdk/protocol.ts";
+import type { EventFilter } from "../../sdk/protocol.ts";
 import { authenticate } from "../access/authenticate.ts";
 import { authorize, type Principal } from "../access/principal.ts";
 import { ApiError } from "../errors.ts";
 import { decodePercent, readQuery } from "../read-request.ts";
 import { changesQuery, subscribeQuery, watchQuery } from "../requests.ts";
 import { ALL_KEYS } from "../store/store.ts";
+import { chosenSubprotocol } from "../subprotocols.ts";
 import type { Join } from "./join.ts";
 
 const SUBSCRIBE_PATH = "/subscribe/";
@@ -65,12 +66,7 @@ function readOptions(c: Context, event: EventFilter = "value", inQuery?: string)
     throw new ApiError("invalid_request", "Last-Event-ID has to be a revision.");
   }
   const since = lastEventId ?? inQuery;
-  const offered =
-    c.req
-      .header("sec-websocket-protocol")
-      ?.split(",")
-      .map((name) => name.trim()) ?? [];
-  const subprotocol = offered.includes(SUBPROTOCOL) ? SUBPROTOCOL : undefined;
+  const subprotocol = chosenSubprotocol(c.req.raw.headers);
   return {
     event,
     control: subprotocol !== undefined || since !== undefined,

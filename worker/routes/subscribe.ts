@@ -2,10 +2,11 @@
 // and closes with a code of its own, because a browser is told nothing about an HTTP answer to a handshake.
 
 import { type Context, Hono } from "hono";
-import { CLOSE_CODES, SUBPROTOCOL } from "../../sdk/protocol.ts";
+import { CLOSE_CODES } from "../../sdk/protocol.ts";
 import { type Join, joinChannel } from "../channels/join.ts";
 import { readSubscription, readWatch } from "../channels/read-join.ts";
 import { ApiError } from "../errors.ts";
+import { chosenSubprotocol } from "../subprotocols.ts";
 
 export const subscribe = new Hono<{ Bindings: Env }>();
 
@@ -30,8 +31,8 @@ function refuse(c: Context, { code, message }: ApiError): Response {
   server.accept();
   server.close(CLOSE_CODES[code as keyof typeof CLOSE_CODES], closeReason(message));
   // A browser that is not answered its subprotocol sees no close code.
-  const offered = c.req.header("sec-websocket-protocol")?.split(/ *, */) ?? [];
-  const headers = new Headers(offered.includes(SUBPROTOCOL) ? { "sec-websocket-protocol": SUBPROTOCOL } : {});
+  const subprotocol = chosenSubprotocol(c.req.raw.headers);
+  const headers = new Headers(subprotocol && { "sec-websocket-protocol": subprotocol });
   return new Response(null, { status: 101, webSocket: client, headers });
 }
 
