@@ -4,6 +4,13 @@ import { defineConfig } from "vitest/config";
 const wrangler = { configPath: "./wrangler.toml" };
 // Empty counts as not set. A .dev.vars of whoever runs the tests would set them otherwise.
 const unset = { MEMX_ACL: "", LOG_LENGTH: "" };
+/** A log so short that subscribers fall behind it, and which seeds to run. */
+const simulation = {
+  MEMX_ENV: "development",
+  LOG_LENGTH: "15",
+  SIMULATION_SEEDS: process.env.SIMULATION_SEEDS ?? "",
+  SIMULATION_FIRST_SEED: process.env.SIMULATION_FIRST_SEED ?? "",
+};
 
 export default defineConfig({
   test: {
@@ -32,7 +39,7 @@ export default defineConfig({
         test: {
           name: "embedded",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/process/**", "test/store/redis-*.test.ts"],
+          exclude: ["test/process/**", "test/simulation/**", "test/store/redis-*.test.ts"],
         },
       },
       {
@@ -53,9 +60,40 @@ export default defineConfig({
           globalSetup: "test/store/redis-setup.ts",
           setupFiles: "test/store/redis-empty.ts",
           // What a caller can see has to be the same; and what is Redis's own.
-          include: ["test/http/**/*.test.ts", "test/{channel,concurrency}.test.ts", "test/store/redis-*.test.ts"],
+          include: [
+            "test/http/**/*.test.ts",
+            "test/feed/**/*.test.ts",
+            "test/{channel,concurrency}.test.ts",
+            "test/store/redis-*.test.ts",
+          ],
           // They share one Redis, and some count its revisions.
           fileParallelism: false,
+        },
+      },
+      {
+        plugins: [
+          cloudflareTest({
+            wrangler,
+            miniflare: {
+              bindings: { ...unset, ...simulation, UPSTASH_REDIS_REST_URL: "", UPSTASH_REDIS_REST_TOKEN: "" },
+            },
+          }),
+        ],
+        test: { name: "simulation-embedded", include: ["test/simulation/**/*.test.ts"] },
+      },
+      {
+        plugins: [
+          cloudflareTest(({ inject }) => {
+            const { url, token } = inject("redis");
+            const redis = { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token };
+            return { wrangler, miniflare: { bindings: { ...unset, ...simulation, ...redis } } };
+          }),
+        ],
+        test: {
+          name: "simulation-redis",
+          globalSetup: "test/store/redis-setup.ts",
+          setupFiles: "test/store/redis-empty.ts",
+          include: ["test/simulation/**/*.test.ts"],
         },
       },
       {

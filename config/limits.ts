@@ -21,10 +21,12 @@ export const LIMITS = {
   maxUnreadChars: 8 * 1024 * 1024,
   /** Characters a second that a plain subscriber is taken to read, which does not say how far it is. */
   assumedReadRate: 1024 * 1024,
-  /** Globs of one watcher, and characters of all of them and its scopes: a socket keeps 16 KiB through hibernation. */
+  /** The same where the Worker itself reads, to pass events on as a stream: an isolate has many of those. */
+  maxUnreadStreamChars: 1024 * 1024,
+  /** Globs of one watcher, and bytes of all of them and its scopes: a socket keeps 16 KiB through hibernation. */
   maxPatterns: 64,
   maxPatternChars: 512,
-  maxWatchChars: 12 * 1024,
+  maxWatchBytes: 12 * 1024,
   /** Changes in one answer of the history. */
   maxHistory: 1_000,
   /** Seconds that a long poll waits. Many clients and proxies give up after 30. */

@@ -60,11 +60,13 @@ export class ChangeLog {
 
   /** Whether a change between `after` and the first one that was found has left the log. */
   #isTruncated(key: string, after: number, first: Change | undefined, lastOfKey: number): boolean {
+    // Another store gave that revision out, or this one before it was emptied.
+    if (after < (this.#kv.get<number>("begin") ?? 0)) return true;
     const { oldest } = this.#sql.exec<{ oldest: number }>("SELECT coalesce(min(revision), 1) AS oldest FROM log").one();
     if (oldest <= after + 1) return false;
     if (key === ALL_KEYS) return true;
     // Of one key nothing is missing as long as its changes still lead from one to the next.
-    return first ? first.previous > after : lastOfKey > after || lastOfKey === 0;
+    return (first?.previous ?? lastOfKey) > after;
   }
 
   *#changes(where: string, ...bindings: (string | number)[]): Iterable<Change> {

@@ -2,6 +2,7 @@
 // order of revisions, once. It keeps no values: what it missed it reads from the store.
 
 import { DurableObject } from "cloudflare:workers";
+import pLimit from "p-limit";
 import { LIMITS } from "../config/limits.ts";
 import { type Change, encodeEvent } from "../sdk/protocol.ts";
 import { readJoin, type Topic } from "../worker/channels/join.ts";
@@ -19,6 +20,9 @@ export class Channel extends DurableObject<Env> {
   #work: Promise<unknown> = Promise.resolve();
   /** The registration that is under way. Whoever joins meanwhile shares it, however long the store takes to fail. */
   #registration: Promise<number> | undefined;
+  #noGapBeforeMs = 0;
+  /** So many read the store at a time to join: one connection must be left for what happens now. */
+  readonly #limitReads = pLimit(4);
   /** Subscribers that are on their way in: registered for, perhaps, but not yet in the list of sockets. */
   #arriving = 0;
 
@@ -36,21 +40,25 @@ export class Channel extends DurableObject<Env> {
   override async fetch(request: Request): Promise<Response> {
     const join = readJoin(request);
     const { namespace, key, since, subprotocol } = join;
+    const topic = { namespace, key };
     if (this.ctx.getWebSockets().length + this.#arriving >= LIMITS.maxSubscribers) {
       return new Response(null, { status: 429 });
     }
     this.#arriving++;
     try {
-      const head = await this.#registered({ namespace, key });
-      const { 0: client, 1: server } = new WebSocketPair();
-      this.ctx.acceptWebSocket(server);
+      let head = await this.#registered(topic);
+      // A registration that was shared may be older than what the subscriber has seen elsewhere.
+      if (since !== undefined && since > head) head = await this.#registered(topic);
       // What lies between the cursor and the head is only for those who were there before.
       const from = Math.max(head, this.#cursor);
-      const subscriber = new Subscriber(this.ctx, server, { join, from, joining: since !== undefined });
+      const { 0: client, 1: server } = new WebSocketPair();
+      // First, because a socket that could not be revived would stop the channel.
+      const subscriber = Subscriber.create(this.ctx, server, { join, from, joining: since !== undefined });
+      this.ctx.acceptWebSocket(server);
       this.#subscribers.set(server, subscriber);
       if (since === undefined) subscriber.ready(from);
       else {
-        const send = () => this.#join(subscriber, { namespace, key }, since, from);
+        const send = () => this.#sendSince(subscriber, topic, since, from);
         this.ctx.waitUntil(this.#bringUp(subscriber, from, send));
       }
       const headers = new Headers(subprotocol && { "sec-websocket-protocol": subprotocol });
@@ -65,7 +73,7 @@ export class Channel extends DurableObject<Env> {
     return this.#inTurn(async () => {
       if (change.revision <= this.#cursor) return;
       if (this.#isEmpty()) return this.#unwatch(topic);
-      if (!this.#follows(topic, change)) await this.#catchUp(topic);
+      if (!this.#follows(topic, change)) await this.#fillGap(topic);
       // It was the next one, or the log has let go of it.
       if (change.revision > this.#cursor) this.#broadcast(change);
     });
@@ -143,6 +151,17 @@ export class Channel extends DurableObject<Env> {
     return key === ALL_KEYS ? revision === this.#cursor + 1 : previous <= this.#cursor;
   }
 
+  /** As `catchUp`, but not while the store has just failed: a queue of those would hold up everybody. The alarm tries again. */
+  async #fillGap(topic: Topic): Promise<void> {
+    if (Date.now() < this.#noGapBeforeMs) throw new Error("the store failed a moment ago");
+    try {
+      await this.#catchUp(topic);
+    } catch (cause) {
+      this.#noGapBeforeMs = Date.now() + 2_000;
+      throw cause;
+    }
+  }
+
   /** Sends what the store has and the channel has not. */
   async #catchUp(topic: Topic): Promise<void> {
     for (;;) {
@@ -154,7 +173,7 @@ export class Channel extends DurableObject<Env> {
     }
   }
 
-  /** Sends everybody what is held: as a snapshot, or to plain subscribers, who know of none, what is newer than they have. */
+  /** Brings everybody up to `head` from where each stands, because the channel itself can not go on from its cursor. */
   #startOver(topic: Topic, head: number): void {
     const cursor = this.#cursor;
     this.#moveTo(head);
@@ -163,19 +182,21 @@ export class Channel extends DurableObject<Env> {
         subscriber.interrupt();
         continue;
       }
+      const since = Math.max(cursor, subscriber.from);
       subscriber.startJoining(head);
-      const send = subscriber.control
-        ? () => this.#sendSnapshot(subscriber, topic, head)
-        : () => this.#sendHeld(subscriber, topic, cursor, head);
-      this.ctx.waitUntil(this.#bringUp(subscriber, head, send));
+      this.ctx.waitUntil(this.#bringUp(subscriber, head, () => this.#sendSince(subscriber, topic, since, head)));
     }
   }
 
-  /** Sends what came after `since` up to `from`; the rest waits for it. */
-  async #join(subscriber: Subscriber, topic: Topic, since: number, from: number): Promise<void> {
+  /** Sends what came after `since` up to `from`. Where the log has let go of some, what is held takes its place. */
+  async #sendSince(subscriber: Subscriber, topic: Topic, since: number, from: number): Promise<void> {
     if (since === 0) return this.#sendHeld(subscriber, topic, 0, from);
     const replayed = since <= from && (await this.#replay(subscriber, topic, since, from));
-    if (!replayed) await this.#sendSnapshot(subscriber, topic, from);
+    if (replayed) return;
+    // A plain subscriber knows of no snapshots: it is sent what is newer than what it has, if that still stands.
+    if (!subscriber.control) return this.#sendHeld(subscriber, topic, since > from ? 0 : since, from);
+    subscriber.reset(from);
+    await this.#sendHeld(subscriber, topic, 0, from);
   }
 
   /** Sends what is to be sent up to `from`, and then lets go of what has waited. */
@@ -184,18 +205,13 @@ export class Channel extends DurableObject<Env> {
       await send();
       subscriber.finishJoining(Math.max(from, this.#cursor));
     } catch (cause) {
-      console.warn({ event: "join_failed", cause });
+      if (subscriber.open) console.warn({ event: "join_failed", cause });
       subscriber.interrupt();
     }
   }
 
-  async #sendSnapshot(subscriber: Subscriber, topic: Topic, from: number): Promise<void> {
-    subscriber.reset(from);
-    await this.#sendHeld(subscriber, topic, 0, from);
-  }
-
   async #sendHeld(subscriber: Subscriber, topic: Topic, since: number, from: number): Promise<void> {
-    for await (const change of readHeld(this.#store, topic)) {
+    for await (const change of readHeld(this.#store, topic, this.#limitReads)) {
       // What was changed after `from` waits already.
       if (change.revision > since && change.revision <= from) await subscriber.replay(change);
     }
@@ -204,7 +220,8 @@ export class Channel extends DurableObject<Env> {
   /** Answers `false`, before anything is wrong, where the log does not reach back far enough. */
   async #replay(subscriber: Subscriber, topic: Topic, since: number, from: number): Promise<boolean> {
     for (let after = since; ; ) {
-      const { changes, more, truncated } = await this.#store.readLog(topic.namespace, topic.key, after);
+      const read = () => this.#store.readLog(topic.namespace, topic.key, after);
+      const { changes, more, truncated } = await this.#limitReads(read);
       if (truncated) return false;
       for (const change of changes) {
         if (change.revision > from) return true;
@@ -239,7 +256,7 @@ export class Channel extends DurableObject<Env> {
 
   #all(): Subscriber[] {
     return this.#sockets().map((socket) => {
-      const subscriber = this.#subscribers.get(socket) ?? new Subscriber(this.ctx, socket);
+      const subscriber = this.#subscribers.get(socket) ?? Subscriber.revive(this.ctx, socket);
       this.#subscribers.set(socket, subscriber);
       return subscriber;
     });

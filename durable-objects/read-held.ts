@@ -1,18 +1,21 @@
 // What a snapshot is made of: everything that a topic holds, as the changes that would write it.
 
+import type { LimitFunction } from "p-limit";
 import type { Change } from "../sdk/protocol.ts";
 import type { Topic } from "../worker/channels/join.ts";
 import { ALL_KEYS, type Entry, type Store, type StoredSchema } from "../worker/store/store.ts";
 
 /** Not of one moment: a change that is made meanwhile may be in it or not, and shows by its revision. */
-export async function* readHeld(store: Store, { namespace, key }: Topic): AsyncGenerator<Change> {
+export async function* readHeld(store: Store, { namespace, key }: Topic, limit: LimitFunction): AsyncGenerator<Change> {
   if (key !== ALL_KEYS) {
-    const [entry, schema] = await Promise.all([store.readEntry(namespace, key), store.readSchema(namespace, key)]);
+    const schema = await limit(() => store.readSchema(namespace, key));
+    const entry = await limit(() => store.readEntry(namespace, key));
     yield* changesOf(key, entry, schema);
     return;
   }
   for (let after = "", more = true; more; ) {
-    const page = await store.readEntries(namespace, after);
+    const from = after;
+    const page = await limit(() => store.readEntries(namespace, from));
     for (const { key, entry, schema } of page.entries) {
       yield* changesOf(key, entry, schema);
       after = key;

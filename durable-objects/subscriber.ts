@@ -3,11 +3,8 @@
 
 import { LIMITS } from "../config/limits.ts";
 import { type Change, encodeEvent, encodeReady, encodeReset, TRY_AGAIN_LATER } from "../sdk/protocol.ts";
-import { compileGlob } from "../worker/access/glob.ts";
-import { namespacedKey } from "../worker/access/principal.ts";
-import { compileScopes } from "../worker/access/scopes.ts";
 import type { Join } from "../worker/channels/join.ts";
-import { ALL_KEYS } from "../worker/store/store.ts";
+import { type ChangeFilter, compileFilter } from "./change-filter.ts";
 import { SendWindow } from "./send-window.ts";
 
 type Attachment = {
@@ -25,26 +22,48 @@ const MAX_PACE_MS = 60_000;
 export class Subscriber {
   readonly #ctx: DurableObjectState;
   readonly #socket: WebSocket;
-  readonly #wants: (change: Change) => boolean;
+  #filter: ChangeFilter | undefined;
   readonly #window: SendWindow;
+  readonly #maxUnreadChars: number;
   #attachment: Attachment;
   #queue: Change[] = [];
   #queuedChars = 0;
 
-  /** Of a socket that has been accepted: `attachment` for a new one, none for one that was there before hibernation. */
-  constructor(ctx: DurableObjectState, socket: WebSocket, attachment?: Attachment) {
+  constructor(ctx: DurableObjectState, socket: WebSocket, attachment: Attachment) {
     this.#ctx = ctx;
     this.#socket = socket;
-    if (attachment) socket.serializeAttachment(attachment);
-    this.#attachment = attachment ?? socket.deserializeAttachment();
-    const { join } = this.#attachment;
-    this.#wants = compileFilter(join);
-    this.#window = new SendWindow(join.control ? 0 : LIMITS.assumedReadRate);
+    this.#attachment = attachment;
+    const { control, maxUnreadChars } = attachment.join;
+    this.#window = new SendWindow(control ? 0 : LIMITS.assumedReadRate);
+    this.#maxUnreadChars = maxUnreadChars;
+  }
+
+  /**
+   * Of a socket that is about to be accepted.
+   * @throws where the attachment is too large
+   */
+  static create(ctx: DurableObjectState, socket: WebSocket, attachment: Attachment): Subscriber {
+    socket.serializeAttachment(attachment);
+    return new Subscriber(ctx, socket, attachment);
+  }
+
+  /** Of a socket that was there before hibernation. */
+  static revive(ctx: DurableObjectState, socket: WebSocket): Subscriber {
+    return new Subscriber(ctx, socket, socket.deserializeAttachment());
   }
 
   /** Whether it is told `ready` and `reset`, and so can be sent a snapshot. */
   get control(): boolean {
     return this.#attachment.join.control;
+  }
+
+  /** It is sent changes after this revision as they happen. */
+  get from(): number {
+    return this.#attachment.from;
+  }
+
+  get open(): boolean {
+    return this.#socket.readyState === WebSocket.OPEN;
   }
 
   get joining(): boolean {
@@ -66,9 +85,9 @@ export class Subscriber {
   /** Sends a change of before, no faster than the client reads. */
   async replay(change: Change): Promise<void> {
     if (!this.#wants(change)) return;
-    for (let waitedMs = 0; this.#lags(LIMITS.maxUnreadChars / 2); waitedMs += PACE_MS) {
+    for (let waitedMs = 0; this.#lags(this.#maxUnreadChars / 2); waitedMs += PACE_MS) {
       if (waitedMs > MAX_PACE_MS) this.#fallBehind();
-      if (this.#socket.readyState !== WebSocket.OPEN) throw new Error("the subscriber has left");
+      if (!this.open) throw new Error("the subscriber has left");
       await scheduler.wait(PACE_MS);
     }
     this.#send(encodeEvent(change));
@@ -98,14 +117,20 @@ export class Subscriber {
   }
 
   #send(text: string): void {
-    if (this.#socket.readyState !== WebSocket.OPEN) return;
+    if (!this.open) return;
     try {
       this.#socket.send(text);
     } catch {
       return; // It closed meanwhile; the platform takes it off the list.
     }
     this.#window.sent(text.length, Date.now());
-    if (this.#lags(LIMITS.maxUnreadChars)) this.#fallBehind();
+    if (this.#lags(this.#maxUnreadChars)) this.#fallBehind();
+  }
+
+  // Compiled only now, because an object that wakes up for an alarm has thousands of them and no change for any.
+  #wants(change: Change): boolean {
+    this.#filter ??= compileFilter(this.#attachment.join);
+    return this.#filter(change);
   }
 
   #wait(change: Change, chars: number): void {
@@ -115,6 +140,7 @@ export class Subscriber {
   }
 
   #fallBehind(): void {
+    this.#queue = [];
     closeSocket(this.#socket, TRY_AGAIN_LATER, "You read too slowly. Connect again, and go on from the last revision.");
   }
 
@@ -137,14 +163,4 @@ export function closeSocket(socket: WebSocket, code: number, reason: string): vo
   } catch {
     // The connection broke, so nobody is there to be told.
   }
-}
-
-function compileFilter({ namespace, key, event, patterns, scopes }: Join): (change: Change) => boolean {
-  const wanted = (change: Change) => event === "all" || event === change.event;
-  // The channel of one key is joined only by those who may read it.
-  if (key !== ALL_KEYS) return wanted;
-  const globs = patterns.map(compileGlob);
-  const readable = compileScopes(scopes);
-  return (change) =>
-    wanted(change) && globs.some((matches) => matches(change.key)) && readable(namespacedKey(namespace, change.key));
 }

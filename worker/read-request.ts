@@ -63,7 +63,8 @@ export function readQuery<T extends object>(url: URL, shape: RequestShape<T>, ex
     const decoded = decodePercent(name);
     const text = decodePercent(value.join("="));
     const before = query[decoded];
-    if (isRepeatable(shape, decoded)) query[decoded] = Array.isArray(before) ? [...before, text] : [text];
+    if (Array.isArray(before)) before.push(text);
+    else if (isRepeatable(shape, decoded)) query[decoded] = [text];
     else if (before === undefined) query[decoded] = text;
     else throw invalid("query", [{ path: `/${decoded}`, message: "is given twice" }]);
   }

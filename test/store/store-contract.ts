@@ -293,13 +293,32 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
       // Of one key nothing is missing as long as its changes lead from one to the next.
       expect((await store.readLog(namespace, "a", nth(1))).truncated).toBe(true);
       expect((await store.readLog(namespace, "a", nth(2))).truncated).toBe(false);
-      expect((await store.readLog(namespace, "b", 0)).truncated).toBe(false);
+      await store.watch(namespace, "b", "token");
+      expect((await store.readLog(namespace, "b", nth(logLength + 2))).truncated).toBe(false);
       await set("b", "1");
       expect((await store.readLog(namespace, "b", nth(2))).truncated).toBe(true);
       expect((await store.readLog(namespace, "b", nth(3))).truncated).toBe(false);
-      // Of a key that nothing is known of, it may have been forgotten.
-      expect((await store.readLog(namespace, "c", 0)).truncated).toBe(true);
+      // What another store gave out, or this one before it was emptied, says nothing of this log.
+      expect((await store.readLog(namespace, "b", begin - 1)).truncated).toBe(true);
+      expect((await store.readLog(namespace, ALL_KEYS, begin - 1)).truncated).toBe(true);
       expect((await set("a", "3"))?.change).toMatchObject({ revision: nth(logLength + 4), previous: nth(2) });
+    });
+
+    it("knows that nothing happened to a watched key that was never written, however much happened to others", async () => {
+      const from = await store.watch(namespace, "never written", "token");
+      const sets = Array.from(
+        { length: logLength + 5 },
+        () => ({ op: "set", key: "b", value: "0", schemaRevision: 0 }) as const,
+      );
+      await store.write(namespace, sets);
+      expect((await store.readLog(namespace, "never written", from)).truncated).toBe(false);
+      await store.write(namespace, sets);
+      // Its first change is its first.
+      await set("never written", "1");
+      expect(await store.readLog(namespace, "never written", from)).toMatchObject({
+        truncated: false,
+        changes: [{ previous: 0 }],
+      });
     });
 
     it("orders what is written at once, each write whole", async () => {

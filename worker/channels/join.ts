@@ -2,6 +2,7 @@
 
 import type { EventFilter } from "../../sdk/protocol.ts";
 import { ApiError } from "../errors.ts";
+import { inTime } from "../in-time.ts";
 import { storeUnavailable } from "../store/store.ts";
 import { channelName } from "./channel-name.ts";
 
@@ -15,6 +16,8 @@ export type Join = Topic & {
   readonly scopes: readonly string[];
   /** Send what came after this revision, or with 0 all that is held, before what comes from now on. */
   readonly since?: number;
+  /** Characters that may be sent to it and not read. */
+  readonly maxUnreadChars: number;
   /** Send `ready` and `reset` as well. */
   readonly control: boolean;
   /** The subprotocol that is answered to the client. */
@@ -30,11 +33,10 @@ const HEADER = "memx-join";
 export async function joinChannel(env: Env, join: Join): Promise<Response> {
   const channel = env.CHANNEL.getByName(channelName(join.namespace, join.key));
   // A header, because names and scopes have no place in a URL, which is logged.
-  const headers = { upgrade: "websocket", [HEADER]: encodeURIComponent(JSON.stringify(join)) };
-  const response = await channel.fetch("https://channel/", { headers }).catch((cause) => {
-    // What it came from has lost its class on the way; joining fails only with the channel or the store it asks.
-    throw storeUnavailable(cause);
-  });
+  const text = new TextEncoder().encode(JSON.stringify(join)).toBase64();
+  const joined = channel.fetch("https://channel/", { headers: { upgrade: "websocket", [HEADER]: text } });
+  // What a failure came from has lost its class on the way; joining fails only with the channel or the store it asks.
+  const response = await inTime(joined.catch((cause) => Promise.reject(storeUnavailable(cause))));
   if (response.webSocket) return response;
   throw new ApiError("rate_limited", "The channel has as many subscribers as it can take.", {
     headers: { "retry-after": "30" },
@@ -43,5 +45,5 @@ export async function joinChannel(env: Env, join: Join): Promise<Response> {
 
 /** On the side of the channel. */
 export function readJoin(request: Request): Join {
-  return JSON.parse(decodeURIComponent(request.headers.get(HEADER) ?? ""));
+  return JSON.parse(new TextDecoder().decode(Uint8Array.fromBase64(request.headers.get(HEADER) ?? "")));
 }

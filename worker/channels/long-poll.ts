@@ -1,30 +1,23 @@
 // A channel's events as one answer: all that there is by now, or the first that comes while the client waits. Written as it
 // arrives, because a snapshot may be larger than an isolate.
 
-import { channelEvents } from "./channel-events.ts";
 import { isReady, isReset, revisionOf } from "./event-text.ts";
+import { streamed } from "./streamed.ts";
 
 export function longPoll(socket: WebSocket, since: number, waitMs: number): Response {
-  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
-  const writer = writable.getWriter();
-  const encoder = new TextEncoder();
-  const write = (text: string) => writer.write(encoder.encode(text));
-
-  const forward = async () => {
-    const events = channelEvents(socket);
-    // A client that leaves takes its subscription with it.
-    writer.closed.catch(() => events.close());
+  return streamed(socket, "application/json", async (events, write) => {
     let timer: ReturnType<typeof setTimeout> | undefined;
-    // Where it breaks off before `ready`, the client asks again from where it was.
     let [revision, reset, ready, separator] = [since, false, false, ""];
     try {
       await write('{"changes":[');
       for await (const text of events) {
-        if (isReset(text)) reset = true;
-        else if (isReady(text)) {
-          ready = true;
-          revision = revisionOf(text);
-          if (separator !== "") break;
+        if (isReset(text)) {
+          // All that is held follows, and only with its `ready` is it whole.
+          [reset, ready] = [true, false];
+          clearTimeout(timer);
+        } else if (isReady(text)) {
+          [revision, ready] = [revisionOf(text), true];
+          if (separator !== "" || reset) break;
           timer = setTimeout(() => events.close(), waitMs);
         } else {
           await write(separator + text);
@@ -34,15 +27,11 @@ export function longPoll(socket: WebSocket, since: number, waitMs: number): Resp
           break;
         }
       }
+      // Half of what is held must not be taken for all of it.
+      if (!ready) throw new Error("the channel closed before it was ready");
       await write(`],"revision":${revision},"reset":${reset}}`);
-      await writer.close();
-    } catch {
-      // The client has gone.
     } finally {
       clearTimeout(timer);
-      events.close();
     }
-  };
-  void forward();
-  return new Response(readable, { headers: { "content-type": "application/json", "cache-control": "no-store" } });
+  });
 }

@@ -3,12 +3,10 @@
 
 import type { Context } from "hono";
 import type { Change } from "../../sdk/protocol.ts";
-import { ALL_KEYS, type AppliedChange, storeUnavailable } from "../store/store.ts";
+import { inTime } from "../in-time.ts";
+import { ALL_KEYS, type AppliedChange } from "../store/store.ts";
 import { channelName } from "./channel-name.ts";
 import type { Topic } from "./join.ts";
-
-/** A write may take several calls of the store, each with a time limit of its own; together they have this one. */
-const MAX_WRITE_MS = 4_500;
 
 const MAX_ATTEMPTS = 4;
 const MAX_FIRST_DELAY_MS = 100;
@@ -29,16 +27,8 @@ export function announced<T extends AppliedChange | null>(
     },
   );
   c.executionCtx.waitUntil(announcement);
+  // A write that is late is announced if it is applied after all.
   return inTime(write);
-}
-
-/** The write itself goes on, and is announced if it is applied after all. */
-async function inTime<T>(write: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(storeUnavailable(`a write took ${MAX_WRITE_MS} ms`)), MAX_WRITE_MS);
-  });
-  return Promise.race([write, late]).finally(() => clearTimeout(timer));
 }
 
 async function publishAll(env: Env, namespace: string, { change, watched, namespaceWatched }: AppliedChange) {

@@ -14,6 +14,9 @@ import type { Join } from "./join.ts";
 
 const SUBSCRIBE_PATH = "/subscribe/";
 
+/** For what the Worker itself reads and passes on: it shares its memory with many, and pings as it is read. */
+export const STREAM = { maxUnreadChars: LIMITS.maxUnreadStreamChars, control: true } as const;
+
 /**
  * `/subscribe/{key}`, and `/subscribe?key=`, because no URL can carry the keys "." and ".." in its path.
  * @throws {ApiError}
@@ -47,13 +50,18 @@ export function readWatch(c: Context<{ Bindings: Env }>): Join {
 export function readPoll(c: Context<{ Bindings: Env }>): { join: Join; since: number; waitMs: number } {
   const principal = authenticate(c.req.raw.headers, c.env);
   const { pattern, event = "value", since, wait = LIMITS.maxWaitSeconds } = readQuery(new URL(c.req.url), changesQuery);
-  const join = { ...watched(principal, pattern), event, since: Number(since), control: true };
+  const join = { ...watched(principal, pattern), event, since: Number(since), ...STREAM };
   return { join, since: join.since, waitMs: Number(wait) * 1000 };
 }
 
 function watched({ namespace, read }: Principal, patterns: readonly string[]) {
-  if (JSON.stringify([patterns, read]).length > LIMITS.maxWatchChars) {
-    const detail = `The patterns and the read scopes of the API key are longer than ${LIMITS.maxWatchChars} characters together.`;
+  // A text with one character past Latin-1 is kept with two bytes for each.
+  const bytes = [...patterns, ...read].reduce(
+    (sum, text) => sum + text.length * (/^[\0-\xff]*$/.test(text) ? 1 : 2) + 8,
+    0,
+  );
+  if (bytes > LIMITS.maxWatchBytes) {
+    const detail = `The patterns and the read scopes of the API key take more than ${LIMITS.maxWatchBytes} bytes together.`;
     throw new ApiError("invalid_request", detail);
   }
   return { namespace, key: ALL_KEYS, patterns, scopes: read };
@@ -61,14 +69,15 @@ function watched({ namespace, read }: Principal, patterns: readonly string[]) {
 
 function readOptions(c: Context, event: EventFilter = "value", inQuery?: string) {
   // What a client of server-sent events saw last, when it comes back to a URL that says where it once began.
-  const lastEventId = c.req.header("last-event-id");
-  if (lastEventId !== undefined && !/^\d{1,16}$/.test(lastEventId)) {
+  const lastEventId = c.req.header("last-event-id") || undefined;
+  if (lastEventId !== undefined && !/^(0|[1-9]\d{0,15})$/.test(lastEventId)) {
     throw new ApiError("invalid_request", "Last-Event-ID has to be a revision.");
   }
   const since = lastEventId ?? inQuery;
   const subprotocol = chosenSubprotocol(c.req.raw.headers);
   return {
     event,
+    maxUnreadChars: LIMITS.maxUnreadChars,
     control: subprotocol !== undefined || since !== undefined,
     ...(since !== undefined && { since: Number(since) }),
     ...(subprotocol && { subprotocol }),

@@ -5,7 +5,7 @@ import { type Context, Hono } from "hono";
 import { eventStream } from "../channels/event-stream.ts";
 import { type Join, joinChannel } from "../channels/join.ts";
 import { longPoll } from "../channels/long-poll.ts";
-import { readPoll, readSubscription, readWatch } from "../channels/read-join.ts";
+import { readPoll, readSubscription, readWatch, STREAM } from "../channels/read-join.ts";
 import { ApiError } from "../errors.ts";
 
 export const streams = new Hono<{ Bindings: Env }>();
@@ -24,7 +24,7 @@ async function stream<C extends Context<{ Bindings: Env }>>(c: C, read: (c: C) =
       headers: { upgrade: "websocket", connection: "upgrade" },
     });
   }
-  const join = { ...read(c), control: true };
+  const join = { ...read(c), ...STREAM };
   return eventStream(await openSocket(c.env, join), join);
 }
 

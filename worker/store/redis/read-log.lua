@@ -4,6 +4,7 @@
 --       2  texts
 --       3  counter
 --       4  entry of the key
+--       5  begin: where the namespace began to count
 -- ARGV  1  key, '' for all
 --       2  revision to start after
 --       3  bytes of JSON text after which to stop
@@ -11,7 +12,7 @@
 -- Answers {<more follow: 1 or 0>, <some are missing: 1 or 0>, <revision of the namespace's last change>, and for each
 -- change its revision, previous, key, event, action, µs since the epoch, and JSON text or nil}.
 
-local log, texts, counter, entry = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local log, texts, counter, entry, begin = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local key, after, max_bytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 
 local function revision_of(change) return tonumber(string.match(change[1], '^%d+')) end
@@ -52,18 +53,19 @@ repeat
   end
 until #changes == 0
 
-local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
-if oldest and revision_of(oldest) > after + 1 then
+-- Whether nothing between `after` and the first change that was found has left the log.
+local function complete()
+  -- Another store gave that revision out, or this one before it was emptied.
+  if after < tonumber(redis.call('GET', begin) or 0) then return false end
+  local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
+  if not oldest or revision_of(oldest) <= after + 1 then return true end
+  if key == '' then return false end
   -- Of one key nothing is missing as long as its changes still lead from one to the next.
-  local complete = false
-  if key ~= '' then
-    if first then
-      complete = tonumber(first.previous) <= after
-    else
-      local revision = tonumber(redis.call('HGET', entry, 'revision') or 0)
-      complete = revision > 0 and revision <= after
-    end
-  end
-  answer[2] = complete and '0' or '1'
+  local known = redis.call('HMGET', entry, 'revision', 'watched_from')
+  local last = tonumber(first and first.previous or known[1] or 0)
+  if last > 0 then return last <= after end
+  -- It was never written, or so long ago that it was forgotten, which can not be while it is watched.
+  return known[2] and tonumber(known[2]) <= after
 end
+answer[2] = complete() and '0' or '1'
 return answer

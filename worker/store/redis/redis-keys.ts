@@ -3,6 +3,7 @@
 
 export type RedisKeys = {
   readonly counter: string;
+  readonly begin: string;
   readonly log: string;
   readonly texts: string;
   readonly index: string;
@@ -16,6 +17,7 @@ export function redisKeys(namespace: string): RedisKeys {
   const tag = `{memx:${encodeURIComponent(namespace)}}`;
   return {
     counter: `${tag}:revision`,
+    begin: `${tag}:begin`,
     log: `${tag}:log`,
     texts: `${tag}:texts`,
     index: `${tag}:keys`,

@@ -78,9 +78,9 @@ export function createRedisStore({ url, token, logLength }: { url: string; token
     engine: "redis",
     write: (namespace, operations, idempotency) =>
       answered(async () => {
-        const { counter, log, texts, index, record, entry } = redisKeys(namespace);
+        const { counter, log, texts, index, record, begin, entry } = redisKeys(namespace);
         const entries = operations.map(({ key }) => entry(key));
-        const keys = [counter, log, texts, index, entry(ALL_KEYS), record(idempotency?.id ?? ""), ...entries];
+        const keys = [counter, log, texts, index, entry(ALL_KEYS), record(idempotency?.id ?? ""), begin, ...entries];
         const settings = [logLength, idempotency?.fingerprint ?? "", LIMITS.idempotencySeconds, TOMBSTONE_SECONDS];
         const reply = await scripts.write(keys, [...settings.map(String), ...operations.flatMap(operationArguments)]);
         return parseWriteReply(operations, reply);
@@ -106,9 +106,9 @@ export function createRedisStore({ url, token, logLength }: { url: string; token
       }),
     readLog: (namespace, key, after) =>
       answered(async () => {
-        const { log, texts, counter, entry } = redisKeys(namespace);
+        const { log, texts, counter, begin, entry } = redisKeys(namespace);
         const slice = [key, String(after), String(ANSWER_BYTES)];
-        return parseLog(await scripts.readLog([log, texts, counter, entry(key)], slice));
+        return parseLog(await scripts.readLog([log, texts, counter, entry(key), begin], slice));
       }),
     readHistory: (namespace, key, before, limit) =>
       answered(async () => {
@@ -124,8 +124,8 @@ export function createRedisStore({ url, token, logLength }: { url: string; token
       }),
     watch: (namespace, key, token) =>
       answered(async () => {
-        const { counter, entry } = redisKeys(namespace);
-        return Number(await scripts.watch([entry(key), counter], [token]));
+        const { counter, begin, entry } = redisKeys(namespace);
+        return Number(await scripts.watch([entry(key), counter, begin], [token]));
       }),
     unwatch: (namespace, key, token) =>
       answered(async () => {

@@ -8,7 +8,7 @@
 
 if redis.call('HGET', KEYS[1], 'watcher') ~= ARGV[1] then return '0' end
 -- Of a key that was never written nothing is left then, and Redis drops the hash.
-redis.call('HDEL', KEYS[1], 'watcher')
+redis.call('HDEL', KEYS[1], 'watcher', 'watched_from')
 if redis.call('HEXISTS', KEYS[1], 'value_revision') + redis.call('HEXISTS', KEYS[1], 'schema_revision') == 0 then
   redis.call('EXPIRE', KEYS[1], ARGV[2])
 end

@@ -6,7 +6,8 @@
 --       4  index: a sorted set of the keys that hold a value or have a schema, all with score 0
 --       5  entry of the namespace, a hash that only says who watches all of it
 --       6  idempotency record: what a write under this id came to
---       7… the entry of each operation's key, a hash
+--       7  begin: where the namespace began to count
+--       8… the entry of each operation's key, a hash
 -- ARGV  1  how many changes the log keeps
 --       2  fingerprint of the request, or '' for a write that can not be repeated
 --       3  seconds for which it can be repeated
@@ -17,7 +18,8 @@
 -- numbers for each operation and all 0 where it had nothing to change; {'schema_changed', <key>, <revision, 0 for none>,
 -- <schema>, <µs since the epoch>}; or {'id_reused'}.
 
-local counter, log, texts, index, namespace, record = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local counter, log, texts, index, namespace, record, begin =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local log_length, fingerprint, record_seconds, tombstone_seconds = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
 
 if fingerprint ~= '' then
@@ -30,8 +32,8 @@ if fingerprint ~= '' then
 end
 
 local operations = {}
-for n = 7, #KEYS do
-  local at = 5 + (n - 7) * 4
+for n = 8, #KEYS do
+  local at = 5 + (n - 8) * 4
   operations[#operations + 1] = {
     entry = KEYS[n], op = ARGV[at], key = ARGV[at + 1], text = ARGV[at + 2], schema_revision = ARGV[at + 3],
   }
@@ -61,6 +63,7 @@ local now = time[1] * 1e6 + time[2]
 -- A namespace begins to count at the time in milliseconds. So a store that was emptied or replaced does not give out
 -- revisions again that channels, caches and clients of the earlier one remember.
 local revision = tonumber(redis.call('GET', counter) or math.floor(now / 1000))
+local begun = redis.call('EXISTS', counter) == 1
 local namespace_watched = redis.call('HEXISTS', namespace, 'watcher') == 1
 
 local EVENTS = {
@@ -78,6 +81,10 @@ local function apply(operation)
   redis.call('XADD', log, id .. '-0', 'previous', row.revision, 'key', operation.key,
     'event', EVENTS[op][1], 'action', EVENTS[op][2], 'ts', whole(ts))
   redis.call('SET', counter, id)
+  if not begun then
+    redis.call('SET', begin, whole(revision - 1))
+    begun = true
+  end
   if EVENTS[op][2] == 'set' then redis.call('HSET', texts, id, operation.text) end
   local oldest = revision - log_length + 1
   local gone = redis.call('XRANGE', log, '-', '(' .. whole(oldest) .. '-0')

@@ -1,0 +1,20 @@
+// Which changes a subscriber wants, and may have.
+
+import type { Change } from "../sdk/protocol.ts";
+import { compileGlob } from "../worker/access/glob.ts";
+import { namespacedKey } from "../worker/access/principal.ts";
+import { compileScopes } from "../worker/access/scopes.ts";
+import type { Join } from "../worker/channels/join.ts";
+import { ALL_KEYS } from "../worker/store/store.ts";
+
+export type ChangeFilter = (change: Change) => boolean;
+
+export function compileFilter({ namespace, key, event, patterns, scopes }: Join): ChangeFilter {
+  const wanted = (change: Change) => event === "all" || event === change.event;
+  // The channel of one key is joined only by those who may read it.
+  if (key !== ALL_KEYS) return wanted;
+  const globs = patterns.map(compileGlob);
+  const readable = compileScopes(scopes);
+  return (change) =>
+    wanted(change) && globs.some((matches) => matches(change.key)) && readable(namespacedKey(namespace, change.key));
+}

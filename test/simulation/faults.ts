@@ -1,0 +1,103 @@
+// What goes wrong: announcements on their way from the Worker to a channel, and objects that lose their memory or die.
+
+import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import type { Channel } from "../../durable-objects/channel.ts";
+import { engine } from "../engine.ts";
+import type { Random } from "./random.ts";
+import type { World } from "./world.ts";
+
+export type FaultPlan = {
+  readonly random: Random;
+  readonly isQuiet: () => boolean;
+  readonly count: (what: string) => void;
+};
+
+type Publish = Channel["publish"];
+
+/** The binding, with announcements that are dropped, doubled, delayed (and so reordered) or fail. */
+export function faultyChannels(channels: Env["CHANNEL"], { random, isQuiet, count }: FaultPlan): Env["CHANNEL"] {
+  // Some simulations have hardly any, some little else.
+  const rate = random.pick([0.1, 0.4, 0.8]);
+  const dropRate = random.pick([0.2, 0.5, 0.9]);
+  /** While above 0, nothing comes through: as when a channel can not be reached for a time. */
+  let outage = 0;
+
+  const getByName = (name: string) => {
+    const publish: Publish = async (...change) => {
+      const send = () => channels.getByName(name).publish(...change);
+      if (isQuiet()) return send();
+      count("announcements");
+      if (outage === 0 && random.chance(0.02)) outage = random.integer(10, 60);
+      if (outage > 0) {
+        outage--;
+        count("dropped");
+        return;
+      }
+      if (!random.chance(rate)) return send();
+      if (random.chance(dropRate)) {
+        count("dropped");
+        return;
+      }
+      switch (random.pick(["delay", "delay", "double", "fail before", "fail after"])) {
+        case "delay":
+          count("delayed");
+          await scheduler.wait(random.number(1, 40));
+          return send();
+        case "double":
+          count("doubled");
+          await Promise.all([send(), scheduler.wait(random.number(0, 40)).then(send)]);
+          return;
+        case "fail after":
+          count("failed");
+          await send();
+          throw retryable();
+        default:
+          count("failed");
+          throw retryable();
+      }
+    };
+    return { publish, fetch: (...args: Parameters<Fetcher["fetch"]>) => channels.getByName(name).fetch(...args) };
+  };
+  return { getByName } as unknown as Env["CHANNEL"];
+}
+
+/** As the platform tells that a call may be repeated. */
+const retryable = () => Object.assign(new Error("simulated"), { retryable: true });
+
+/** Evicts and crashes objects at random moments, until the quiet. */
+export async function causeHavoc(world: World, random: Random): Promise<void> {
+  const meanPauseMs = random.pick([15, 60, 200]);
+  for (;;) {
+    await world.pause(random.number(0, 2 * meanPauseMs));
+    if (world.isQuiet) return;
+    const channel = env.CHANNEL.getByName(random.pick(world.channelNames));
+    const what = random.pick(["channel evicted", "channel evicted", "channel crashed", "store evicted", "alarm"]);
+    world.count(what);
+    try {
+      if (what === "channel evicted") await evictDurableObject(channel);
+      else if (what === "channel crashed") await crash(channel);
+      else if (what === "store evicted") await evictStore(world.namespace);
+      else await runDurableObjectAlarm(channel);
+    } catch {
+      // There is nothing to evict where nobody has come yet, and a crash is an error for whoever asked for it.
+    }
+  }
+}
+
+/**
+ * Its sockets break and its memory is lost. Not `state.abort()`: what it ends in the middle can be the pool's own, and
+ * then the test stands still.
+ */
+async function crash(channel: DurableObjectStub<Channel>): Promise<void> {
+  await evictDurableObject(channel, { webSockets: "close" });
+}
+
+async function evictStore(namespace: string): Promise<void> {
+  if (engine === "embedded") return evictDurableObject(env.EMBEDDED_STORE.getByName(`namespace:${namespace}`));
+  await fetch(env.UPSTASH_REDIS_REST_URL as string, {
+    method: "POST",
+    headers: { authorization: `Bearer ${env.UPSTASH_REDIS_REST_TOKEN}` },
+    body: '["SCRIPT","FLUSH"]',
+  }).then((response) => response.text());
+}

@@ -1,0 +1,115 @@
+// One simulation: builds it from its seed, lets it run, lets it come to rest, and judges it.
+
+import { runDurableObjectAlarm } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { channelName } from "../../worker/channels/channel-name.ts";
+import { ALL_KEYS } from "../../worker/store/store.ts";
+import { causeHavoc } from "./faults.ts";
+import { findFault } from "./oracle.ts";
+import { createRandom } from "./random.ts";
+import { Simulated } from "./subscriber.ts";
+import { type Connection, orderedTruth, wantedBy } from "./truth.ts";
+import { type Counts, World } from "./world.ts";
+import { write } from "./writer.ts";
+
+/** Far more than it takes; after it, whatever is missing is judged to be. */
+const MAX_SETTLE_MS = 4_000;
+
+const MAX_SIMULATION_MS = 40_000;
+
+type Settings = { readonly acl: string; readonly logLength: number };
+
+export type Simulation = { readonly faults: readonly string[]; readonly counts: Counts };
+
+export const apiKeyOf = (seed: number) => `simulation-${seed}`;
+
+/** Eight characters, which are the whole namespace. */
+export const userOf = (seed: number) => `s${seed.toString(36).padStart(7, "0")}`;
+
+/** Rejects where it stands still. */
+export async function simulate(seed: number, settings: Settings): Promise<Simulation> {
+  let phase = "";
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const stuck = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`it stands still while ${phase}`)), MAX_SIMULATION_MS);
+  });
+  const simulation = run(seed, settings, (next) => {
+    phase = next;
+  });
+  return Promise.race([simulation, stuck]).finally(() => clearTimeout(timer));
+}
+
+async function run(seed: number, { acl, logLength }: Settings, onPhase: (phase: string) => void): Promise<Simulation> {
+  const random = createRandom(String(seed));
+  const world = new World({ namespace: userOf(seed), apiKey: apiKeyOf(seed), acl, random: random.fork("world") });
+  const subscribers = Array.from(
+    { length: random.integer(4, 8) },
+    (_, n) => new Simulated(world, random.fork(`subscriber ${n}`)),
+  );
+  const lives = subscribers.map((subscriber) => subscriber.live());
+  const havoc = causeHavoc(world, random.fork("havoc"));
+  onPhase("writing");
+  const writers = Array.from({ length: random.integer(3, 5) }, (_, n) => `writer-${n}`);
+  await Promise.all(writers.map((name) => write(world, name, random.fork(name))));
+
+  world.beginQuiet();
+  onPhase("waiting for the last evictions");
+  await havoc;
+  const truth = orderedTruth(world.written);
+  world.count("changes", truth.length);
+  onPhase("waiting for the last announcements");
+  await world.announced();
+  const faults: string[] = [];
+  await until(() => subscribers.every(({ connections }) => connections.at(-1)?.open));
+  onPhase("ringing alarms");
+  faults.push(...(await ringAlarms(world, subscribers)));
+  const last = ({ filter }: Simulated) => wantedBy(filter, truth).at(-1)?.revision ?? 0;
+  const judgment = { truth, logLength };
+  const isComplete = (subscriber: Simulated) => {
+    const connection = subscriber.connections.at(-1) as Connection;
+    return subscriber.control
+      ? subscriber.hasAll(last(subscriber))
+      : !connection.ended && !findFault(connection, subscriber.filter, judgment);
+  };
+  await until(() => subscribers.every(isComplete));
+  onPhase("coming to rest");
+  // For what should not come any more.
+  await scheduler.wait(20);
+  world.end();
+  await Promise.all(lives);
+
+  for (const subscriber of subscribers) {
+    const { name, filter, connections } = subscriber;
+    for (const fault of subscriber.faults) faults.push(`${name}: ${fault}`);
+    if (subscriber.isPoll && !subscriber.hasAll(last(subscriber))) faults.push(`${name}: did not come to the end`);
+    for (const [index, connection] of connections.entries()) {
+      // A poll that is under way.
+      if (subscriber.isPoll && !connection.ended) continue;
+      const fault = findFault(connection, filter, judgment);
+      if (!fault) continue;
+      const where = `connection ${index + 1} of ${connections.length}, since ${connection.since}`;
+      faults.push(`${name} (${where}): ${fault}\n    ${connection.messages.map(brief).join(" ")}`);
+    }
+  }
+  return { faults, counts: world.counts };
+}
+
+/** Stands for the 30 seconds after which every channel with subscribers compares itself with the store. */
+async function ringAlarms({ namespace }: World, subscribers: readonly Simulated[]): Promise<string[]> {
+  const keys = new Set(subscribers.map(({ key }) => key ?? ALL_KEYS));
+  const faults: string[] = [];
+  for (const key of keys) {
+    const hasAlarm = await runDurableObjectAlarm(env.CHANNEL.getByName(channelName(namespace, key)));
+    if (!hasAlarm) faults.push(`the channel of ${JSON.stringify(key)} had no alarm`);
+  }
+  return faults;
+}
+
+async function until(isDone: () => unknown): Promise<void> {
+  for (let waitedMs = 0; !isDone() && waitedMs < MAX_SETTLE_MS; waitedMs += 5) await scheduler.wait(5);
+}
+
+function brief({ received }: { received: { event: string; revision?: number; previous?: number } }): string {
+  const { event, revision, previous } = received;
+  return event === "ready" || event === "reset" ? `${event}:${revision}` : `${revision}←${previous}`;
+}

@@ -1,0 +1,54 @@
+// The feed under random faults: many seeds, each a namespace of its own. A seed that fails says how to run it alone.
+
+import { env } from "cloudflare:workers";
+import { expect, it, vi } from "vitest";
+import { logLength } from "../../worker/store/log-length.ts";
+import { engine } from "../engine.ts";
+import { apiKeyOf, simulate, userOf } from "./simulate.ts";
+
+const { SIMULATION_SEEDS, SIMULATION_FIRST_SEED } = env as unknown as Record<string, string | undefined>;
+const first = Number(SIMULATION_FIRST_SEED || 1);
+const seeds = Array.from({ length: Number(SIMULATION_SEEDS || 200) }, (_, n) => first + n);
+
+/** At a time, in one isolate. */
+const CONCURRENCY = 12;
+const MAX_FAILED_SEEDS = 3;
+
+it(`every subscriber has every change once and in order, or is told reset: seeds ${first} to ${seeds.at(-1)}`, {
+  timeout: 60_000 + seeds.length * 2_000,
+}, async () => {
+  // memX warns of each fault that is made here.
+  const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+  const error = vi.spyOn(console, "error").mockImplementation(() => {});
+  const rules = { read: ["*"], write: ["*"] };
+  const acl = JSON.stringify(
+    Object.fromEntries(seeds.map((seed) => [apiKeyOf(seed), { ...rules, user_id: userOf(seed) }])),
+  );
+  const settings = { acl, logLength: logLength(env) };
+  const totals: Record<string, number> = {};
+  const failed: string[] = [];
+  const begunMs = Date.now();
+  let done = 0;
+  const queue = [...seeds];
+  const work = async () => {
+    for (let seed = queue.shift(); seed !== undefined && failed.length < MAX_FAILED_SEEDS; seed = queue.shift()) {
+      const { faults, counts } = await simulate(seed, settings).catch((cause) => ({
+        faults: [String(cause?.stack ?? cause)],
+        counts: {},
+      }));
+      done++;
+      if (done % 10 === 0) console.log(`${done} seeds, ${Date.now() - begunMs} ms`);
+      for (const [what, count] of Object.entries(counts)) totals[what] = (totals[what] ?? 0) + count;
+      if (faults.length === 0) continue;
+      const again = `SIMULATION_FIRST_SEED=${seed} SIMULATION_SEEDS=1 npx vitest run --project simulation-${engine}`;
+      failed.push(`seed ${seed}, again with ${again}\n  ${faults.join("\n  ")}`);
+      console.log(failed.at(-1));
+    }
+  };
+  await Promise.all(Array.from({ length: CONCURRENCY }, work));
+  warn.mockRestore();
+  error.mockRestore();
+  const seconds = (Date.now() - begunMs) / 1000;
+  console.log(`${engine}: seeds ${first} to ${first + done - 1}, ${seconds.toFixed(1)} s, ${JSON.stringify(totals)}`);
+  expect(failed.join("\n")).toBe("");
+});

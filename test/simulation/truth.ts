@@ -1,0 +1,67 @@
+// What the writers were answered, and what the subscribers were sent: all that the oracle needs to judge a simulation.
+
+/** A change as its writer knows it. */
+export type WrittenChange = {
+  readonly revision: number;
+  readonly key: string;
+  readonly event: "value" | "schema";
+  readonly action: "set" | "delete";
+  /** JSON text; `null` for a delete. */
+  readonly json: string | null;
+  /** Moments, counted by the simulation: between them it was applied. */
+  readonly begun: number;
+  readonly answered: number;
+};
+
+/** With the revision of the change before it to the same key. */
+export type TrueChange = WrittenChange & { readonly previous: number };
+
+export type ReceivedEvent = {
+  readonly event: "value" | "schema";
+  readonly action: string;
+  readonly key: string;
+  readonly value?: unknown;
+  readonly schema?: unknown;
+  readonly revision: number;
+  readonly previous: number;
+};
+export type Received = ReceivedEvent | { readonly event: "ready" | "reset"; readonly revision?: number };
+
+export type Message = {
+  readonly received: Received;
+  /** How many writes had begun: no more changes can have been applied. */
+  readonly writesBegun: number;
+};
+
+export type Connection = {
+  readonly since: number | undefined;
+  /** Whether it is told `ready` and `reset`. */
+  readonly control: boolean;
+  /** Moments: `open` is when the answer came. */
+  readonly begun: number;
+  open: number;
+  readonly messages: Message[];
+  /** Whether it ended before the simulation did. */
+  ended: boolean;
+};
+
+/** What a subscriber asks for. */
+export type Filter = { readonly keys: readonly string[]; readonly event: "value" | "schema" | "all" };
+
+/** All changes in the order of revisions. @throws where revisions are not counted up by one */
+export function orderedTruth(written: readonly WrittenChange[]): TrueChange[] {
+  const last = new Map<string, number>();
+  const ordered = [...written].sort((a, b) => a.revision - b.revision);
+  return ordered.map((change, index) => {
+    if (change.revision !== (ordered[0] as WrittenChange).revision + index) {
+      throw new Error(`the writers were answered revisions that do not follow each other, at ${change.revision}`);
+    }
+    const previous = last.get(change.key) ?? 0;
+    last.set(change.key, change.revision);
+    return { ...change, previous };
+  });
+}
+
+export function wantedBy({ keys, event }: Filter, changes: readonly TrueChange[]): TrueChange[] {
+  return changes.filter((change) => keys.includes(change.key) && (event === "all" || event === change.event));
+}

@@ -1,0 +1,102 @@
+// One simulated namespace: the real Worker with its own API key, whose calls of channels pass through faults, and the
+// clock and records that its actors share.
+
+import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { app } from "../../worker/app.ts";
+import { channelName } from "../../worker/channels/channel-name.ts";
+import { ALL_KEYS } from "../../worker/store/store.ts";
+import { type FaultPlan, faultyChannels } from "./faults.ts";
+import type { Random } from "./random.ts";
+import type { WrittenChange } from "./truth.ts";
+
+export type Counts = Record<string, number>;
+
+export class World {
+  readonly namespace: string;
+  readonly apiKey: string;
+  readonly keys: readonly string[];
+  readonly written: WrittenChange[] = [];
+  readonly counts: Counts = {};
+  readonly env: Env;
+  writesBegun = 0;
+  #moments = 0;
+  readonly #announcements = new Set<Promise<void>>();
+  readonly #quiet = Promise.withResolvers<void>();
+  readonly #over = Promise.withResolvers<void>();
+  isQuiet = false;
+  isOver = false;
+
+  constructor({ namespace, apiKey, acl, random }: { namespace: string; apiKey: string; acl: string; random: Random }) {
+    this.namespace = namespace;
+    this.apiKey = apiKey;
+    this.keys = ["a", "a:b", "b", "c d/é", "*"].slice(0, random.integer(3, 5));
+    const plan: FaultPlan = { random: random.fork("announcements"), isQuiet: () => this.isQuiet, count: this.count };
+    this.env = { ...env, MEMX_ACL: acl, CHANNEL: faultyChannels(env.CHANNEL, plan) };
+  }
+
+  /** The next moment. */
+  now(): number {
+    return ++this.#moments;
+  }
+
+  readonly count = (what: string, times = 1): void => {
+    this.counts[what] = (this.counts[what] ?? 0) + times;
+  };
+
+  /** What the Worker answers. `announced` waits for what it goes on with after a write, which alone has a `method` here. */
+  async fetch(path: string, { headers, ...init }: RequestInit = {}): Promise<Response> {
+    const context = createExecutionContext();
+    const all = { "x-api-key": this.apiKey, ...Object.fromEntries(new Headers(headers)) };
+    const response = await app.fetch(new Request(`http://memx${path}`, { ...init, headers: all }), this.env, context);
+    if (init.method) this.#follow(waitOnExecutionContext(context));
+    return response;
+  }
+
+  /** Gives `use` what a request has, and follows it as one. */
+  async within<T>(use: (context: ExecutionContext) => Promise<T>): Promise<T> {
+    const context = createExecutionContext();
+    try {
+      return await use(context);
+    } finally {
+      this.#follow(waitOnExecutionContext(context));
+    }
+  }
+
+  #follow(work: Promise<void>): void {
+    const followed = work
+      .catch(() => {
+        // The Worker's own affair: the channel repairs what an announcement did not do.
+      })
+      .finally(() => this.#announcements.delete(followed));
+    this.#announcements.add(followed);
+  }
+
+  /** Resolves when every announcement that was begun has ended. */
+  async announced(): Promise<void> {
+    await Promise.all(this.#announcements);
+  }
+
+  /** Waits, but not into the quiet. */
+  pause(ms: number): Promise<void> {
+    return this.isQuiet ? Promise.resolve() : Promise.race([scheduler.wait(ms), this.#quiet.promise]);
+  }
+
+  get over(): Promise<void> {
+    return this.#over.promise;
+  }
+
+  beginQuiet(): void {
+    this.isQuiet = true;
+    this.#quiet.resolve();
+  }
+
+  end(): void {
+    this.isOver = true;
+    this.#over.resolve();
+  }
+
+  get channelNames(): string[] {
+    return [ALL_KEYS, ...this.keys].map((key) => channelName(this.namespace, key));
+  }
+}

@@ -1,0 +1,29 @@
+// An answer that is written while a channel's events arrive. Whichever of the two ends, ends the other.
+
+import { type ChannelEvents, channelEvents } from "./channel-events.ts";
+
+export type Write = (text: string) => Promise<void>;
+
+/** `send` writes the body. If it throws, the client sees the body break off. */
+export function streamed(
+  socket: WebSocket,
+  contentType: string,
+  send: (events: ChannelEvents, write: Write) => Promise<void>,
+  onPong?: (write: Write) => void,
+): Response {
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  const writer = writable.getWriter();
+  const encoder = new TextEncoder();
+  const write: Write = (text) => writer.write(encoder.encode(text));
+  const events = channelEvents(socket, () => onPong?.(write));
+  // A client that leaves takes its subscription with it.
+  writer.closed.catch(() => events.close());
+  send(events, write)
+    .then(() => writer.close())
+    .catch((cause) => writer.abort(cause))
+    .catch(() => {
+      // The client has gone, and the answer with it.
+    })
+    .finally(() => events.close());
+  return new Response(readable, { headers: { "content-type": contentType, "cache-control": "no-store" } });
+}
