@@ -126,11 +126,12 @@ class Judge {
       const isLive = next !== undefined && next.previous > 0;
       const froms = isLive ? [next.revision - 1] : this.#wanted.map(({ revision }) => revision).concat(this.#last);
       for (const from of froms) {
-        if (from < newest || (isLive && this.#after(from)?.revision !== next.revision)) continue;
-        if (held.length === 0 && (!isLive || from === position)) continue;
+        const due = this.#after(from);
+        if (from < newest || (isLive && (due === undefined || !isChange(next, due)))) continue;
+        if (held.length === 0 && !isLive) continue;
         // Of a connection that ended, the rest may not have come.
         const isCut = next ? !isLive : this.#connection.ended;
-        if (!this.#heldFault(held, from, position, isCut)) return [from, end];
+        if (!this.#heldFault(held, from, position, isCut)) return isLive ? [next.revision, end + 1] : [from, end];
       }
     }
     throw new Fault(`what was sent instead of lost changes is not what was held, ${told}`);
