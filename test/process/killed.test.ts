@@ -1,0 +1,120 @@
+// The process is killed in the middle of traffic and started again: nothing that was answered is lost, and clients that come
+// back with `since` have every change once and in order.
+
+import { once } from "node:events";
+import { expect, it } from "vitest";
+import { killGroup } from "./dev-server.ts";
+import { newDisk, startWorkerd, type Workerd } from "./workerd.ts";
+
+const KILLS = 5;
+const WRITERS = 4;
+const KEYS = ["a", "b", "c"];
+const headers = { "x-api-key": "local_dev_key", "content-type": "application/json" };
+
+type Event = { event: string; key: string; revision: number };
+
+let memx: Workerd;
+let over = false;
+
+/** Follows all keys through every restart; answers the revisions that it saw, each connection's own joined. */
+async function follow(path: string): Promise<{ events: Event[]; done: Promise<void> }> {
+  const events: Event[] = [];
+  let since = 0;
+  const connect = () =>
+    new Promise<void>((resolve) => {
+      let safe = since > 0;
+      const socket = new WebSocket(`${memx.url.replace("http", "ws")}${path}&since=${since}`, {
+        protocols: ["memx.v1"],
+        headers,
+      } as never);
+      socket.addEventListener("message", ({ data }) => {
+        const event = JSON.parse(data as string) as Event;
+        expect(event.event).not.toBe("reset");
+        if (event.event === "ready") safe = true;
+        else events.push(event);
+        if (safe) since = event.revision;
+      });
+      const end = () => resolve();
+      socket.addEventListener("close", end);
+      socket.addEventListener("error", end);
+      const watch = setInterval(() => {
+        if (!over) return;
+        clearInterval(watch);
+        socket.close();
+        resolve();
+      }, 100);
+    });
+  const done = (async () => {
+    while (!over) {
+      await connect();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  })();
+  return { events, done };
+}
+
+/** Writes until told to stop; every write is repeated until it is answered. */
+async function write(name: string, isOver: () => boolean): Promise<Event[]> {
+  const written: Event[] = [];
+  for (let n = 0; !isOver(); n++) {
+    const key = KEYS[n % KEYS.length] as string;
+    const body = JSON.stringify({ key, value: { name, n } });
+    for (;;) {
+      const request = { method: "POST", body, headers: { ...headers, "idempotency-key": `${name}-${n}` } };
+      const response = await fetch(`${memx.url}/set`, request).catch(() => undefined);
+      const text = await response?.text().catch(() => undefined);
+      if (response?.ok && text) {
+        written.push({ event: "value", key, revision: JSON.parse(text).revision });
+        break;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  return written;
+}
+
+it("loses, doubles and reorders nothing for clients that come back, however often it is killed", async () => {
+  const disk = newDisk();
+  // Long enough that nobody who is away during a restart is away for too long.
+  const bindings = { LOG_LENGTH: "100000" };
+  memx = await startWorkerd({ disk, bindings });
+  const followers = await Promise.all([
+    follow("/watch?pattern=*"),
+    ...KEYS.map((key) => follow(`/subscribe/${key}?event=value`)),
+  ]);
+  let stop = false;
+  const writers = Promise.all(Array.from({ length: WRITERS }, (_, n) => write(`w${n}`, () => stop)));
+  for (let kill = 0; kill < KILLS; kill++) {
+    await new Promise((resolve) => setTimeout(resolve, 300 + 200 * Math.random()));
+    const ended = once(memx.process, "exit");
+    killGroup(memx.process.pid);
+    await ended;
+    memx = await startWorkerd({ disk, bindings });
+  }
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  stop = true;
+  const written = (await writers).flat().sort((x, y) => x.revision - y.revision);
+  const first = written[0]?.revision ?? 0;
+  expect(written.map(({ revision }) => revision)).toEqual(written.map((_, index) => first + index));
+  expect(written.length).toBeGreaterThan(50);
+
+  const wanted = [written, ...KEYS.map((key) => written.filter((change) => change.key === key))];
+  for (const [index, { events }] of followers.entries()) {
+    const last = wanted[index]?.at(-1)?.revision;
+    // Half a minute is what a lost announcement may cost.
+    await expect.poll(() => events.at(-1)?.revision, { timeout: 40_000 }).toBe(last);
+    // What was sent again after a crash is known by its revision.
+    const seen = new Set<number>();
+    const fresh = events.filter(({ revision }) => !seen.has(revision) && seen.add(revision));
+    const inSnapshot = new Set(fresh.map(({ revision }) => revision));
+    expect(fresh.map(({ revision }) => revision)).toEqual(
+      wanted[index]?.map(({ revision }) => revision).filter((revision) => inSnapshot.has(revision)),
+    );
+    // A snapshot at the very beginning stands for what came before it; after that, nothing may be missing.
+    const start = fresh[0]?.revision ?? 0;
+    expect(fresh.length).toBe(wanted[index]?.filter(({ revision }) => revision >= start).length);
+  }
+  over = true;
+  await Promise.all(followers.map(({ done }) => done));
+});
