@@ -1,4 +1,4 @@
--- The changes of one key, or of all, after a revision, oldest first, as far as the log still has them.
+-- The changes of one key, or of all, on one side of a revision and from there on, as far as the log still has them.
 --
 -- KEYS  1  log
 --       2  texts
@@ -6,16 +6,19 @@
 --       4  entry of the key
 --       5  begin: where the namespace began to count
 -- ARGV  1  key, '' for all
---       2  revision to start after
---       3  bytes of JSON text after which to stop
+--       2  'after', for what came after the revision, oldest first; or 'before', newest first
+--       3  revision
+--       4  how many changes at most
+--       5  bytes of JSON text after which to stop
 --
--- Answers {<more follow: 1 or 0>, <some are missing: 1 or 0>, <revision of the namespace's last change>, and for each
--- change its revision, previous, key, event, action, µs since the epoch, and JSON text or nil}.
+-- Answers {<more follow: 1 or 0>, <some are missing: 1 or 0, told for 'after' alone>, <revision of the namespace's last
+-- change>, and for each change its revision, previous, key, event, action, µs since the epoch, and JSON text or nil}.
 
 local log, texts, counter, entry, begin = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local key, after, max_bytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local key, forward, revision = ARGV[1], ARGV[2] == 'after', tonumber(ARGV[3])
+local limit, max_bytes = tonumber(ARGV[4]), tonumber(ARGV[5])
 
-local function revision_of(change) return tonumber(string.match(change[1], '^%d+')) end
+local function revision_of(change) return string.match(change[1], '^%d+') end
 
 local function fields_of(change)
   local fields = {}
@@ -25,47 +28,52 @@ end
 
 local answer = {'0', '0', redis.call('GET', counter) or '0'}
 local first
-local from = '(' .. ARGV[2] .. '-0'
-local bytes = 0
+local count, bytes = 0, 0
+local from = '(' .. ARGV[3] .. '-0'
 repeat
-  local changes = redis.call('XRANGE', log, from, '+', 'COUNT', 100)
+  local changes
+  if forward then
+    changes = redis.call('XRANGE', log, from, '+', 'COUNT', 100)
+  else
+    changes = redis.call('XREVRANGE', log, from, '-', 'COUNT', 100)
+  end
   for _, change in ipairs(changes) do
     local fields = fields_of(change)
     if key == '' or fields.key == key then
-      if bytes > max_bytes then
+      if count == limit or bytes > max_bytes then
         answer[1] = '1'
         changes = {}
         break
       end
       first = first or fields
-      local base, revision = #answer, string.match(change[1], '^%d+')
-      local text = redis.call('HGET', texts, revision)
-      answer[base + 1] = revision
+      local base, text = #answer, redis.call('HGET', texts, revision_of(change))
+      answer[base + 1] = revision_of(change)
       answer[base + 2] = fields.previous
       answer[base + 3] = fields.key
       answer[base + 4] = fields.event
       answer[base + 5] = fields.action
       answer[base + 6] = fields.ts
       answer[base + 7] = text
+      count = count + 1
       bytes = bytes + #(text or '')
     end
     from = '(' .. change[1]
   end
 until #changes == 0
 
--- Whether nothing between `after` and the first change that was found has left the log.
+-- Whether nothing between the revision and the first change that was found after it has left the log.
 local function complete()
   -- Another store gave that revision out, or this one before it was emptied.
-  if after < tonumber(redis.call('GET', begin) or 0) then return false end
+  if revision < tonumber(redis.call('GET', begin) or 0) then return false end
   local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
-  if not oldest or revision_of(oldest) <= after + 1 then return true end
+  if not oldest or tonumber(revision_of(oldest)) <= revision + 1 then return true end
   if key == '' then return false end
   -- Of one key nothing is missing as long as its changes still lead from one to the next.
   local known = redis.call('HMGET', entry, 'revision', 'watched_from')
   local last = tonumber(first and first.previous or known[1] or 0)
-  if last > 0 then return last <= after end
+  if last > 0 then return last <= revision end
   -- It was never written, or so long ago that it was forgotten, which can not be while it is watched.
-  return known[2] and tonumber(known[2]) <= after
+  return known[2] and tonumber(known[2]) <= revision
 end
-answer[2] = complete() and '0' or '1'
+if forward and not complete() then answer[2] = '1' end
 return answer

@@ -5,7 +5,6 @@ import { errors, Redis } from "@upstash/redis/cloudflare";
 import { LIMITS } from "../../../config/limits.ts";
 import { ALL_KEYS, type Store, storeUnavailable } from "../store.ts";
 import readEntriesScript from "./read-entries.lua";
-import readHistoryScript from "./read-history.lua";
 import readLogScript from "./read-log.lua";
 import readRecordScript from "./read-record.lua";
 import readSchemaScript from "./read-schema.lua";
@@ -13,7 +12,6 @@ import { redisKeys } from "./redis-keys.ts";
 import { createScript } from "./script.ts";
 import {
   operationArguments,
-  parseChanges,
   parseEntries,
   parseLog,
   parseRecord,
@@ -67,13 +65,18 @@ export function createRedisStore({ url, token, logLength }: { url: string; token
   const scripts = {
     write: createScript<WriteReply>(redis, inTime, writeScript),
     readLog: createScript<Reply>(redis, inTime, readLogScript),
-    readHistory: createScript<Reply>(redis, inTime, readHistoryScript),
     readEntries: createScript<Reply>(redis, inTime, readEntriesScript),
     readSchema: createScript<Reply>(redis, inTime, readSchemaScript),
     readRecord: createScript<string | null>(redis, inTime, readRecordScript),
     watch: createScript<string>(redis, inTime, watchScript),
     unwatch: createScript<string>(redis, inTime, unwatchScript),
   };
+  const readLog = (namespace: string, key: string, side: "after" | "before", revision: number, limit: number) =>
+    answered(async () => {
+      const { log, texts, counter, begin, entry } = redisKeys(namespace);
+      const args = [key, side, ...[revision, limit, ANSWER_BYTES].map(String)];
+      return parseLog(await scripts.readLog([log, texts, counter, entry(key), begin], args));
+    });
   return {
     engine: "redis",
     write: (namespace, operations, idempotency) =>
@@ -104,18 +107,9 @@ export function createRedisStore({ url, token, logLength }: { url: string; token
         const [schema, ts, revision] = await scripts.readSchema([redisKeys(namespace).entry(key)], []);
         return schema != null ? { schema, ts: Number(ts) / 1e6, revision: Number(revision) } : null;
       }),
-    readLog: (namespace, key, after) =>
-      answered(async () => {
-        const { log, texts, counter, begin, entry } = redisKeys(namespace);
-        const slice = [key, String(after), String(ANSWER_BYTES)];
-        return parseLog(await scripts.readLog([log, texts, counter, entry(key), begin], slice));
-      }),
-    readHistory: (namespace, key, before, limit) =>
-      answered(async () => {
-        const { log, texts } = redisKeys(namespace);
-        const slice = [key, String(before), String(limit), String(ANSWER_BYTES)];
-        return parseChanges(await scripts.readHistory([log, texts], slice));
-      }),
+    readLog: (namespace, key, after) => readLog(namespace, key, "after", after, Number.MAX_SAFE_INTEGER),
+    readHistory: async (namespace, key, before, limit) =>
+      (await readLog(namespace, key, "before", before, limit)).changes,
     readEntries: (namespace, after) =>
       answered(async () => {
         const { index, entry } = redisKeys(namespace);

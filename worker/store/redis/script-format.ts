@@ -70,7 +70,7 @@ export function parseLog([more, truncated, head, ...changes]: Reply): LogSlice {
 }
 
 /** Seven texts for each change. */
-export function parseChanges(texts: Reply): Change[] {
+function parseChanges(texts: Reply): Change[] {
   return groups(texts, 7).map(([revision, previous, key, event, action, ts, json = null]) => ({
     revision: Number(revision),
     previous: Number(previous),
