@@ -2,7 +2,7 @@
 
 import { storeUnavailable } from "./store/store.ts";
 
-/** What takes several calls of the store, each with a time limit of its own, has this one in all. */
+/** Also of what takes several calls of the store, each with a time limit of its own. */
 const MAX_ANSWER_MS = 4_500;
 
 /**

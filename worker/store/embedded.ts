@@ -1,6 +1,7 @@
 // The `Store` on the embedded engine: finds a namespace's object, calls it, and puts changes together again.
 
 import type { Change } from "../../sdk/protocol.ts";
+import { inTime } from "../in-time.ts";
 import {
   type AppliedVersions,
   appliedChanges,
@@ -37,7 +38,7 @@ export function createEmbeddedStore(objects: Env["EMBEDDED_STORE"]): Store {
   const call = async <T>(namespace: string, method: (object: EmbeddedObject) => Promise<T>): Promise<T> => {
     try {
       // The prefix keeps "no namespace" a name like any other.
-      return await method(objects.getByName(`namespace:${namespace}`) as unknown as EmbeddedObject);
+      return await inTime(method(objects.getByName(`namespace:${namespace}`) as unknown as EmbeddedObject));
     } catch (cause) {
       throw storeUnavailable(cause);
     }
