@@ -124,7 +124,9 @@ class Judge {
       // Where a live change follows, it says of when this is. At the end, or where the channel started over once more, any
       // state will do that is not older.
       const isLive = next !== undefined && next.previous > 0;
-      const froms = isLive ? [next.revision - 1] : this.#wanted.map(({ revision }) => revision).concat(this.#last);
+      const states = this.#wanted.map(({ revision }) => revision).concat(this.#last);
+      // At the end the latest first: what has left nothing behind by then is not told.
+      const froms = isLive ? [next.revision - 1] : next ? states : states.reverse();
       for (const from of froms) {
         const due = this.#after(from);
         if (from < newest || (isLive && (due === undefined || !isChange(next, due)))) continue;
