@@ -113,7 +113,9 @@ class Judge {
   /** Changes are missing: what is held instead has to follow, and then what came after it. Answers where it goes on. */
   #skipGap(events: readonly ReceivedEvent[], index: number, position: number, at: Message): [number, number] {
     const told = `after ${position}: ${describe(events.slice(index, index + 5))}, where ${this.#after(position)?.revision} was due`;
-    if (this.#headAt(at) - position <= this.#logLength) throw new Fault(`a gap or a repetition ${told}`);
+    // Where a newcomer joined is not told, and may be well before the first change that it wanted.
+    const reach = index === 0 ? this.#base : position;
+    if (this.#headAt(at) - reach <= this.#logLength) throw new Fault(`a gap or a repetition ${told}`);
     // What is held comes without the change before it.
     let most = index;
     while (events[most]?.previous === 0) most++;
