@@ -38,7 +38,7 @@ const PAGE_KEYS = 500;
 export function createRedisStore({ url, token, logLength }: { url: string; token: string; logLength: number }): Store {
   let timeLimit = new AbortController().signal;
   /** Not with `AbortSignal.timeout`, whose timer would keep a Durable Object awake after the answer. */
-  const inTime = async <T>(command: () => Promise<T>): Promise<T> => {
+  const timed = async <T>(command: () => Promise<T>): Promise<T> => {
     const controller = new AbortController();
     const timer = setTimeout(() => controller.abort(new Error("no answer in time")), TIMEOUT_MS);
     timeLimit = controller.signal;
@@ -63,13 +63,13 @@ export function createRedisStore({ url, token, logLength }: { url: string; token
     enableTelemetry: false,
   });
   const scripts = {
-    write: createScript<WriteReply>(redis, inTime, writeScript),
-    readLog: createScript<Reply>(redis, inTime, readLogScript),
-    readEntries: createScript<Reply>(redis, inTime, readEntriesScript),
-    readSchema: createScript<Reply>(redis, inTime, readSchemaScript),
-    readRecord: createScript<string | null>(redis, inTime, readRecordScript),
-    watch: createScript<string>(redis, inTime, watchScript),
-    unwatch: createScript<string>(redis, inTime, unwatchScript),
+    write: createScript<WriteReply>(redis, timed, writeScript),
+    readLog: createScript<Reply>(redis, timed, readLogScript),
+    readEntries: createScript<Reply>(redis, timed, readEntriesScript),
+    readSchema: createScript<Reply>(redis, timed, readSchemaScript),
+    readRecord: createScript<string | null>(redis, timed, readRecordScript),
+    watch: createScript<string>(redis, timed, watchScript),
+    unwatch: createScript<string>(redis, timed, unwatchScript),
   };
   const readLog = (namespace: string, key: string, side: "after" | "before", revision: number, limit: number) =>
     answered(async () => {
@@ -96,9 +96,7 @@ export function createRedisStore({ url, token, logLength }: { url: string; token
     readEntry: (namespace, key) =>
       answered(async () => {
         // As an array, which is what comes without the client's deserialization, whatever its types say.
-        const fields = await inTime(() =>
-          redis.hmget(redisKeys(namespace).entry(key), "value", "ts", "value_revision"),
-        );
+        const fields = await timed(() => redis.hmget(redisKeys(namespace).entry(key), "value", "ts", "value_revision"));
         const [value, ts, revision] = fields as unknown as Reply;
         return value != null ? { value, ts: Number(ts) / 1e6, revision: Number(revision) } : null;
       }),
@@ -127,7 +125,7 @@ export function createRedisStore({ url, token, logLength }: { url: string; token
       }),
     ping: () =>
       answered(async () => {
-        await inTime(() => redis.ping());
+        await timed(() => redis.ping());
       }),
   };
 }

@@ -11,16 +11,16 @@ export type TimeLimit = <T>(command: () => Promise<T>) => Promise<T>;
  * Not the client's own `createScript`: that one sends a script again when the word NOSCRIPT is anywhere in an error,
  * which repeats the whole command, and a value may contain it.
  */
-export function createScript<T>(redis: Redis, inTime: TimeLimit, text: string): Script<T> {
+export function createScript<T>(redis: Redis, timed: TimeLimit, text: string): Script<T> {
   let digest: Promise<string> | undefined;
   return async (keys, args) => {
     digest ??= sha1(text);
     try {
       const sha = await digest;
-      return await inTime(() => redis.evalsha<string[], T>(sha, [...keys], [...args]));
+      return await timed(() => redis.evalsha<string[], T>(sha, [...keys], [...args]));
     } catch (error) {
       if (!(error instanceof errors.UpstashError && error.message.startsWith("NOSCRIPT "))) throw error;
-      return await inTime(() => redis.eval<string[], T>(text, [...keys], [...args]));
+      return await timed(() => redis.eval<string[], T>(text, [...keys], [...args]));
     }
   };
 }

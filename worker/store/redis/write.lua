@@ -62,8 +62,8 @@ local time = redis.call('TIME')
 local now = time[1] * 1e6 + time[2]
 -- A namespace begins to count at the time in milliseconds. So a store that was emptied or replaced does not give out
 -- revisions again that channels, caches and clients of the earlier one remember.
-local revision = tonumber(redis.call('GET', counter) or math.floor(now / 1000))
-local begun = redis.call('EXISTS', counter) == 1
+local begun = redis.call('GET', counter)
+local revision = tonumber(begun or math.floor(now / 1000))
 local namespace_watched = redis.call('HEXISTS', namespace, 'watcher') == 1
 
 local EVENTS = {
