@@ -98,7 +98,7 @@ class Judge {
         index++;
       } else {
         const from = index === 0 && firstDue ? Math.max(before, firstDue.revision - 1) : position;
-        [position, index] = this.#skipGap(events, index, from, messages[index] as Message);
+        [position, index] = this.#skipGap(events, index, from, messages);
       }
     }
     if (ended) return;
@@ -111,11 +111,18 @@ class Judge {
   }
 
   /** Changes are missing: what is held instead has to follow, and then what came after it. Answers where it goes on. */
-  #skipGap(events: readonly ReceivedEvent[], index: number, position: number, at: Message): [number, number] {
+  #skipGap(
+    events: readonly ReceivedEvent[],
+    index: number,
+    position: number,
+    messages: readonly Message[],
+  ): [number, number] {
     const told = `after ${position}: ${describe(events.slice(index, index + 5))}, where ${this.#after(position)?.revision} was due`;
     // Where a newcomer joined is not told, and may be well before the first change that it wanted.
     const reach = index === 0 ? this.#base : position;
-    if (this.#headAt(at) - reach <= this.#logLength) throw new Fault(`a gap or a repetition ${told}`);
+    if (this.#headAt(messages[index] as Message) - reach <= this.#logLength) {
+      throw new Fault(`a gap or a repetition ${told}`);
+    }
     // What is held comes without the change before it.
     let most = index;
     while (events[most]?.previous === 0) most++;
@@ -137,8 +144,24 @@ class Judge {
         const isCut = next ? !isLive : this.#connection.ended;
         if (!this.#heldFault(held, from, position, isCut)) return isLive ? [next.revision, end + 1] : [from, end];
       }
+      if (isLive && this.#startedOverTwice(held, position, messages[end] as Message)) return [next.revision, end + 1];
     }
     throw new Fault(`what was sent instead of lost changes is not what was held, ${told}`);
+  }
+
+  /** Whether this was held once, and by the time of the live change that followed the log was lost again, with nothing left to send. */
+  #startedOverTwice(held: readonly ReceivedEvent[], position: number, live: Message): boolean {
+    const event = live.received as ReceivedEvent;
+    const due = this.#after(event.revision - 1);
+    if (!due || !isChange(event, due)) return false;
+    const newest = Math.max(position, ...held.map(({ revision }) => revision));
+    return this.#wanted.some(
+      ({ revision: from }) =>
+        from >= newest &&
+        this.#headAt(live) - from > this.#logLength &&
+        !this.#heldFault(held, from, position) &&
+        !this.#heldFault([], event.revision - 1, from),
+    );
   }
 
   /** Without `ready`, no more can be asked of a snapshot than that each of its parts was once right. */
