@@ -104,8 +104,9 @@ class Judge {
     if (ended) return;
     const missing = events.length > 0 ? this.#after(position) : firstDue;
     if (!missing) return;
-    // The log may have lost the end, and that may have left nothing behind.
-    if (this.#last - missing.revision < this.#logLength || this.#heldFault([], this.#last, missing.revision - 1)) {
+    // The log may have lost what came after where it stood, and that may have left nothing behind.
+    const reach = events.length > 0 ? position : this.#base;
+    if (this.#last - reach <= this.#logLength || this.#heldFault([], this.#last, missing.revision - 1)) {
       throw new Fault(`at the end ${missing.revision} is missing; the last was ${position}`);
     }
   }
