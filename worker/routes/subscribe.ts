@@ -17,9 +17,9 @@ function isUpgrade(c: Context): boolean {
   return c.req.header("upgrade")?.toLowerCase() === "websocket";
 }
 
-async function open<C extends Context<{ Bindings: Env }>>(c: C, read: (c: C) => Join): Promise<Response> {
+async function open<C extends Context<{ Bindings: Env }>>(c: C, read: (c: C) => Promise<Join>): Promise<Response> {
   try {
-    return await joinChannel(c.env, read(c));
+    return await joinChannel(c.env, await read(c));
   } catch (error) {
     if (error instanceof ApiError && error.code in CLOSE_CODES) return refuse(c, error);
     throw error;
