@@ -2,7 +2,9 @@
 
 import { createHash, randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Problem } from "../../sdk/protocol.ts";
 import { type Supabase, startSupabase } from "../supabase/start-supabase.ts";
+import { connectRaw, type RawSubscriber } from "./raw-subscriber.ts";
 import { startWorkerd, type Workerd } from "./workerd.ts";
 
 let supabase: Supabase;
@@ -39,23 +41,8 @@ function set(memx: Workerd, apiKey: string, key: string, value: unknown): Promis
   return fetch(`${memx.url}/set`, { method: "POST", headers, body: JSON.stringify({ key, value }) });
 }
 
-/** Its close code, once there is one. */
-async function connect(memx: Workerd, path: string, apiKey: string) {
-  const socket = new WebSocket(memx.url.replace("http", "ws") + path, {
-    headers: { "x-api-key": apiKey },
-    protocols: ["memx.v1"],
-  } as never);
-  const texts: string[] = [];
-  socket.addEventListener("message", ({ data }) => texts.push(data as string));
-  const closed = new Promise<{ code: number; reason: string; atMs: number }>((resolve) =>
-    socket.addEventListener("close", ({ code, reason }) => resolve({ code, reason, atMs: Date.now() })),
-  );
-  await new Promise((resolve, reject) => {
-    socket.addEventListener("open", resolve);
-    socket.addEventListener("error", reject);
-  });
-  return { socket, texts, closed };
-}
+const connect = (memx: Workerd, path: string, apiKey: string) =>
+  connectRaw(memx.url, path, { "x-api-key": apiKey, "sec-websocket-protocol": "memx.v1" });
 
 describe("an API key", () => {
   it("opens what its row says, in its user's namespace, whether the table has the key or only its hash", async () => {
@@ -108,7 +95,7 @@ describe("an API key", () => {
     for (const apiKey of ["local_dev_key", "agent_key_1", "listed", newKey(), "*", "a,b)", '"', "é"]) {
       const headers = { "x-api-key": Buffer.from(apiKey).toString("latin1") };
       const response = await fetch(`${memx.url}/get?key=memx:query`, { headers });
-      expect([response.status, (await response.json()).code], apiKey).toEqual([403, "invalid_api_key"]);
+      expect([response.status, ((await response.json()) as Problem).code], apiKey).toEqual([403, "invalid_api_key"]);
     }
   });
 
@@ -151,7 +138,7 @@ describe("a revoked API key", () => {
     const user = newUser();
     const [kept, deleted, deactivated] = [newKey(), newKey(), newKey()];
     for (const key of [kept, deleted, deactivated]) await supabase.addKey({ key, userId: user });
-    const sockets: Record<string, Awaited<ReturnType<typeof connect>>[]> = {};
+    const sockets: Record<string, RawSubscriber[]> = {};
     for (const apiKey of [kept, deleted, deactivated]) {
       sockets[apiKey] = [
         await connect(memx, "/subscribe/a", apiKey),
@@ -218,8 +205,8 @@ describe("a revoked API key", () => {
         { timeout: 5_000 },
       )
       .not.toContain('"secret"');
-    expect(all.socket.readyState).toBe(WebSocket.OPEN);
-    expect(a.socket.readyState).toBe(WebSocket.OPEN);
+    expect(all.isOpen()).toBe(true);
+    expect(a.isOpen()).toBe(true);
     expect(a.texts.at(-1)).toContain('"open"');
   });
 });
@@ -249,12 +236,12 @@ describe("an outage of Supabase in the middle of traffic", () => {
     const response = await fetch(`${memx.url}/get?key=a`, { headers: { "x-api-key": unknown } });
     expect(response.status).toBe(503);
     expect(response.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
-    expect((await response.json()).code).toBe("auth_unavailable");
+    expect(((await response.json()) as Problem).code).toBe("auth_unavailable");
     const refused = await fetch(`${memx.url}/subscribe/a`, {
       headers: { "x-api-key": unknown, accept: "text/event-stream" },
     });
     expect(refused.status).toBe(503);
-    expect(watcher.socket.readyState).toBe(WebSocket.OPEN);
+    expect(watcher.isOpen()).toBe(true);
 
     await supabase.startPostgrest();
     await supabase.sql(`delete from api_keys where key = '${known}'`);
@@ -304,7 +291,7 @@ describe("a configuration that can not be used", () => {
   const detailOf = async (bindings: Record<string, string>) => {
     const memx = await start(bindings);
     const response = await fetch(`${memx.url}/get?key=a`, { headers: { "x-api-key": "local_dev_key" } });
-    const { code, detail } = await response.json();
+    const { code, detail } = (await response.json()) as Problem;
     expect([response.status, code]).toEqual([503, "auth_unavailable"]);
     return detail;
   };
@@ -338,15 +325,15 @@ it("with no configuration at all every data route says what to set, and nothing 
   ];
   for (const [method, path] of calls) {
     const response = await fetch(memx.url + path, { method, headers, ...(method === "POST" && { body: "{}" }) });
-    const { code, detail } = await response.json();
+    const { code, detail } = (await response.json()) as Problem;
     expect([response.status, code], path).toEqual([503, "auth_unavailable"]);
     for (const setting of ["SUPABASE_URL", "SUPABASE_SERVICE_KEY", "MEMX_ACL"]) expect(detail).toContain(setting);
     expect(response.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
   }
   for (const path of ["/subscribe/a", "/watch?pattern=*"]) {
     const stream = await fetch(memx.url + path, { headers: { ...headers, accept: "text/event-stream" } });
-    expect((await stream.json()).code).toBe("auth_unavailable");
-    await expect(connect(memx, path, "local_dev_key")).rejects.toBeDefined();
+    expect(((await stream.json()) as Problem).code).toBe("auth_unavailable");
+    await expect(connect(memx, path, "local_dev_key")).rejects.toThrow("503");
   }
   expect((await fetch(`${memx.url}/health`)).status).toBe(200);
 });
