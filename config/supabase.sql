@@ -41,7 +41,11 @@ begin
     alter table public.api_keys add primary key (id);
   end if;
 end $$;
-alter table public.api_keys alter column key drop not null;
+alter table public.api_keys
+  alter column key drop not null,
+  alter column active set default true,
+  alter column scopes set default '{"read": [], "write": []}',
+  alter column user_id set default auth.uid();
 
 -- What keys are looked up by. Of the key or of its hash, so one look-up finds both, and no key is ever in a request.
 alter table public.api_keys
