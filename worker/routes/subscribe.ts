@@ -14,7 +14,8 @@ subscribe.get("/subscribe/*", (c, next) => (isUpgrade(c) ? open(c, readSubscript
 subscribe.get("/watch", (c, next) => (isUpgrade(c) ? open(c, readWatch) : next()));
 
 function isUpgrade(c: Context): boolean {
-  return c.req.header("upgrade")?.toLowerCase() === "websocket";
+  // Hono takes a HEAD for a GET, but nobody is there to open a socket for.
+  return c.req.method === "GET" && c.req.header("upgrade")?.toLowerCase() === "websocket";
 }
 
 async function open<C extends Context<{ Bindings: Env }>>(c: C, read: (c: C) => Promise<Join>): Promise<Response> {
