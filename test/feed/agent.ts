@@ -35,7 +35,7 @@ export function createAgent({
   namespace = crypto.randomUUID().slice(0, 8),
   read = ["*"],
   channels,
-  apiKey = `the agent's in ${namespace}`,
+  apiKey = `agent:${namespace}`,
 }: AgentOptions = {}) {
   grant({ [apiKey]: { read, write: ["*"], user_id: namespace } });
   const contexts: ExecutionContext[] = [];
