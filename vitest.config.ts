@@ -3,7 +3,9 @@ import { defineConfig } from "vitest/config";
 
 const wrangler = { configPath: "./wrangler.toml" };
 // Empty counts as not set. A .dev.vars of whoever runs the tests would set them otherwise.
-const unset = { MEMX_ACL: "", LOG_LENGTH: "" };
+const unset = { MEMX_ACL: "", LOG_LENGTH: "", SUPABASE_URL: "", SUPABASE_SERVICE_KEY: "", REVOCATION_SECONDS: "" };
+/** So low that tests reach it; in development, as all but the tests of it are, nobody is counted. */
+const ratelimits = { RATE_LIMITER: { namespace_id: "1001", simple: { limit: 20, period: 10 } } } as const;
 /** A log so short that subscribers fall behind it, and which seeds to run. */
 const simulation = {
   MEMX_ENV: "development",
@@ -27,6 +29,7 @@ export default defineConfig({
           cloudflareTest({
             wrangler,
             miniflare: {
+              ratelimits,
               bindings: {
                 ...unset,
                 MEMX_ENV: "development",
@@ -52,7 +55,7 @@ export default defineConfig({
               UPSTASH_REDIS_REST_URL: url,
               UPSTASH_REDIS_REST_TOKEN: token,
             };
-            return { wrangler, miniflare: { bindings } };
+            return { wrangler, miniflare: { ratelimits, bindings } };
           }),
         ],
         test: {

@@ -23,6 +23,8 @@ export const LIMITS = {
   assumedReadRate: 1024 * 1024,
   /** The same where the Worker itself reads, to pass events on as a stream: an isolate has many of those. */
   maxUnreadStreamChars: 1024 * 1024,
+  /** Sockets of one API key in a channel, so that none keeps out the others. */
+  maxSubscribersPerApiKey: 1_000,
   /** Globs of one watcher, and bytes of all of them and its scopes: a socket keeps 16 KiB through hibernation. */
   maxPatterns: 64,
   maxPatternChars: 512,
@@ -31,6 +33,16 @@ export const LIMITS = {
   maxHistory: 1_000,
   /** Seconds that a long poll waits. Many clients and proxies give up after 30. */
   maxWaitSeconds: 25,
+  /** Seconds for which a good API key is believed to be good, unless REVOCATION_SECONDS says otherwise. */
+  revocationSeconds: 60,
+  /** Milliseconds for which a key that was refused is not asked for again. */
+  refusalMs: 10_000,
+  /** Milliseconds for which a good key goes on working while nobody can be asked. */
+  accessOutageMs: 300_000,
+  /** Milliseconds within which Supabase has to answer. */
+  accessTimeoutMs: 3_000,
+  /** Good API keys that an isolate remembers, and as many refused ones. */
+  maxKnownApiKeys: 10_000,
   /** Seconds for which a write can be repeated under its `Idempotency-Key`: longer than any client tries again. */
   idempotencySeconds: 300,
   /** Characters of an `Idempotency-Key`. A UUID has 36. */

@@ -5,10 +5,12 @@ import { DurableObject } from "cloudflare:workers";
 import pLimit from "p-limit";
 import { LIMITS } from "../config/limits.ts";
 import { type Change, encodeEvent } from "../sdk/protocol.ts";
+import { revocationMs } from "../worker/access/revocation.ts";
 import { readJoin, type Topic } from "../worker/channels/join.ts";
 import { openStore } from "../worker/store/open-store.ts";
 import { ALL_KEYS, type Store } from "../worker/store/store.ts";
 import { readHeld } from "./read-held.ts";
+import { recheck } from "./recheck.ts";
 import { closeSocket, Subscriber } from "./subscriber.ts";
 
 export class Channel extends DurableObject<Env> {
@@ -21,6 +23,7 @@ export class Channel extends DurableObject<Env> {
   /** The registration that is under way. Whoever joins meanwhile shares it, however long the store takes to fail. */
   #registration: Promise<number> | undefined;
   #noGapBeforeMs = 0;
+  #rechecking = false;
   /** So many read the store at a time to join: one connection must be left for what happens now. */
   readonly #limitReads = pLimit(4);
   /** Subscribers that are on their way in: registered for, perhaps, but not yet in the list of sockets. */
@@ -39,10 +42,13 @@ export class Channel extends DurableObject<Env> {
   /** Takes a subscriber, who then receives every change that is applied after this has answered. */
   override async fetch(request: Request): Promise<Response> {
     const join = readJoin(request);
-    const { namespace, key, since, subprotocol } = join;
+    const { namespace, key, keyHash, since, subprotocol } = join;
     const topic = { namespace, key };
     if (this.ctx.getWebSockets().length + this.#arriving >= LIMITS.maxSubscribers) {
-      return new Response(null, { status: 429 });
+      return new Response("The channel has as many subscribers as it can take.", { status: 429 });
+    }
+    if (this.ctx.getWebSockets(keyHash).length >= LIMITS.maxSubscribersPerApiKey) {
+      return new Response("The API key has as many subscribers here as it may have.", { status: 429 });
     }
     this.#arriving++;
     try {
@@ -54,7 +60,7 @@ export class Channel extends DurableObject<Env> {
       const { 0: client, 1: server } = new WebSocketPair();
       // First, because a socket that could not be revived would stop the channel.
       const subscriber = Subscriber.create(this.ctx, server, { join, from, joining: since !== undefined });
-      this.ctx.acceptWebSocket(server);
+      this.ctx.acceptWebSocket(server, [keyHash]);
       this.#subscribers.set(server, subscriber);
       if (since === undefined) subscriber.ready(from);
       else {
@@ -79,9 +85,15 @@ export class Channel extends DurableObject<Env> {
     });
   }
 
-  /** Compares the channel with the store: makes up for announcements that were lost, and for a lost registration. */
+  /**
+   * Compares the channel with the store: makes up for announcements that were lost, and for a lost registration. And asks
+   * whether everybody may still be here.
+   */
   override async alarm(): Promise<void> {
     const topic = this.ctx.storage.kv.get<Topic>("topic") as Topic;
+    // First, so that what follows does not put off the next.
+    if (!this.#isEmpty()) await this.#armAlarm();
+    void this.#recheck(topic);
     try {
       await this.#inTurn(async () => {
         if (this.#isEmpty()) return this.#unwatch(topic);
@@ -142,7 +154,22 @@ export class Channel extends DurableObject<Env> {
 
   async #armAlarm(): Promise<void> {
     if ((await this.ctx.storage.getAlarm()) === null) {
-      await this.ctx.storage.setAlarm(Date.now() + LIMITS.repairIntervalMs);
+      // Half as long again as for calls, in all, until a revoked API key is noticed.
+      const intervalMs = Math.min(LIMITS.repairIntervalMs, revocationMs(this.env) / 2);
+      await this.ctx.storage.setAlarm(Date.now() + intervalMs);
+    }
+  }
+
+  /** One at a time, and not in turn: delivery does not wait for it, nor does repair. */
+  async #recheck(topic: Topic): Promise<void> {
+    if (this.#rechecking || this.#isEmpty()) return;
+    this.#rechecking = true;
+    try {
+      await recheck(this.ctx, this.env, topic, (socket, scopes) => this.#subscriber(socket).limitTo(scopes));
+    } catch (cause) {
+      console.warn({ event: "recheck_failed", cause });
+    } finally {
+      this.#rechecking = false;
     }
   }
 
@@ -255,10 +282,12 @@ export class Channel extends DurableObject<Env> {
   }
 
   #all(): Subscriber[] {
-    return this.#sockets().map((socket) => {
-      const subscriber = this.#subscribers.get(socket) ?? Subscriber.revive(this.ctx, socket);
-      this.#subscribers.set(socket, subscriber);
-      return subscriber;
-    });
+    return this.#sockets().map((socket) => this.#subscriber(socket));
+  }
+
+  #subscriber(socket: WebSocket): Subscriber {
+    const subscriber = this.#subscribers.get(socket) ?? Subscriber.revive(this.ctx, socket);
+    this.#subscribers.set(socket, subscriber);
+    return subscriber;
   }
 }

@@ -70,6 +70,19 @@ export class Subscriber {
     return this.#attachment.joining;
   }
 
+  /** From now on a watcher may read this much, and receives no more. */
+  limitTo(scopes: readonly string[]): void {
+    const { join } = this.#attachment;
+    if (join.scopes.length === scopes.length && scopes.every((scope, index) => scope === join.scopes[index])) return;
+    this.#filter = undefined;
+    try {
+      this.#update({ join: { ...join, scopes } });
+    } catch {
+      // More than a socket can keep. Whoever connects again is told so.
+      this.interrupt();
+    }
+  }
+
   /** Takes a change that happens now: sends its text, or keeps it until the subscriber has joined. */
   deliver(change: Change, text: string): void {
     if (change.revision <= this.#attachment.from || !this.#wants(change)) return;

@@ -67,11 +67,11 @@ const parent = process.ppid;
 setInterval(() => process.ppid === parent || wrangler.kill("SIGTERM"), 500).unref();
 
 while (!(await answer("/health"))?.ok) await new Promise((resolve) => setTimeout(resolve, 200));
-// A MEMX_ACL in .dev.vars takes the place of config/acl.json, and may not know this key.
+// A MEMX_ACL or Supabase in .dev.vars takes the place of config/acl.json, and may not know this key.
 const open = (await answer("/get?key=agent:goal", { "x-api-key": "local_dev_key" }))?.ok;
 const key = open ? "local_dev_key" : "YOUR_API_KEY";
 console.log(`
-memX is ready on ${address}   API key: ${open ? key : "as in MEMX_ACL"}   reference: ${address}/docs
+memX is ready on ${address}   API key: ${open ? key : "as configured"}   reference: ${address}/docs
 ${bridge ? `Its store is the Redis at ${withoutPassword(REDIS_URL)}.\n` : ""}
   curl ${address}/set -H 'x-api-key: ${key}' -H 'content-type: application/json' -d '{"key":"agent:goal","value":{"x":1}}'
 `);

@@ -5,11 +5,13 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { programPath } from "./program-path.ts";
 
 /** Each program with its Debian package, and the oldest major version that will do. */
 const PROGRAMS = [
   { program: "redis-server", debianPackage: "redis-server", minVersion: 7 },
   { program: "chromium", debianPackage: "chromium", minVersion: 120 },
+  { program: "postgres", debianPackage: "postgresql", minVersion: 15 },
 ];
 
 const missing = PROGRAMS.filter(({ program }) => versionOf(program) === undefined);
@@ -56,12 +58,14 @@ function install(packages: string[]): void {
     ].every((args) => spawnSync("apt-get", args, options).status === 0);
     if (done) return;
   }
-  console.error(`The tests need ${names}. Install it first: apt-get install ${names}, or brew install redis chromium.`);
+  console.error(
+    `The tests need ${names}. Install it first: apt-get install ${names}, or brew install redis chromium postgresql.`,
+  );
   process.exit(1);
 }
 
 /** As `--version` tells: "7.0.15"; empty where it tells none, `undefined` where there is no such program. */
 function versionOf(program: string): string | undefined {
-  const { status, stdout } = spawnSync(program, ["--version"], { encoding: "utf8" });
+  const { status, stdout } = spawnSync(programPath(program), ["--version"], { encoding: "utf8" });
   return status === 0 ? (/\bv?=?(\d+(\.\d+)+)/.exec(stdout)?.[1] ?? "") : undefined;
 }

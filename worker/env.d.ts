@@ -5,6 +5,13 @@ interface Settings {
   readonly MEMX_ACL?: string;
   /** `development` honours config/acl.json. Only `npm run dev` sets it. */
   readonly MEMX_ENV?: string;
+  /** The Supabase project whose `api_keys` say who gets in, and nothing else does. With its service key, which is a secret. */
+  readonly SUPABASE_URL?: string;
+  readonly SUPABASE_SERVICE_KEY?: string;
+  /** Seconds for which a good API key is believed to be good; open sockets follow within half as long again. @default 60 */
+  readonly REVOCATION_SECONDS?: string;
+  /** Counts calls by API key. In wrangler.toml, but not everywhere where memX runs. */
+  readonly RATE_LIMITER?: RateLimit;
   /** Where Redis answers over Upstash's REST protocol. With it and the token, Redis is the store. */
   readonly UPSTASH_REDIS_REST_URL?: string;
   readonly UPSTASH_REDIS_REST_TOKEN?: string;

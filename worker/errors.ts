@@ -25,7 +25,7 @@ export class ApiError extends Error {
   }
 
   /** The answer to send. */
-  toResponse(): Response {
+  toResponse(headers: Readonly<Record<string, string>> = {}): Response {
     const [status, title] = ERROR_STATUS[this.code];
     const problem: Problem = {
       type: `urn:memx:error:${this.code}`,
@@ -37,7 +37,7 @@ export class ApiError extends Error {
     };
     return Response.json(problem, {
       status,
-      headers: { ...this.headers, "content-type": "application/problem+json" },
+      headers: { ...this.headers, ...headers, "content-type": "application/problem+json" },
     });
   }
 }

@@ -3,7 +3,7 @@
 
 import type { Context } from "hono";
 import { LIMITS } from "../config/limits.ts";
-import { findApiKey } from "./access/authenticate.ts";
+import { findApiKey } from "./access/find-api-key.ts";
 import { ApiError } from "./errors.ts";
 import type { Idempotency } from "./store/store.ts";
 

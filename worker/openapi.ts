@@ -31,7 +31,7 @@ const idempotencyKey = {
   schema: { type: "string", minLength: 1, maxLength: LIMITS.maxIdempotencyKeyChars },
 };
 
-const anyTime = ["invalid_api_key", "missing_api_key", "auth_unavailable", "internal"] as const;
+const anyTime = ["invalid_api_key", "missing_api_key", "rate_limited", "auth_unavailable", "internal"] as const;
 const onStore = [...anyTime, "invalid_request", "forbidden", "store_unavailable"] as const;
 const onBody = [...onStore, "unsupported_media_type", "too_large"] as const;
 
@@ -62,7 +62,7 @@ const lastEventId = {
 const stream = {
   101: { description: "The WebSocket is open." },
   200: { description: "Server-sent events.", content: { "text/event-stream": {} } },
-  ...failures(...onStore, "upgrade_required", "rate_limited"),
+  ...failures(...onStore, "upgrade_required"),
 };
 
 export const openApiDocument = {
@@ -192,7 +192,7 @@ export const openApiDocument = {
             "The changes, which may be none.",
             object({ changes: { type: "array", items: change }, revision, reset: { type: "boolean" } }),
           ),
-          ...failures(...onStore, "rate_limited"),
+          ...failures(...onStore),
         },
       },
     },

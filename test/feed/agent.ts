@@ -14,6 +14,7 @@ import { channelName } from "../../worker/channels/channel-name.ts";
 import { openStore } from "../../worker/store/open-store.ts";
 import { ALL_KEYS, type AppliedChange, type Operation } from "../../worker/store/store.ts";
 import type { Written } from "../client.ts";
+import { grant } from "../grant.ts";
 import { connectEventStream, connectMemx, type Fetch } from "../subscriber.ts";
 
 /** The part of the binding that the Worker uses. */
@@ -34,19 +35,16 @@ export function createAgent({
   namespace = crypto.randomUUID().slice(0, 8),
   read = ["*"],
   channels,
-  apiKey = "the agent's",
+  apiKey = `agent:${namespace}`,
 }: AgentOptions = {}) {
-  const bindings = {
-    ...env,
-    MEMX_ACL: JSON.stringify({ [apiKey]: { read, write: ["*"], user_id: namespace } }),
-    ...(channels && { CHANNEL: channels }),
-  };
+  grant({ [apiKey]: { read, write: ["*"], user_id: namespace } });
   const contexts: ExecutionContext[] = [];
   const send = async (path: string, init: RequestInit = {}, withKey = true) => {
     const headers = new Headers(init.headers);
     if (withKey) headers.set("x-api-key", apiKey);
     const context = createExecutionContext();
     contexts.push(context);
+    const bindings = { ...env, ...(channels && { CHANNEL: channels }) };
     return app.fetch(new Request(`http://memx${path}`, { ...init, headers }), bindings, context);
   };
   const fetch: Fetch = (path, init) => send(path, init);

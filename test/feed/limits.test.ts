@@ -204,8 +204,8 @@ describe("a channel that has as many sockets as it can take", () => {
     await full(agent, key);
     expect((await (await agent.connect(`/subscribe/${key}`)).closed).code).toBe(4429);
     await runInDurableObject(agent.channel(key), (_, ctx) => {
-      ctx.getWebSockets = () =>
-        Array.from({ length: LIMITS.maxSubscribers - 1 }, () => ({ readyState: 1 }) as WebSocket);
+      ctx.getWebSockets = (apiKey) =>
+        Array.from({ length: apiKey ? 0 : LIMITS.maxSubscribers - 1 }, () => ({ readyState: 1 }) as WebSocket);
     });
     const client = await agent.connect(`/subscribe/${key}`);
     expect(await client.take(1)).toMatchObject([{ event: "ready" }]);

@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import developmentList from "../../config/acl.json";
 import { AccessListError, parseAccessList } from "../../worker/access/access-list.ts";
-import { authenticate } from "../../worker/access/authenticate.ts";
+import { findCaller } from "../../worker/access/authenticate.ts";
 import { ApiError } from "../../worker/errors.ts";
 import { freshKey, get, problem, request, set } from "../client.ts";
 
@@ -196,11 +196,13 @@ describe("an access list", () => {
 
 describe("the configuration", () => {
   const headers = (apiKey: string) => new Headers({ "x-api-key": apiKey });
-  const enter = (env: { MEMX_ACL?: string; MEMX_ENV?: string }, apiKey: string) =>
-    authenticate(headers(apiKey), env as Env);
-  const refusal = (env: { MEMX_ACL?: string; MEMX_ENV?: string }, apiKey: string): ApiError => {
+  type Settings = Partial<
+    Record<"MEMX_ACL" | "MEMX_ENV" | "SUPABASE_URL" | "SUPABASE_SERVICE_KEY" | "REVOCATION_SECONDS", string>
+  >;
+  const enter = (env: Settings, apiKey: string) => findCaller(headers(apiKey), env as Env);
+  const refusal = async (env: Settings, apiKey: string): Promise<ApiError> => {
     try {
-      enter(env, apiKey);
+      await enter(env, apiKey);
     } catch (error) {
       if (error instanceof ApiError) return error;
       throw error;
@@ -208,21 +210,21 @@ describe("the configuration", () => {
     throw new Error("let in");
   };
 
-  it("opens to the development list in development", () => {
-    expect(enter({ MEMX_ENV: "development" }, "local_dev_key").allows("write", "a")).toBe(true);
+  it("opens to the development list in development", async () => {
+    expect((await enter({ MEMX_ENV: "development" }, "local_dev_key")).allows("write", "a")).toBe(true);
   });
 
-  it("opens to MEMX_ACL instead where there is one, also in development", () => {
+  it("opens to MEMX_ACL instead where there is one, also in development", async () => {
     const env = { MEMX_ENV: "development", MEMX_ACL: JSON.stringify({ [SECRET]: ["a"] }) };
-    expect(enter(env, SECRET).allows("write", "a")).toBe(true);
-    expect(refusal(env, "local_dev_key").code).toBe("invalid_api_key");
-    expect(enter({ MEMX_ACL: env.MEMX_ACL }, SECRET).allows("write", "b")).toBe(false);
+    expect((await enter(env, SECRET)).allows("write", "a")).toBe(true);
+    expect((await refusal(env, "local_dev_key")).code).toBe("invalid_api_key");
+    expect((await enter({ MEMX_ACL: env.MEMX_ACL }, SECRET)).allows("write", "b")).toBe(false);
   });
 
-  it("opens to nobody where there is none, and says what to set", () => {
+  it("opens to nobody where there is none, and says what to set", async () => {
     for (const env of [{}, { MEMX_ACL: "" }]) {
       for (const apiKey of ["local_dev_key", ""]) {
-        const { code, message } = refusal(env, apiKey);
+        const { code, message } = await refusal(env, apiKey);
         expect(code).toBe("auth_unavailable");
         expect(message).toContain("MEMX_ACL");
       }
@@ -231,8 +233,8 @@ describe("the configuration", () => {
 
   it.each(["production", "Development", "dev", "true", "development ", ""])(
     "does not open to the development list when MEMX_ENV is %j",
-    (MEMX_ENV) => {
-      expect(refusal({ MEMX_ENV }, "local_dev_key").code).toBe("auth_unavailable");
+    async (MEMX_ENV) => {
+      expect((await refusal({ MEMX_ENV }, "local_dev_key")).code).toBe("auth_unavailable");
     },
   );
 
@@ -243,21 +245,21 @@ describe("the configuration", () => {
     ["is null", "null"],
     ["has scopes of another shape", `{"${SECRET}":"*"}`],
     ["has one key of another shape among others", `{"local_dev_key":["*"],"${SECRET}":{"read":"*"}}`],
-  ])("opens to nobody when MEMX_ACL %s, not even in development, and repeats nothing of it", (_, MEMX_ACL) => {
+  ])("opens to nobody when MEMX_ACL %s, not even in development, and repeats nothing of it", async (_, MEMX_ACL) => {
     for (const apiKey of [SECRET, "local_dev_key"]) {
-      const { code, message } = refusal({ MEMX_ACL, MEMX_ENV: "development" }, apiKey);
+      const { code, message } = await refusal({ MEMX_ACL, MEMX_ENV: "development" }, apiKey);
       expect(code).toBe("auth_unavailable");
       expect(message).toContain("MEMX_ACL");
       expect(message).not.toContain(SECRET);
     }
   });
 
-  it("is read again when it changes", () => {
+  it("is read again when it changes", async () => {
     const first = { MEMX_ACL: JSON.stringify({ first: ["*"] }) };
     const second = { MEMX_ACL: JSON.stringify({ second: ["*"] }) };
-    expect(enter(first, "first").allows("read", "a")).toBe(true);
-    expect(refusal(second, "first").code).toBe("invalid_api_key");
-    expect(enter(second, "second").allows("read", "a")).toBe(true);
-    expect(refusal(first, "second").code).toBe("invalid_api_key");
+    expect((await enter(first, "first")).allows("read", "a")).toBe(true);
+    expect((await refusal(second, "first")).code).toBe("invalid_api_key");
+    expect((await enter(second, "second")).allows("read", "a")).toBe(true);
+    expect((await refusal(first, "second")).code).toBe("invalid_api_key");
   });
 });

@@ -210,6 +210,12 @@ describe("HEAD", () => {
     expect(await get(key)).toBe(before);
   });
 
+  it("opens no socket", async () => {
+    for (const path of ["/subscribe/a", "/watch?pattern=*"]) {
+      expect((await request("HEAD", path, { headers: { upgrade: "websocket" } })).status).toBe(426);
+    }
+  });
+
   it("is not a way to write", async () => {
     const response = await request("HEAD", "/set");
     expect(response.status).toBe(405);

@@ -66,6 +66,7 @@ export async function startWorkerd({
             ${scripts.map((file) => `(name = "${file}", text = embed "${file}"),`).join("\n")}
           ],
           compatibilityDate = "2026-11-01",
+          compatibilityFlags = ["nodejs_als"],
           bindings = [
             ${texts.map(([name, text]) => `(name = "${name}", text = ${JSON.stringify(text)}),`).join("\n")}
             (name = "CHANNEL", durableObjectNamespace = "Channel"),

@@ -17,7 +17,7 @@ const MAX_SETTLE_MS = 15_000;
 
 const MAX_SIMULATION_MS = 90_000;
 
-type Settings = { readonly acl: string; readonly logLength: number };
+type Settings = { readonly logLength: number };
 
 export type Simulation = { readonly faults: readonly string[]; readonly counts: Counts };
 
@@ -39,9 +39,9 @@ export async function simulate(seed: number, settings: Settings): Promise<Simula
   return Promise.race([simulation, stuck]).finally(() => clearTimeout(timer));
 }
 
-async function run(seed: number, { acl, logLength }: Settings, onPhase: (phase: string) => void): Promise<Simulation> {
+async function run(seed: number, { logLength }: Settings, onPhase: (phase: string) => void): Promise<Simulation> {
   const random = createRandom(String(seed));
-  const world = new World({ namespace: userOf(seed), apiKey: apiKeyOf(seed), acl, random: random.fork("world") });
+  const world = new World({ namespace: userOf(seed), apiKey: apiKeyOf(seed), random: random.fork("world") });
   const subscribers = Array.from(
     { length: random.integer(4, 8) },
     (_, n) => new Simulated(world, random.fork(`subscriber ${n}`)),

@@ -4,6 +4,7 @@ import { env } from "cloudflare:workers";
 import { expect, it, vi } from "vitest";
 import { logLength } from "../../worker/store/log-length.ts";
 import { engine } from "../engine.ts";
+import { grant } from "../grant.ts";
 import { apiKeyOf, simulate, userOf } from "./simulate.ts";
 
 const { SIMULATION_SEEDS, SIMULATION_FIRST_SEED } = env as unknown as Record<string, string | undefined>;
@@ -21,10 +22,8 @@ it(`every subscriber has every change once and in order, or is told reset: seeds
   const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
   const error = vi.spyOn(console, "error").mockImplementation(() => {});
   const rules = { read: ["*"], write: ["*"] };
-  const acl = JSON.stringify(
-    Object.fromEntries(seeds.map((seed) => [apiKeyOf(seed), { ...rules, user_id: userOf(seed) }])),
-  );
-  const settings = { acl, logLength: logLength(env) };
+  grant(Object.fromEntries(seeds.map((seed) => [apiKeyOf(seed), { ...rules, user_id: userOf(seed) }])));
+  const settings = { logLength: logLength(env) };
   const totals: Record<string, number> = {};
   const failed: string[] = [];
   const begunMs = Date.now();

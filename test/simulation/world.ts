@@ -27,12 +27,12 @@ export class World {
   isQuiet = false;
   isOver = false;
 
-  constructor({ namespace, apiKey, acl, random }: { namespace: string; apiKey: string; acl: string; random: Random }) {
+  constructor({ namespace, apiKey, random }: { namespace: string; apiKey: string; random: Random }) {
     this.namespace = namespace;
     this.apiKey = apiKey;
     this.keys = ["a", "a:b", "b", "c d/é", "*"].slice(0, random.integer(3, 5));
     const plan: FaultPlan = { random: random.fork("announcements"), isQuiet: () => this.isQuiet, count: this.count };
-    this.env = { ...env, MEMX_ACL: acl, CHANNEL: faultyChannels(env.CHANNEL, plan) };
+    this.env = { ...env, CHANNEL: faultyChannels(env.CHANNEL, plan) };
   }
 
   /** The next moment. */

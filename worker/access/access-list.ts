@@ -1,6 +1,7 @@
 // API keys from a list in the configuration: `{"a-key": ["agent:*"], "another": {"read": […], "write": […], "user_id": …}}`.
 
 import { compileSchema } from "../schemas/compile-schema.ts";
+import { type Access, hashApiKey, misconfigured } from "./access.ts";
 import { createPrincipal, type Principal } from "./principal.ts";
 
 type ListedKey = string[] | { read?: string[]; write?: string[]; user_id?: string };
@@ -45,4 +46,39 @@ export function parseAccessList(list: unknown): ReadonlyMap<string, Principal> {
     );
   }
   return principals;
+}
+
+/**
+ * Access by a list, or by its JSON text.
+ * @throws {ApiError} `auth_unavailable`
+ */
+export function listAccess(source: unknown): Access {
+  const list = readList(source);
+  let byHash: ReadonlyMap<string, Principal> | undefined;
+  return {
+    async find(keyHashes) {
+      byHash ??= await hashed(list);
+      const found = new Map<string, Principal>();
+      for (const keyHash of keyHashes) {
+        const principal = byHash.get(keyHash);
+        if (principal) found.set(keyHash, principal);
+      }
+      return found;
+    },
+  };
+}
+
+function readList(source: unknown): ReadonlyMap<string, Principal> {
+  try {
+    return parseAccessList(typeof source === "string" ? JSON.parse(source) : source);
+  } catch (error) {
+    const reason = error instanceof AccessListError ? error.message : "it is not valid JSON";
+    throw misconfigured(`The access list in MEMX_ACL can not be used: ${reason}.`);
+  }
+}
+
+async function hashed(list: ReadonlyMap<string, Principal>): Promise<ReadonlyMap<string, Principal>> {
+  return new Map(
+    await Promise.all([...list].map(async ([apiKey, principal]) => [await hashApiKey(apiKey), principal] as const)),
+  );
 }

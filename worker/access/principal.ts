@@ -13,6 +13,9 @@ export type Principal = {
   readonly allows: (action: Action, key: string) => boolean;
 };
 
+/** A principal, and the SHA-256 of the API key by which it came. */
+export type Caller = Principal & { readonly keyHash: string };
+
 /** `read` and `write` are globs over namespaced keys (`a1b2c3d4:agent:*`), or over plain keys where there is no user. */
 export function createPrincipal({
   userId,

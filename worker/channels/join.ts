@@ -10,6 +10,8 @@ import { channelName } from "./channel-name.ts";
 export type Topic = { readonly namespace: string; readonly key: string };
 
 export type Join = Topic & {
+  /** SHA-256 of the API key, by which the channel asks again whether it is good. */
+  readonly keyHash: string;
   readonly event: EventFilter;
   /** Which keys, at the channel of a namespace: those that match a pattern and a scope. Elsewhere there are none. */
   readonly patterns: readonly string[];
@@ -38,7 +40,7 @@ export async function joinChannel(env: Env, join: Join): Promise<Response> {
   // What a failure came from has lost its class on the way; joining fails only with the channel or the store it asks.
   const response = await inTime(joined.catch((cause) => Promise.reject(storeUnavailable(cause))));
   if (response.webSocket) return response;
-  throw new ApiError("rate_limited", "The channel has as many subscribers as it can take.", {
+  throw new ApiError("rate_limited", await response.text(), {
     headers: { "retry-after": "30" },
   });
 }

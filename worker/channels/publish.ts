@@ -4,6 +4,7 @@
 import type { Context } from "hono";
 import type { Change } from "../../sdk/protocol.ts";
 import { inTime } from "../in-time.ts";
+import { log } from "../log.ts";
 import { ALL_KEYS, type AppliedChange } from "../store/store.ts";
 import { channelName } from "./channel-name.ts";
 import type { Topic } from "./join.ts";
@@ -48,7 +49,7 @@ async function publish(env: Env, topic: Topic, change: Change): Promise<void> {
       // As https://developers.cloudflare.com/durable-objects/best-practices/error-handling/ says.
       const { overloaded, retryable } = cause as { overloaded?: boolean; retryable?: boolean };
       if (attempt === MAX_ATTEMPTS || overloaded || !retryable) {
-        console.warn({ event: "publish_failed", revision: change.revision, attempt, cause });
+        log("warn", "publish_failed", { revision: change.revision, attempt, cause });
         return;
       }
       await scheduler.wait(MAX_FIRST_DELAY_MS * 2 ** (attempt - 1) * Math.random());

@@ -4,7 +4,7 @@ import type { Context } from "hono";
 import { LIMITS } from "../../config/limits.ts";
 import type { EventFilter } from "../../sdk/protocol.ts";
 import { authenticate } from "../access/authenticate.ts";
-import { authorize, type Principal } from "../access/principal.ts";
+import { authorize, type Caller } from "../access/principal.ts";
 import { ApiError } from "../errors.ts";
 import { decodePercent, readQuery } from "../read-request.ts";
 import { changesQuery, subscribeQuery, watchQuery } from "../requests.ts";
@@ -21,24 +21,25 @@ export const STREAM = { maxUnreadChars: LIMITS.maxUnreadStreamChars, control: tr
  * `/subscribe/{key}`, and `/subscribe?key=`, because no URL can carry the keys "." and ".." in its path.
  * @throws {ApiError}
  */
-export function readSubscription(c: Context<{ Bindings: Env }>): Join {
+export async function readSubscription(c: Context<{ Bindings: Env }>): Promise<Join> {
   const url = new URL(c.req.url);
   // From the URL itself: Hono has decoded parts of its path already.
   const inPath = url.pathname.startsWith(SUBSCRIBE_PATH)
     ? { key: decodePercent(url.pathname.slice(SUBSCRIBE_PATH.length)) }
     : {};
-  const principal = authenticate(c.req.raw.headers, c.env);
+  const principal = await authenticate(c);
   const { key, event, since } = readQuery(url, subscribeQuery, inPath);
   authorize(principal, "read", key);
-  return { namespace: principal.namespace, key, patterns: [], scopes: [], ...readOptions(c, event, since) };
+  const { namespace, keyHash } = principal;
+  return { namespace, keyHash, key, patterns: [], scopes: [], ...readOptions(c, event, since) };
 }
 
 /**
  * `/watch?pattern=`
  * @throws {ApiError}
  */
-export function readWatch(c: Context<{ Bindings: Env }>): Join {
-  const principal = authenticate(c.req.raw.headers, c.env);
+export async function readWatch(c: Context<{ Bindings: Env }>): Promise<Join> {
+  const principal = await authenticate(c);
   const { pattern, event, since } = readQuery(new URL(c.req.url), watchQuery);
   return { ...watched(principal, pattern), ...readOptions(c, event, since) };
 }
@@ -47,14 +48,14 @@ export function readWatch(c: Context<{ Bindings: Env }>): Join {
  * `/changes?pattern=`
  * @throws {ApiError}
  */
-export function readPoll(c: Context<{ Bindings: Env }>): { join: Join; since: number; waitMs: number } {
-  const principal = authenticate(c.req.raw.headers, c.env);
+export async function readPoll(c: Context<{ Bindings: Env }>): Promise<{ join: Join; since: number; waitMs: number }> {
+  const principal = await authenticate(c);
   const { pattern, event = "value", since, wait = LIMITS.maxWaitSeconds } = readQuery(new URL(c.req.url), changesQuery);
   const join = { ...watched(principal, pattern), event, since: Number(since), ...STREAM };
   return { join, since: join.since, waitMs: Number(wait) * 1000 };
 }
 
-function watched({ namespace, read }: Principal, patterns: readonly string[]) {
+function watched({ namespace, keyHash, read }: Caller, patterns: readonly string[]) {
   // A text with one character past Latin-1 is kept with two bytes for each.
   const bytes = [...patterns, ...read].reduce(
     (sum, text) => sum + text.length * (/^[\0-\xff]*$/.test(text) ? 1 : 2) + 8,
@@ -64,7 +65,7 @@ function watched({ namespace, read }: Principal, patterns: readonly string[]) {
     const detail = `The patterns and the read scopes of the API key take more than ${LIMITS.maxWatchBytes} bytes together.`;
     throw new ApiError("invalid_request", detail);
   }
-  return { namespace, key: ALL_KEYS, patterns, scopes: read };
+  return { namespace, keyHash, key: ALL_KEYS, patterns, scopes: read };
 }
 
 function readOptions(c: Context, event: EventFilter = "value", inQuery?: string) {

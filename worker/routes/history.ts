@@ -12,7 +12,7 @@ import { openStore } from "../store/open-store.ts";
 export const history = new Hono<{ Bindings: Env }>();
 
 history.get("/history", async (c) => {
-  const principal = authenticate(c.req.raw.headers, c.env);
+  const principal = await authenticate(c);
   const { key, limit = "100", before = Number.MAX_SAFE_INTEGER } = readQuery(new URL(c.req.url), historyQuery);
   authorize(principal, "read", key);
   const changes = await openStore(c.env).readHistory(principal.namespace, key, Number(before), Number(limit));

@@ -17,7 +17,7 @@ import type { AppliedChange, Operation, WriteOutcome } from "../store/store.ts";
 export const schemas = new Hono<{ Bindings: Env }>();
 
 schemas.post("/schema", async (c) => {
-  const principal = authenticate(c.req.raw.headers, c.env);
+  const principal = await authenticate(c);
   const { body, members } = await readBody(c, schemaRequest);
   const { key, schema } = body;
   authorize(principal, "write", key);
@@ -28,7 +28,7 @@ schemas.post("/schema", async (c) => {
 });
 
 schemas.get("/schema", async (c) => {
-  const principal = authenticate(c.req.raw.headers, c.env);
+  const principal = await authenticate(c);
   const { key } = readQuery(new URL(c.req.url), keyQuery);
   authorize(principal, "read", key);
   const stored = await openStore(c.env).readSchema(principal.namespace, key);
@@ -37,7 +37,7 @@ schemas.get("/schema", async (c) => {
 });
 
 schemas.delete("/schema", async (c) => {
-  const principal = authenticate(c.req.raw.headers, c.env);
+  const principal = await authenticate(c);
   const { key } = readQuery(new URL(c.req.url), keyQuery);
   authorize(principal, "write", key);
   return answerChange(c, principal.namespace, { op: "schema_delete", key });

@@ -14,17 +14,17 @@ streams.get("/subscribe/*", (c) => stream(c, readSubscription));
 streams.get("/watch", (c) => stream(c, readWatch));
 
 streams.get("/changes", async (c) => {
-  const { join, since, waitMs } = readPoll(c);
+  const { join, since, waitMs } = await readPoll(c);
   return longPoll(await openSocket(c.env, join), since, waitMs);
 });
 
-async function stream<C extends Context<{ Bindings: Env }>>(c: C, read: (c: C) => Join): Promise<Response> {
+async function stream<C extends Context<{ Bindings: Env }>>(c: C, read: (c: C) => Promise<Join>): Promise<Response> {
   if (!c.req.header("accept")?.includes("text/event-stream")) {
     throw new ApiError("upgrade_required", "Connect to this path with a WebSocket, or accept text/event-stream.", {
       headers: { upgrade: "websocket", connection: "upgrade" },
     });
   }
-  const join = { ...read(c), ...STREAM };
+  const join = { ...(await read(c)), ...STREAM };
   return eventStream(await openSocket(c.env, join), join);
 }
 

@@ -14,12 +14,13 @@ subscribe.get("/subscribe/*", (c, next) => (isUpgrade(c) ? open(c, readSubscript
 subscribe.get("/watch", (c, next) => (isUpgrade(c) ? open(c, readWatch) : next()));
 
 function isUpgrade(c: Context): boolean {
-  return c.req.header("upgrade")?.toLowerCase() === "websocket";
+  // Hono takes a HEAD for a GET, but nobody is there to open a socket for.
+  return c.req.method === "GET" && c.req.header("upgrade")?.toLowerCase() === "websocket";
 }
 
-async function open<C extends Context<{ Bindings: Env }>>(c: C, read: (c: C) => Join): Promise<Response> {
+async function open<C extends Context<{ Bindings: Env }>>(c: C, read: (c: C) => Promise<Join>): Promise<Response> {
   try {
-    return await joinChannel(c.env, read(c));
+    return await joinChannel(c.env, await read(c));
   } catch (error) {
     if (error instanceof ApiError && error.code in CLOSE_CODES) return refuse(c, error);
     throw error;

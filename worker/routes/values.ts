@@ -15,7 +15,7 @@ import { writeValue } from "../write-value.ts";
 export const values = new Hono<{ Bindings: Env }>();
 
 values.post("/set", async (c) => {
-  const principal = authenticate(c.req.raw.headers, c.env);
+  const principal = await authenticate(c);
   const { body, members } = await readBody(c, setRequest);
   const { key, value } = body;
   authorize(principal, "write", key);
@@ -27,7 +27,7 @@ values.post("/set", async (c) => {
 });
 
 values.get("/get", async (c) => {
-  const principal = authenticate(c.req.raw.headers, c.env);
+  const principal = await authenticate(c);
   const { key } = readQuery(new URL(c.req.url), keyQuery);
   authorize(principal, "read", key);
   const entry = await openStore(c.env).readEntry(principal.namespace, key);

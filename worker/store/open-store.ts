@@ -5,11 +5,13 @@ import { createEmbeddedStore } from "./embedded.ts";
 import { logLength } from "./log-length.ts";
 import { createRedisStore } from "./redis/redis-store.ts";
 import type { Store } from "./store.ts";
+import { timedStore } from "./timed-store.ts";
 
 /** @throws {ApiError} `store_unavailable` where the configuration can not be used: never another store instead */
 export function openStore(env: Env): Store {
-  if (!env.UPSTASH_REDIS_REST_URL && !env.UPSTASH_REDIS_REST_TOKEN) return createEmbeddedStore(env.EMBEDDED_STORE);
-  redis ??= openRedis(env);
+  if (!env.UPSTASH_REDIS_REST_URL && !env.UPSTASH_REDIS_REST_TOKEN)
+    return timedStore(createEmbeddedStore(env.EMBEDDED_STORE));
+  redis ??= timedStore(openRedis(env));
   return redis;
 }
 

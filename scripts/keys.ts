@@ -1,0 +1,90 @@
+// `npm run keys`: lists, creates and revokes API keys, for whoever runs memX. With SUPABASE_URL and SUPABASE_SERVICE_KEY in the
+// environment they are in that project, which is given their hashes only; otherwise it prints an entry for MEMX_ACL.
+
+import { createHash, randomBytes } from "node:crypto";
+import { parseArgs } from "node:util";
+import { createClient, type SupabaseClient } from "@supabase/supabase-js";
+
+const USAGE = `npm run keys -- list
+npm run keys -- create [--name NAME] [--user USER_ID] [--read PATTERN]… [--write PATTERN]…
+npm run keys -- revoke ID
+
+Patterns are globs over the user's own keys, "*" for all of them, as they are without --read and --write.
+In Supabase a key needs a --user, by their id. SUPABASE_URL and SUPABASE_SERVICE_KEY say which project.`;
+
+const { SUPABASE_URL: url, SUPABASE_SERVICE_KEY: serviceKey } = process.env;
+
+try {
+  if (!url !== !serviceKey) throw new Error("SUPABASE_URL and SUPABASE_SERVICE_KEY go together: set both.");
+  const supabase =
+    url && serviceKey
+      ? createClient(url, serviceKey, { accessToken: async () => null, db: { retry: false, timeout: 10_000 } })
+      : undefined;
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      name: { type: "string" },
+      user: { type: "string" },
+      read: { type: "string", multiple: true },
+      write: { type: "string", multiple: true },
+    },
+  });
+  const [command, id, ...rest] = positionals;
+  if (command === "create" && id === undefined) await create(supabase, values);
+  else if (command === "list" && id === undefined) await list(needed(supabase));
+  else if (command === "revoke" && id !== undefined && rest.length === 0) await revoke(needed(supabase), id);
+  else throw new Error(USAGE);
+} catch (error) {
+  console.error((error as Error).message);
+  process.exitCode = 1;
+}
+
+async function create(
+  supabase: SupabaseClient | undefined,
+  { name, user, read, write }: { name?: string; user?: string; read?: string[]; write?: string[] },
+): Promise<void> {
+  const both = read || write ? [] : ["*"];
+  // Scopes are about keys as the store knows them, with their namespace.
+  const namespaced = (patterns: readonly string[] = both) =>
+    patterns.map((pattern) => (user ? `${[...user].slice(0, 8).join("")}:${pattern}` : pattern));
+  const scopes = { read: namespaced(read), write: namespaced(write) };
+  const apiKey = `memx_${randomBytes(24).toString("base64url")}`;
+  if (!supabase) {
+    const entry = JSON.stringify({ [apiKey]: { ...scopes, ...(user && { user_id: user }) } });
+    console.log(`A new API key, shown this once. Put the entry into the JSON of MEMX_ACL:\n\n${entry}`);
+    return;
+  }
+  if (!user) throw new Error("In Supabase every key belongs to a user: say which with --user.");
+  const keyHash = createHash("sha256").update(apiKey).digest("hex");
+  const row = { name: name ?? null, key_hash: keyHash, scopes, user_id: user, active: true };
+  const [created] = checked(await supabase.from("api_keys").insert(row).select("id"));
+  console.log(`A new API key, shown this once. The project has its hash; its id there is ${created?.id}.\n\n${apiKey}`);
+}
+
+async function list(supabase: SupabaseClient): Promise<void> {
+  const rows = checked(
+    await supabase.from("api_keys").select("id,name,active,user_id,scopes,created_at").order("created_at"),
+  );
+  for (const { id, name, active, user_id, scopes, created_at } of rows) {
+    const columns = [id, active ? "active" : "revoked", created_at, user_id, JSON.stringify(scopes), name ?? ""];
+    console.log(columns.join("  "));
+  }
+}
+
+async function revoke(supabase: SupabaseClient, id: string): Promise<void> {
+  const revoked = checked(await supabase.from("api_keys").update({ active: false }).eq("id", id).select("id"));
+  if (revoked.length === 0) throw new Error(`There is no API key with the id ${id}.`);
+  console.log("Revoked. memX refuses it within 60 seconds, and closes its sockets within 90.");
+}
+
+function needed(supabase: SupabaseClient | undefined): SupabaseClient {
+  if (supabase) return supabase;
+  throw new Error(
+    "Without SUPABASE_URL and SUPABASE_SERVICE_KEY the list is what you set as MEMX_ACL: change it there.",
+  );
+}
+
+function checked<T>({ data, error }: { data: T[] | null; error: { message: string } | null }): T[] {
+  if (error) throw new Error(`Supabase says: ${error.message}`);
+  return data ?? [];
+}

@@ -1,0 +1,339 @@
+// API keys from Supabase, as memX runs in production: the deployed bundle on workerd, over a real PostgREST and PostgreSQL.
+
+import { createHash, randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Problem } from "../../sdk/protocol.ts";
+import { type Supabase, startSupabase } from "../supabase/start-supabase.ts";
+import { connectRaw, type RawSubscriber } from "./raw-subscriber.ts";
+import { startWorkerd, type Workerd } from "./workerd.ts";
+
+let supabase: Supabase;
+
+beforeAll(async () => {
+  supabase = await startSupabase();
+});
+
+afterAll(() => supabase?.close());
+
+const start = (bindings: Readonly<Record<string, string>> = {}) =>
+  startWorkerd({
+    bindings: {
+      // The other sources are there too, and open nothing.
+      MEMX_ENV: "development",
+      MEMX_ACL: JSON.stringify({ listed: ["*"] }),
+      SUPABASE_URL: supabase.url,
+      SUPABASE_SERVICE_KEY: supabase.serviceKey,
+      ...bindings,
+    },
+  });
+
+const newKey = () => `key-${randomUUID()}`;
+const newUser = () => randomUUID();
+
+async function get(memx: Workerd, apiKey: string, key = "a"): Promise<{ status: number; code?: string; body: string }> {
+  const response = await fetch(`${memx.url}/get?key=${encodeURIComponent(key)}`, { headers: { "x-api-key": apiKey } });
+  const body = await response.text();
+  return { status: response.status, code: response.ok ? undefined : JSON.parse(body).code, body };
+}
+
+function set(memx: Workerd, apiKey: string, key: string, value: unknown): Promise<Response> {
+  const headers = { "x-api-key": apiKey, "content-type": "application/json" };
+  return fetch(`${memx.url}/set`, { method: "POST", headers, body: JSON.stringify({ key, value }) });
+}
+
+const connect = (memx: Workerd, path: string, apiKey: string) =>
+  connectRaw(memx.url, path, { "x-api-key": apiKey, "sec-websocket-protocol": "memx.v1" });
+
+describe("an API key", () => {
+  it("opens what its row says, in its user's namespace, whether the table has the key or only its hash", async () => {
+    const memx = await start();
+    const [user, plain, hashed] = [newUser(), newKey(), newKey()];
+    const namespace = user.slice(0, 8);
+    const scopes = { read: [`${namespace}:*`], write: [`${namespace}:mine:*`] };
+    await supabase.addKey({ key: plain, userId: user, scopes });
+    const hash = createHash("sha256").update(hashed).digest("hex");
+    await supabase.addKey({ hash, userId: user, scopes });
+    for (const apiKey of [plain, hashed]) {
+      expect((await set(memx, apiKey, "mine:a", apiKey)).status).toBe(200);
+      expect(JSON.parse((await get(memx, apiKey, "mine:a")).body).value).toBe(apiKey);
+      expect((await get(memx, apiKey, "yours")).status).toBe(200);
+      expect((await set(memx, apiKey, "yours", 1)).status).toBe(403);
+    }
+    // What stands in the table in place of a key is none.
+    expect(await get(memx, hash)).toMatchObject({ status: 403, code: "invalid_api_key" });
+  });
+
+  it("is only ever asked for by its hash, and is in no request and no log", async () => {
+    const memx = await start();
+    const [apiKey, unknown] = [newKey(), newKey()];
+    await supabase.addKey({ key: apiKey, userId: newUser() });
+    const before = supabase.requests.length;
+    expect((await get(memx, apiKey)).status).toBe(200);
+    expect((await get(memx, unknown)).status).toBe(403);
+    const asked = supabase.requests.slice(before).join("\n");
+    expect(asked).toContain(createHash("sha256").update(apiKey).digest("hex"));
+    for (const secret of [apiKey, unknown, supabase.serviceKey]) {
+      expect(asked).not.toContain(secret);
+      expect(memx.output()).not.toContain(secret);
+    }
+  });
+
+  it("is asked for once, however often it calls, and so is one that is refused", async () => {
+    const memx = await start();
+    const [apiKey, unknown] = [newKey(), newKey()];
+    await supabase.addKey({ key: apiKey, userId: newUser() });
+    const before = supabase.requests.length;
+    for (let n = 0; n < 20; n++) {
+      expect((await get(memx, apiKey)).status).toBe(200);
+      expect((await get(memx, unknown)).code).toBe("invalid_api_key");
+    }
+    expect(supabase.requests.length - before).toBe(2);
+  });
+
+  it("that Supabase does not know is refused, whatever any list says", async () => {
+    const memx = await start();
+    for (const apiKey of ["local_dev_key", "agent_key_1", "listed", newKey(), "*", "a,b)", '"', "é"]) {
+      const headers = { "x-api-key": Buffer.from(apiKey).toString("latin1") };
+      const response = await fetch(`${memx.url}/get?key=memx:query`, { headers });
+      expect([response.status, ((await response.json()) as Problem).code], apiKey).toEqual([403, "invalid_api_key"]);
+    }
+  });
+
+  it("that is not active, or whose row is malformed, opens nothing", async () => {
+    const memx = await start();
+    // As tables of before may be, without what config/supabase.sql checks of new rows.
+    await supabase.sql(`alter table api_keys drop constraint api_keys_scopes, alter column user_id drop not null,
+      alter column scopes drop not null, alter column active drop not null`);
+    const rows: [string, string, string][] = [
+      ["false", '\'{"read":["*"],"write":["*"]}\'', `'${newUser()}'`],
+      ["null", '\'{"read":["*"],"write":["*"]}\'', `'${newUser()}'`],
+      ["true", "null", `'${newUser()}'`],
+      ["true", "'null'", `'${newUser()}'`],
+      ["true", "'\"*\"'", `'${newUser()}'`],
+      ["true", "'[\"*\"]'", `'${newUser()}'`],
+      ["true", '\'{"read":"*","write":["*"]}\'', `'${newUser()}'`],
+      ["true", '\'{"read":["*"],"write":{"0":"*"}}\'', `'${newUser()}'`],
+      ["true", '\'{"read":["*",1],"write":[]}\'', `'${newUser()}'`],
+      ["true", "'{\"read\":null}'", `'${newUser()}'`],
+      ["true", '\'{"read":["*"],"write":["*"]}\'', "null"],
+      ["true", "'{}'", `'${newUser()}'`],
+    ];
+    for (const [active, scopes, user] of rows) {
+      const apiKey = newKey();
+      if (user !== "null") await supabase.sql(`insert into auth.users values (${user})`);
+      await supabase.sql(
+        `insert into api_keys (key, active, scopes, user_id) values ('${apiKey}', ${active}, ${scopes}, ${user})`,
+      );
+      expect((await get(memx, apiKey)).status, scopes).toBe(403);
+      expect((await set(memx, apiKey, "a", 1)).status, scopes).toBe(403);
+    }
+    await supabase.sql("delete from api_keys where user_id is null or scopes is null or active is null");
+  });
+});
+
+describe("a revoked API key", () => {
+  it("is refused once the bound is over, and so are its open sockets and streams, and no others", async () => {
+    // As 60 seconds are: 2 for calls, 3 for sockets.
+    const memx = await start({ REVOCATION_SECONDS: "2" });
+    const user = newUser();
+    const [kept, deleted, deactivated] = [newKey(), newKey(), newKey()];
+    for (const key of [kept, deleted, deactivated]) await supabase.addKey({ key, userId: user });
+    const sockets: Record<string, RawSubscriber[]> = {};
+    for (const apiKey of [kept, deleted, deactivated]) {
+      sockets[apiKey] = [
+        await connect(memx, "/subscribe/a", apiKey),
+        await connect(memx, "/subscribe/a", apiKey),
+        await connect(memx, "/watch?pattern=*", apiKey),
+      ];
+    }
+    const stream = await fetch(`${memx.url}/watch?pattern=*`, {
+      headers: { "x-api-key": deleted, accept: "text/event-stream" },
+    });
+    expect(stream.status).toBe(200);
+
+    await supabase.sql(`delete from api_keys where key = '${deleted}';
+      update api_keys set active = false where key = '${deactivated}'`);
+    const revokedMs = Date.now();
+    const refused = Promise.all(
+      [deleted, deactivated].map(async (apiKey) => {
+        while ((await get(memx, apiKey)).status !== 403) await new Promise((resolve) => setTimeout(resolve, 20));
+        expect(Date.now() - revokedMs).toBeLessThan(2_500);
+      }),
+    );
+    for (const apiKey of [deleted, deactivated]) {
+      for (const { closed } of sockets[apiKey] ?? []) {
+        const { code, reason, atMs } = await closed;
+        expect(code).toBe(4403);
+        expect(reason).toMatch(/revoked/);
+        expect(atMs - revokedMs).toBeLessThan(4_000);
+      }
+    }
+    await stream.text();
+    expect(Date.now() - revokedMs).toBeLessThan(4_500);
+    await refused;
+
+    expect((await set(memx, kept, "a", "last")).status).toBe(200);
+    for (const { texts } of sockets[kept] ?? []) await expect.poll(() => texts.at(-1)).toContain('"last"');
+    for (const { texts } of sockets[deleted] ?? []) expect(texts.join("")).not.toContain('"last"');
+  });
+
+  it("of which a part was taken keeps the rest, also at watchers that are there", async () => {
+    const memx = await start({ REVOCATION_SECONDS: "1" });
+    const [user, apiKey] = [newUser(), newKey()];
+    const namespace = user.slice(0, 8);
+    await supabase.addKey({ key: apiKey, userId: user });
+    const [a, b, all] = [
+      await connect(memx, "/subscribe/a", apiKey),
+      await connect(memx, "/subscribe/b", apiKey),
+      await connect(memx, "/watch?pattern=*", apiKey),
+    ];
+    await supabase.sql(
+      `update api_keys set scopes = '{"read":["${namespace}:a"],"write":["*"]}' where key = '${apiKey}'`,
+    );
+    const { code, reason } = await b.closed;
+    expect([code, reason]).toEqual([4403, "The API key may not read this key any more."]);
+    // Until the channel of all keys has asked, which it does as often.
+    await expect
+      .poll(
+        async () => {
+          const before = all.texts.length;
+          await set(memx, apiKey, "b", "secret");
+          await set(memx, apiKey, "a", "open");
+          await expect.poll(() => all.texts.slice(before).join("")).toContain('"open"');
+          return all.texts.slice(before).join("");
+        },
+        { timeout: 5_000 },
+      )
+      .not.toContain('"secret"');
+    expect(all.isOpen()).toBe(true);
+    expect(a.isOpen()).toBe(true);
+    expect(a.texts.at(-1)).toContain('"open"');
+  });
+});
+
+describe("an outage of Supabase in the middle of traffic", () => {
+  it("stops no key that was good a moment ago, closes no socket, and lets in nobody else", async () => {
+    const memx = await start({ REVOCATION_SECONDS: "1" });
+    const [user, known, unknown] = [newUser(), newKey(), newKey()];
+    await supabase.addKey({ key: known, userId: user });
+    await supabase.addKey({ key: unknown, userId: user });
+    const watcher = await connect(memx, "/watch?pattern=*", known);
+    let over = false;
+    const statuses = new Map<number, number>();
+    const traffic = Promise.all(
+      Array.from({ length: 4 }, async (_, writer) => {
+        for (let n = 0; !over; n++) {
+          const { status } = await set(memx, known, `k${writer}`, n);
+          statuses.set(status, (statuses.get(status) ?? 0) + 1);
+          await new Promise((resolve) => setTimeout(resolve, 5));
+        }
+      }),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await supabase.stopPostgrest();
+    // Far past what a good key is believed for without asking, and several of the channel's alarms.
+    await new Promise((resolve) => setTimeout(resolve, 4_000));
+    const response = await fetch(`${memx.url}/get?key=a`, { headers: { "x-api-key": unknown } });
+    expect(response.status).toBe(503);
+    expect(response.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
+    expect(((await response.json()) as Problem).code).toBe("auth_unavailable");
+    const refused = await fetch(`${memx.url}/subscribe/a`, {
+      headers: { "x-api-key": unknown, accept: "text/event-stream" },
+    });
+    expect(refused.status).toBe(503);
+    expect(watcher.isOpen()).toBe(true);
+
+    await supabase.startPostgrest();
+    await supabase.sql(`delete from api_keys where key = '${known}'`);
+    expect((await watcher.closed).code).toBe(4403);
+    await expect.poll(async () => (await get(memx, known)).status, { timeout: 10_000 }).toBe(403);
+    expect((await get(memx, unknown)).status).toBe(200);
+    over = true;
+    await traffic;
+    expect([...statuses.keys()].sort()).toEqual([200, 403]);
+    expect(statuses.get(200)).toBeGreaterThan(100);
+    expect(memx.output()).not.toContain(known);
+  });
+
+  it("that is slowness of the database costs a call 3 seconds and not more, and known keys nothing", async () => {
+    const memx = await start({ REVOCATION_SECONDS: "1" });
+    const [user, known, unknown] = [newUser(), newKey(), newKey()];
+    await supabase.addKey({ key: known, userId: user });
+    await supabase.addKey({ key: unknown, userId: user });
+    expect((await get(memx, known)).status).toBe(200);
+    // Whoever reads the table waits for this.
+    const slow = supabase.sql("begin; lock table api_keys in access exclusive mode; select pg_sleep(6); commit");
+    await new Promise((resolve) => setTimeout(resolve, 1_200));
+    const startMs = Date.now();
+    const waits = get(memx, unknown).then(({ status, code }) => ({ status, code, ms: Date.now() - startMs }));
+    // One of them asks; the others do not wait for it.
+    const times = await Promise.all(
+      Array.from({ length: 10 }, async () => {
+        const { status } = await get(memx, known);
+        return { status, ms: Date.now() - startMs };
+      }),
+    );
+    expect(times.every(({ status }) => status === 200)).toBe(true);
+    expect(Math.max(...times.map(({ ms }) => ms))).toBeLessThan(3_500);
+    const again = Date.now();
+    expect((await get(memx, known)).status).toBe(200);
+    expect(Date.now() - again).toBeLessThan(500);
+    const { status, code, ms } = await waits;
+    expect([status, code]).toEqual([503, "auth_unavailable"]);
+    expect(ms).toBeGreaterThan(2_500);
+    expect(ms).toBeLessThan(3_500);
+    await slow;
+    await expect.poll(async () => (await get(memx, unknown)).status, { timeout: 5_000 }).toBe(200);
+  });
+});
+
+describe("a configuration that can not be used", () => {
+  const detailOf = async (bindings: Record<string, string>) => {
+    const memx = await start(bindings);
+    const response = await fetch(`${memx.url}/get?key=a`, { headers: { "x-api-key": "local_dev_key" } });
+    const { code, detail } = (await response.json()) as Problem;
+    expect([response.status, code]).toEqual([503, "auth_unavailable"]);
+    return detail;
+  };
+
+  it.each([
+    ["one setting without the other", { SUPABASE_SERVICE_KEY: "" }, "SUPABASE_SERVICE_KEY"],
+    ["the other without the one", { SUPABASE_URL: "" }, "SUPABASE_URL"],
+    ["an address that is none", { SUPABASE_URL: "project" }, "SUPABASE_URL"],
+    ["a key that is none", { SUPABASE_SERVICE_KEY: "nobody" }, "SUPABASE_SERVICE_KEY"],
+    ["a bound that is none", { REVOCATION_SECONDS: "soon" }, "REVOCATION_SECONDS"],
+  ])("opens to nobody, and says what to set: %s", async (_, bindings, named) => {
+    expect(await detailOf(bindings)).toContain(named);
+  });
+
+  it("opens to nobody by the public key, and says so", async () => {
+    expect(await detailOf({ SUPABASE_SERVICE_KEY: supabase.anonKey })).toContain("SUPABASE_SERVICE_KEY");
+  });
+});
+
+it("with no configuration at all every data route says what to set, and nothing opens", async () => {
+  const memx = await startWorkerd({ bindings: { MEMX_ENV: "" } });
+  const headers = { "x-api-key": "local_dev_key", "content-type": "application/json" };
+  const calls: [string, string][] = [
+    ["POST", "/set"],
+    ["GET", "/get?key=a"],
+    ["POST", "/schema"],
+    ["GET", "/schema?key=a"],
+    ["DELETE", "/schema?key=a"],
+    ["GET", "/history?key=a"],
+    ["GET", "/changes?pattern=*&since=0"],
+  ];
+  for (const [method, path] of calls) {
+    const response = await fetch(memx.url + path, { method, headers, ...(method === "POST" && { body: "{}" }) });
+    const { code, detail } = (await response.json()) as Problem;
+    expect([response.status, code], path).toEqual([503, "auth_unavailable"]);
+    for (const setting of ["SUPABASE_URL", "SUPABASE_SERVICE_KEY", "MEMX_ACL"]) expect(detail).toContain(setting);
+    expect(response.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
+  }
+  for (const path of ["/subscribe/a", "/watch?pattern=*"]) {
+    const stream = await fetch(memx.url + path, { headers: { ...headers, accept: "text/event-stream" } });
+    expect(((await stream.json()) as Problem).code).toBe("auth_unavailable");
+    await expect(connect(memx, path, "local_dev_key")).rejects.toThrow("503");
+  }
+  expect((await fetch(`${memx.url}/health`)).status).toBe(200);
+});

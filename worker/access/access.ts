@@ -1,0 +1,25 @@
+// What answers whether an API key is good. It is asked by the SHA-256 of the key: nobody behind this sees the key itself.
+
+import { ApiError } from "../errors.ts";
+import type { Principal } from "./principal.ts";
+
+export interface Access {
+  /**
+   * The principals of those that are good; the others are missing.
+   * @throws {ApiError} `auth_unavailable`
+   */
+  find(keyHashes: readonly string[], options?: { readonly evenInOutage?: boolean }): Promise<Principals>;
+}
+
+export type Principals = ReadonlyMap<string, Principal>;
+
+/** In hexadecimal digits. */
+export async function hashApiKey(apiKey: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(apiKey));
+  return new Uint8Array(digest).toHex();
+}
+
+/** For what only whoever runs memX can mend. */
+export function misconfigured(detail: string): ApiError {
+  return new ApiError("auth_unavailable", detail, { headers: { "retry-after": "60" } });
+}

@@ -1,0 +1,44 @@
+// Picks where API keys come from: Supabase where it is configured, and then nothing else; otherwise an access list. Nothing
+// configured means that nobody gets in.
+
+import developmentList from "../../config/acl.json";
+import { type Access, misconfigured } from "./access.ts";
+import { listAccess } from "./access-list.ts";
+import { cachedAccess } from "./cached-access.ts";
+import { revocationMs } from "./revocation.ts";
+import { supabaseAccess } from "./supabase-access.ts";
+
+/** One per isolate, for its configuration does not change. */
+let opened: { readonly by: readonly unknown[]; readonly access: Access } | undefined;
+
+/** @throws {ApiError} `auth_unavailable`, saying what to set */
+export function openAccess(env: Env): Access {
+  const by = [
+    env.SUPABASE_URL,
+    env.SUPABASE_SERVICE_KEY,
+    env.REVOCATION_SECONDS,
+    env.MEMX_ACL || (env.MEMX_ENV === "development" ? developmentList : undefined),
+  ];
+  if (!opened || by.some((setting, index) => setting !== opened?.by[index])) opened = { by, access: open(env, by[3]) };
+  return opened.access;
+}
+
+function open(env: Env, list: unknown): Access {
+  // A secret that came from a file often ends with a line break.
+  const [url, serviceKey] = [env.SUPABASE_URL?.trim(), env.SUPABASE_SERVICE_KEY?.trim()];
+  const acceptedMs = revocationMs(env);
+  if (url || serviceKey) {
+    if (!url || !serviceKey) throw misconfigured("SUPABASE_URL and SUPABASE_SERVICE_KEY go together: set both.");
+    const { protocol, username } = URL.parse(url) ?? {};
+    if (!protocol?.startsWith("http") || username) {
+      throw misconfigured("SUPABASE_URL has to be the https:// address of the project, without a password.");
+    }
+    return cachedAccess(supabaseAccess({ url, serviceKey }), { acceptedMs });
+  }
+  if (list === undefined) {
+    throw misconfigured(
+      "No API keys are configured: set SUPABASE_URL and SUPABASE_SERVICE_KEY, or MEMX_ACL to an access list.",
+    );
+  }
+  return listAccess(list);
+}

@@ -1,0 +1,14 @@
+// How soon a revoked API key stops working: one setting for calls and for open sockets.
+
+import { LIMITS } from "../../config/limits.ts";
+import { misconfigured } from "./access.ts";
+
+/**
+ * For this long a good API key is believed to be good.
+ * @throws {ApiError} `auth_unavailable`
+ */
+export function revocationMs({ REVOCATION_SECONDS: setting }: Pick<Env, "REVOCATION_SECONDS">): number {
+  const seconds = Number(setting || LIMITS.revocationSeconds);
+  if (Number.isInteger(seconds) && seconds >= 1 && seconds <= 300) return seconds * 1000;
+  throw misconfigured("REVOCATION_SECONDS has to be a whole number from 1 to 300.");
+}

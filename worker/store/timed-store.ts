@@ -1,0 +1,13 @@
+// A store whose calls are in the `Server-Timing` of the request that makes them.
+
+import { timed } from "../timing.ts";
+import type { Store } from "./store.ts";
+
+export function timedStore(store: Store): Store {
+  const members = Object.entries(store).map(([name, member]) => {
+    if (typeof member !== "function") return [name, member];
+    const metric = name === "readSchema" ? "schema" : "store";
+    return [name, (...args: unknown[]) => timed(metric, member.apply(store, args))];
+  });
+  return Object.fromEntries(members);
+}
