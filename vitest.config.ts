@@ -65,6 +65,7 @@ export default defineConfig({
             "test/feed/**/*.test.ts",
             "test/{channel,concurrency}.test.ts",
             "test/guarantees/**/*.test.ts",
+            "test/guarantees/**/*.test.ts",
             "test/store/redis-*.test.ts",
           ],
           // They share one Redis, and some count its revisions.
