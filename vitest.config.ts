@@ -67,6 +67,8 @@ export default defineConfig({
             "test/http/**/*.test.ts",
             "test/feed/**/*.test.ts",
             "test/{channel,concurrency}.test.ts",
+            "test/guarantees/**/*.test.ts",
+            "test/guarantees/**/*.test.ts",
             "test/store/redis-*.test.ts",
           ],
           // They share one Redis, and some count its revisions.

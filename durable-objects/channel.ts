@@ -8,7 +8,7 @@ import { type Change, encodeEvent } from "../sdk/protocol.ts";
 import { revocationMs } from "../worker/access/revocation.ts";
 import { readJoin, type Topic } from "../worker/channels/join.ts";
 import { openStore } from "../worker/store/open-store.ts";
-import { ALL_KEYS, type Store } from "../worker/store/store.ts";
+import { ALL_KEYS, type Store, type Watch } from "../worker/store/store.ts";
 import { readHeld } from "./read-held.ts";
 import { recheck } from "./recheck.ts";
 import { closeSocket, Subscriber } from "./subscriber.ts";
@@ -74,9 +74,13 @@ export class Channel extends DurableObject<Env> {
     }
   }
 
-  /** Takes a change that was applied. Resolves when subscribers were sent it, here or by an earlier call. */
-  async publish(topic: Topic, change: Change): Promise<void> {
+  /**
+   * Takes a change that was applied. Resolves when subscribers were sent it, here or by an earlier call.
+   * @param ttl seconds until a value expires that it set, or one of a change before it
+   */
+  async publish(topic: Topic, change: Change, ttl = Number.POSITIVE_INFINITY): Promise<void> {
     return this.#inTurn(async () => {
+      if (!this.#isEmpty()) await this.#armAlarm(ttl * 1000);
       if (change.revision <= this.#cursor) return;
       if (this.#isEmpty()) return this.#unwatch(topic);
       if (!this.#follows(topic, change)) await this.#fillGap(topic);
@@ -86,23 +90,26 @@ export class Channel extends DurableObject<Env> {
   }
 
   /**
-   * Compares the channel with the store: makes up for announcements that were lost, and for a lost registration. And asks
-   * whether everybody may still be here.
+   * Compares the channel with the store: makes up for announcements that were lost, and for a lost registration. The same
+   * call of the store makes changes of what has expired. And asks whether everybody may still be here.
    */
   override async alarm(): Promise<void> {
     const topic = this.ctx.storage.kv.get<Topic>("topic") as Topic;
     // First, so that what follows does not put off the next.
     if (!this.#isEmpty()) await this.#armAlarm();
     void this.#recheck(topic);
+    let nextMs: number | null = null;
     try {
       await this.#inTurn(async () => {
         if (this.#isEmpty()) return this.#unwatch(topic);
-        if ((await this.#watch(topic)) !== this.#cursor) await this.#catchUp(topic);
+        const { head, expiresInMs } = await this.#watch(topic);
+        nextMs = expiresInMs;
+        if (head !== this.#cursor) await this.#catchUp(topic);
       });
     } catch (cause) {
       console.warn({ event: "repair_failed", cause });
     }
-    if (!this.#isEmpty()) await this.#armAlarm();
+    if (!this.#isEmpty()) await this.#armAlarm(nextMs ?? undefined);
   }
 
   /** Without this answer a client that closes waits until it gives up, ten seconds in most, and then reports 1006. */
@@ -131,8 +138,8 @@ export class Channel extends DurableObject<Env> {
   async #register(topic: Topic): Promise<number> {
     this.ctx.storage.kv.put("topic", topic);
     this.ctx.storage.kv.put("watch", crypto.randomUUID());
-    const head = await this.#watch(topic);
-    await this.#armAlarm();
+    const { head, expiresInMs } = await this.#watch(topic);
+    await this.#armAlarm(expiresInMs ?? undefined);
     if (this.#sockets().length === 0) this.#moveTo(head);
     else if (head < this.#cursor) this.#startOver(topic, head);
     else if (head > this.#cursor) {
@@ -142,7 +149,7 @@ export class Channel extends DurableObject<Env> {
     return head;
   }
 
-  async #watch({ namespace, key }: Topic): Promise<number> {
+  async #watch({ namespace, key }: Topic): Promise<Watch> {
     return this.#store.watch(namespace, key, this.ctx.storage.kv.get<string>("watch") as string);
   }
 
@@ -152,12 +159,13 @@ export class Channel extends DurableObject<Env> {
     if (token !== undefined) await this.#store.unwatch(namespace, key, token);
   }
 
-  async #armAlarm(): Promise<void> {
-    if ((await this.ctx.storage.getAlarm()) === null) {
-      // Half as long again as for calls, in all, until a revoked API key is noticed.
-      const intervalMs = Math.min(LIMITS.repairIntervalMs, revocationMs(this.env) / 2);
-      await this.ctx.storage.setAlarm(Date.now() + intervalMs);
-    }
+  /** For the next comparison, or earlier, when a value expires. */
+  async #armAlarm(expiresInMs = Number.POSITIVE_INFINITY): Promise<void> {
+    // Half as long again as for calls, in all, until a revoked API key is noticed.
+    const intervalMs = Math.min(LIMITS.repairIntervalMs, revocationMs(this.env) / 2);
+    const atMs = Date.now() + Math.min(expiresInMs, intervalMs);
+    const earlier = await this.ctx.storage.getAlarm();
+    if (earlier === null || (expiresInMs < intervalMs && earlier > atMs)) await this.ctx.storage.setAlarm(atMs);
   }
 
   /** One at a time, and not in turn: delivery does not wait for it, nor does repair. */

@@ -10,9 +10,12 @@ import { timing } from "hono/timing";
 import { ApiError } from "./errors.ts";
 import { log } from "./log.ts";
 import { limitBody } from "./read-request.ts";
+import { batch } from "./routes/batch.ts";
 import { docs } from "./routes/docs.ts";
 import { health } from "./routes/health.ts";
 import { history } from "./routes/history.ts";
+import { keys } from "./routes/keys.ts";
+import { patch } from "./routes/patch.ts";
 import { schemas } from "./routes/schemas.ts";
 import { streams } from "./routes/streams.ts";
 import { subscribe } from "./routes/subscribe.ts";
@@ -49,6 +52,9 @@ app.use(
 app.use(limitBody);
 
 app.route("/", values);
+app.route("/", patch);
+app.route("/", batch);
+app.route("/", keys);
 app.route("/", schemas);
 app.route("/", history);
 app.route("/", streams);

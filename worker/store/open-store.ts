@@ -2,8 +2,8 @@
 
 import { ApiError } from "../errors.ts";
 import { createEmbeddedStore } from "./embedded.ts";
-import { logLength } from "./log-length.ts";
 import { createRedisStore } from "./redis/redis-store.ts";
+import { logLength, quota } from "./settings.ts";
 import type { Store } from "./store.ts";
 import { timedStore } from "./timed-store.ts";
 
@@ -29,7 +29,7 @@ function openRedis(env: Env): Store {
     throw misconfigured("UPSTASH_REDIS_REST_URL has to be the https:// address of the REST API, without a password.");
   }
   try {
-    return createRedisStore({ url, token, logLength: logLength(env) });
+    return createRedisStore({ url, token, logLength: logLength(env), quota: quota(env) });
   } catch (error) {
     throw misconfigured((error as Error).message);
   }
