@@ -163,3 +163,11 @@ it("asks for many at once, and only for those that it does not know", async () =
   expect([...(await access.find(["a", "b", "c"])).keys()]).toEqual(["a", "b"]);
   expect(asked).toEqual([["a"], ["b", "c"]]);
 });
+
+it("answers for more keys at once than it remembers", async () => {
+  const { good, access } = setUp();
+  const many = Array.from({ length: LIMITS.maxKnownApiKeys + 10 }, (_, n) => `k${n}`);
+  for (const keyHash of many) good.add(keyHash);
+  await access.find(many.slice(0, 5));
+  expect((await access.find(many)).size).toBe(many.length);
+});

@@ -44,40 +44,46 @@ export function cachedAccess(
     return now() < entry.nextAskMs && ageMs < (entry.unanswered && evenInOutage ? outageMs : acceptedMs);
   };
 
-  const learn = (keyHash: string, principal: Principal | undefined, checkedMs: number) => {
-    // An answer that was overtaken says nothing any more.
-    if (Math.max(accepted.get(keyHash)?.checkedMs ?? 0, refused.get(keyHash) ?? 0) > checkedMs) return;
+  /** Answers what is known then: an answer that was overtaken says nothing any more. */
+  const learn = (keyHash: string, principal: Principal | undefined, checkedMs: number): Principal | undefined => {
+    const known = accepted.get(keyHash);
+    if (Math.max(known?.checkedMs ?? 0, refused.get(keyHash) ?? 0) > checkedMs) return known?.principal;
     accepted.delete(keyHash);
     refused.delete(keyHash);
     if (principal) accepted.set(keyHash, { principal, checkedMs, nextAskMs: 0, unanswered: false });
     else refused.set(keyHash, checkedMs);
+    return principal;
   };
 
   return {
     async find(keyHashes, { evenInOutage = true } = {}): Promise<Principals> {
-      const unknown = keyHashes.filter((keyHash) => !isKnown(keyHash, evenInOutage));
-      if (unknown.length > 0) {
-        const askedMs = now();
-        // A promise belongs to its request, so others can not wait for this one; they go by what is known meanwhile.
-        const entries = unknown.map((keyHash) => accepted.get(keyHash)).filter((entry) => entry !== undefined);
-        for (const entry of entries) entry.nextAskMs = askedMs + LIMITS.accessTimeoutMs;
-        try {
-          const principals = await source.find(unknown);
-          for (const keyHash of unknown) learn(keyHash, principals.get(keyHash), askedMs);
-        } catch (cause) {
-          for (const entry of entries) {
-            entry.unanswered = true;
-            entry.nextAskMs = now() + REST_MS;
-          }
-          if (!unknown.every((keyHash) => isKnown(keyHash, evenInOutage))) throw cause;
+      // Gathered as they are learned, because what is remembered may be pushed out by those that follow.
+      const found = new Map<string, Principal>();
+      const gather = (keyHash: string, principal: Principal | undefined) => principal && found.set(keyHash, principal);
+      const unknown: string[] = [];
+      for (const keyHash of keyHashes) {
+        if (isKnown(keyHash, evenInOutage)) gather(keyHash, accepted.get(keyHash)?.principal);
+        else unknown.push(keyHash);
+      }
+      if (unknown.length === 0) return found;
+      const askedMs = now();
+      // A promise belongs to its request, so others can not wait for this one; they go by what is known meanwhile.
+      const entries = unknown.map((keyHash) => accepted.get(keyHash)).filter((entry) => entry !== undefined);
+      for (const entry of entries) entry.nextAskMs = askedMs + LIMITS.accessTimeoutMs;
+      try {
+        const principals = await source.find(unknown);
+        for (const keyHash of unknown) gather(keyHash, learn(keyHash, principals.get(keyHash), askedMs));
+      } catch (cause) {
+        for (const entry of entries) {
+          entry.unanswered = true;
+          entry.nextAskMs = now() + REST_MS;
+        }
+        for (const keyHash of unknown) {
+          if (!isKnown(keyHash, evenInOutage)) throw cause;
+          gather(keyHash, accepted.get(keyHash)?.principal);
         }
       }
-      return new Map(
-        keyHashes.flatMap((keyHash) => {
-          const entry = accepted.get(keyHash);
-          return entry ? [[keyHash, entry.principal] as const] : [];
-        }),
-      );
+      return found;
     },
   };
 }
