@@ -317,6 +317,10 @@ it("with no configuration at all every data route says what to set, and nothing 
   const calls: [string, string][] = [
     ["POST", "/set"],
     ["GET", "/get?key=a"],
+    ["POST", "/delete"],
+    ["POST", "/patch"],
+    ["POST", "/batch"],
+    ["GET", "/keys"],
     ["POST", "/schema"],
     ["GET", "/schema?key=a"],
     ["DELETE", "/schema?key=a"],
