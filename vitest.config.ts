@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 
 const wrangler = { configPath: "./wrangler.toml" };
 // Empty counts as not set. A .dev.vars of whoever runs the tests would set them otherwise.
-const unset = { MEMX_ACL: "", LOG_LENGTH: "" };
+const unset = { MEMX_ACL: "", LOG_LENGTH: "", MAX_NAMESPACE_KEYS: "", MAX_NAMESPACE_BYTES: "" };
 /** A log so short that subscribers fall behind it, and which seeds to run. */
 const simulation = {
   MEMX_ENV: "development",
