@@ -3,7 +3,15 @@ import { defineConfig } from "vitest/config";
 
 const wrangler = { configPath: "./wrangler.toml" };
 // Empty counts as not set. A .dev.vars of whoever runs the tests would set them otherwise.
-const unset = { MEMX_ACL: "", LOG_LENGTH: "", SUPABASE_URL: "", SUPABASE_SERVICE_KEY: "", REVOCATION_SECONDS: "" };
+const unset = {
+  MEMX_ACL: "",
+  LOG_LENGTH: "",
+  MAX_NAMESPACE_KEYS: "",
+  MAX_NAMESPACE_BYTES: "",
+  SUPABASE_URL: "",
+  SUPABASE_SERVICE_KEY: "",
+  REVOCATION_SECONDS: "",
+};
 /** So low that tests reach it; in development, as all but the tests of it are, nobody is counted. */
 const ratelimits = { RATE_LIMITER: { namespace_id: "1001", simple: { limit: 20, period: 10 } } } as const;
 /** A log so short that subscribers fall behind it, and which seeds to run. */

@@ -78,9 +78,9 @@ export class Channel extends DurableObject<Env> {
    * Takes a change that was applied. Resolves when subscribers were sent it, here or by an earlier call.
    * @param ttl seconds until a value expires that it set, or one of a change before it
    */
-  async publish(topic: Topic, change: Change, ttl = Number.POSITIVE_INFINITY): Promise<void> {
+  async publish(topic: Topic, change: Change, ttl?: number): Promise<void> {
     return this.#inTurn(async () => {
-      if (!this.#isEmpty()) await this.#armAlarm(ttl * 1000);
+      if (ttl !== undefined && !this.#isEmpty()) await this.#armAlarm(ttl * 1000);
       if (change.revision <= this.#cursor) return;
       if (this.#isEmpty()) return this.#unwatch(topic);
       if (!this.#follows(topic, change)) await this.#fillGap(topic);

@@ -1,4 +1,5 @@
-// The SQL behind the embedded store: its tables and their migrations, and what a write does. Everything is synchronous; who calls `apply` gives it a transaction.
+// The SQL behind the embedded store: its tables and their migrations, what a write does, and what becomes of values whose time
+// is over. Everything is synchronous; who calls what writes gives it a transaction.
 
 import { LIMITS } from "../config/limits.ts";
 import type { Change } from "../sdk/protocol.ts";
@@ -35,8 +36,8 @@ import { Usage } from "./usage.ts";
 /**
  * Each entry takes the tables from its index to the next version. Never edit one that was released: add another.
  *
- * `entries` keeps a row for every key that was ever written or is watched, and one for `ALL_KEYS` while those are. A deleted value leaves its `ts` and revisions
- * (the tombstone). `revision` is the key's last change of any kind, `value_revision` and `schema_revision` those of
+ * `entries` keeps a row for every key that was ever written or is watched, and one for `ALL_KEYS` while those are. A deleted
+ * value leaves its `ts` and revisions (the tombstone). `revision` is the key's last change of any kind, `value_revision` and `schema_revision` those of
  * what stands now, 0 for nothing. `watcher` is the token of the last `watch`, if nobody has ended it. Times are whole
  * microseconds. In `log` the large column is last, so that scanning the others does not read it. `idempotency` has the
  * `results` of writes that can be repeated, as JSON, and the text that some of them keep. `expiries` has the keys whose value
@@ -115,13 +116,10 @@ export class EmbeddedTables {
     const rowOf = (key: string) => rows.get(key) as CurrentRow;
     const refused = findRefused(operations, rowOf, nowUs);
     if (refused?.outcome === "conflict") {
-      return {
-        ...refused,
-        outcome: "conflict",
-        current: this.#held(operations[refused.operation] as Operation, nowUs),
-      };
+      const { operation } = refused;
+      return { outcome: "conflict", operation, current: this.#held(operations[operation] as Operation, nowUs) };
     }
-    if (refused) return { ...refused, outcome: "ts_ahead" };
+    if (refused) return { outcome: "ts_ahead", operation: refused.operation };
     const stale = [...findStaleSchemas(operations, rowOf)];
     if (stale.length > 0) {
       return { outcome: "schema_changed", schemas: stale.map((key) => ({ key, schema: this.held.schema(key) })) };

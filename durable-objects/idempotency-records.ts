@@ -20,7 +20,7 @@ export class IdempotencyRecords {
       .toArray();
     if (!row) return null;
     return row.fingerprint === fingerprint
-      ? { outcome: "applied", results: JSON.parse(row.results), text: row.text ?? undefined }
+      ? { outcome: "applied", results: parseResults(row.results), text: row.text ?? undefined }
       : { outcome: "id_reused" };
   }
 
@@ -35,4 +35,10 @@ export class IdempotencyRecords {
       text ?? null,
     );
   }
+}
+
+/** Records of before version 4 of the tables have `null` where nothing was changed. */
+function parseResults(text: string): AppliedVersions["results"] {
+  const results: (AppliedVersions["results"][number] | null)[] = JSON.parse(text);
+  return results.map((result) => result ?? { change: null, revision: 0, ts: 0 });
 }

@@ -43,6 +43,8 @@ const wrangler = spawn(
       ? ["--var", `UPSTASH_REDIS_REST_URL:${bridge.url}`, "--var", `UPSTASH_REDIS_REST_TOKEN:${bridge.token}`]
       : []),
     "--show-interactive-dev-session=false",
+    // Nothing to warn of: what the cron trigger would do is done below.
+    "--test-scheduled",
     ...process.argv.slice(2).filter((arg) => arg !== "--redis"),
   ],
   {
@@ -67,7 +69,7 @@ const parent = process.ppid;
 setInterval(() => process.ppid === parent || wrangler.kill("SIGTERM"), 500).unref();
 
 // What a deployment's cron trigger does. Wrangler leaves it to whoever develops.
-if (bridge) setInterval(() => answer("/cdn-cgi/handler/scheduled"), 60_000).unref();
+if (bridge) setInterval(() => answer("/__scheduled"), 60_000).unref();
 
 while (!(await answer("/health"))?.ok) await new Promise((resolve) => setTimeout(resolve, 200));
 // A MEMX_ACL or Supabase in .dev.vars takes the place of config/acl.json, and may not know this key.

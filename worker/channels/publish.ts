@@ -35,11 +35,8 @@ export function announced<T extends Applied | Conflict>(
 async function publishAll(env: Env, namespace: string, { results }: Applied): Promise<void> {
   const announcements = new Map<string, AppliedChange>();
   const add = (key: string, applied: AppliedChange) => {
-    const ttl = Math.min(
-      applied.ttl ?? Number.POSITIVE_INFINITY,
-      announcements.get(key)?.ttl ?? Number.POSITIVE_INFINITY,
-    );
-    announcements.set(key, { ...applied, ttl });
+    const ttls = [applied.ttl, announcements.get(key)?.ttl].filter((ttl) => ttl !== undefined);
+    announcements.set(key, { ...applied, ...(ttls.length > 0 && { ttl: Math.min(...ttls) }) });
   };
   for (const result of results) {
     if (result.change === null) continue;

@@ -108,9 +108,7 @@ end
 if max_keys and more_keys > 0 and redis.call('ZCARD', index) + more_keys > max_keys then
   return {'quota_exceeded', 'keys'}
 end
-if not max_bytes then
-  redis.call('DEL', bytes)
-elseif redis.call('EXISTS', bytes) == 0 then
+if max_bytes and redis.call('EXISTS', bytes) == 0 then
   -- Only once, when a quota comes into force.
   local sum = 0
   for _, key in ipairs(redis.call('ZRANGE', index, 0, -1)) do
@@ -182,6 +180,9 @@ end
 
 local results = {}
 for n, operation in ipairs(operations) do results[n] = apply(operation) end
+
+-- Not before: a script whose first write takes no memory would not be refused when there is none.
+if not max_bytes then redis.call('DEL', bytes) end
 
 results = table.concat(results, ' ')
 if fingerprint ~= '' then

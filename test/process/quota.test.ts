@@ -1,0 +1,49 @@
+// A deployment whose namespaces may hold only so much.
+
+import { afterEach, expect, it } from "vitest";
+import { type RedisBridge, startRedisBridge } from "../../scripts/redis-bridge.ts";
+import { type RedisServer, startRedisServer } from "../redis-server.ts";
+import { sender } from "./agents-at-work.ts";
+import { startWorkerd } from "./workerd.ts";
+
+let redis: RedisServer | undefined;
+let bridge: RedisBridge | undefined;
+
+afterEach(async () => {
+  await bridge?.close();
+  await redis?.stop();
+  [bridge, redis] = [undefined, undefined];
+});
+
+async function bindingsOf(engine: string): Promise<Record<string, string>> {
+  if (engine === "embedded") return {};
+  redis = await startRedisServer();
+  bridge = await startRedisBridge({ redisUrl: redis.url, port: 0 });
+  return { UPSTASH_REDIS_REST_URL: bridge.url, UPSTASH_REDIS_REST_TOKEN: bridge.token };
+}
+
+it.each(["embedded", "redis"])(
+  "answers 507 once it is full, and goes on when something was deleted: %s",
+  async (engine) => {
+    const limits = { MAX_NAMESPACE_KEYS: "2", MAX_NAMESPACE_BYTES: "20" };
+    const send = sender((await startWorkerd({ bindings: { ...(await bindingsOf(engine)), ...limits } })).url);
+    for (const key of ["a", "b"]) expect((await send("/set", { key, value: 1 })).status).toBe(200);
+    const full = { status: 507, body: { code: "quota_exceeded", title: "The namespace is full", status: 507 } };
+    expect(await send("/set", { key: "c", value: 1 })).toMatchObject(full);
+    expect(await send("/schema", { key: "c", schema: true })).toMatchObject(full);
+    expect(await send("/set", { key: "a", value: "more than twenty bytes" })).toMatchObject(full);
+    expect(await send("/patch", { key: "a", merge: { text: "more than twenty bytes" } })).toMatchObject(full);
+    expect((await send("/set", { key: "a", value: 2 })).status).toBe(200);
+    const operations = [
+      { op: "delete", key: "a" },
+      { op: "set", key: "c", value: 1 },
+    ];
+    expect((await send("/batch", { operations })).status).toBe(200);
+  },
+);
+
+it("says in its log what is wrong with a setting, and answers 503", async () => {
+  const { url, output } = await startWorkerd({ bindings: { MAX_NAMESPACE_KEYS: "many" } });
+  expect(await sender(url)("/get?key=a")).toMatchObject({ status: 503, body: { code: "store_unavailable" } });
+  await expect.poll(output).toContain("MAX_NAMESPACE_KEYS has to be a whole number");
+});
