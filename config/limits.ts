@@ -27,6 +27,19 @@ export const LIMITS = {
   maxPatterns: 64,
   maxPatternChars: 512,
   maxWatchBytes: 12 * 1024,
+  /** Seconds that a value may be given to live. A year: longer is for ever. */
+  maxTtlSeconds: 31_536_000,
+  /** Seconds that a caller's `ts` may be ahead of the store's clock. More would shut out everybody else until then. */
+  maxTsAheadSeconds: 60,
+  /** Operations of a batch. */
+  maxOperations: 100,
+  /** Keys in one answer of the listing, and how many are looked at for it where the caller may not read them all. */
+  maxKeys: 1_000,
+  maxScannedKeys: 5_000,
+  /** Values that expire in one step: the store does nothing else meanwhile. */
+  maxExpired: 100,
+  /** Milliseconds between two looks for values that have expired and that nobody watches. */
+  sweepIntervalMs: 60_000,
   /** Changes in one answer of the history. */
   maxHistory: 1_000,
   /** Seconds that a long poll waits. Many clients and proxies give up after 30. */

@@ -7,7 +7,7 @@ import { LIMITS } from "../config/limits.ts";
 import { type Change, encodeEvent } from "../sdk/protocol.ts";
 import { readJoin, type Topic } from "../worker/channels/join.ts";
 import { openStore } from "../worker/store/open-store.ts";
-import { ALL_KEYS, type Store } from "../worker/store/store.ts";
+import { ALL_KEYS, type Store, type Watch } from "../worker/store/store.ts";
 import { readHeld } from "./read-held.ts";
 import { closeSocket, Subscriber } from "./subscriber.ts";
 
@@ -68,9 +68,13 @@ export class Channel extends DurableObject<Env> {
     }
   }
 
-  /** Takes a change that was applied. Resolves when subscribers were sent it, here or by an earlier call. */
-  async publish(topic: Topic, change: Change): Promise<void> {
+  /**
+   * Takes a change that was applied. Resolves when subscribers were sent it, here or by an earlier call.
+   * @param ttl seconds until a value expires that it set, or one of a change before it
+   */
+  async publish(topic: Topic, change: Change, ttl = Number.POSITIVE_INFINITY): Promise<void> {
     return this.#inTurn(async () => {
+      if (!this.#isEmpty()) await this.#armAlarm(ttl * 1000);
       if (change.revision <= this.#cursor) return;
       if (this.#isEmpty()) return this.#unwatch(topic);
       if (!this.#follows(topic, change)) await this.#fillGap(topic);
@@ -79,18 +83,24 @@ export class Channel extends DurableObject<Env> {
     });
   }
 
-  /** Compares the channel with the store: makes up for announcements that were lost, and for a lost registration. */
+  /**
+   * Compares the channel with the store: makes up for announcements that were lost, and for a lost registration. The same
+   * call of the store makes changes of what has expired.
+   */
   override async alarm(): Promise<void> {
     const topic = this.ctx.storage.kv.get<Topic>("topic") as Topic;
+    let nextMs: number | null = null;
     try {
       await this.#inTurn(async () => {
         if (this.#isEmpty()) return this.#unwatch(topic);
-        if ((await this.#watch(topic)) !== this.#cursor) await this.#catchUp(topic);
+        const { head, expiresInMs } = await this.#watch(topic);
+        nextMs = expiresInMs;
+        if (head !== this.#cursor) await this.#catchUp(topic);
       });
     } catch (cause) {
       console.warn({ event: "repair_failed", cause });
     }
-    if (!this.#isEmpty()) await this.#armAlarm();
+    if (!this.#isEmpty()) await this.#armAlarm(nextMs ?? undefined);
   }
 
   /** Without this answer a client that closes waits until it gives up, ten seconds in most, and then reports 1006. */
@@ -119,8 +129,8 @@ export class Channel extends DurableObject<Env> {
   async #register(topic: Topic): Promise<number> {
     this.ctx.storage.kv.put("topic", topic);
     this.ctx.storage.kv.put("watch", crypto.randomUUID());
-    const head = await this.#watch(topic);
-    await this.#armAlarm();
+    const { head, expiresInMs } = await this.#watch(topic);
+    await this.#armAlarm(expiresInMs ?? undefined);
     if (this.#sockets().length === 0) this.#moveTo(head);
     else if (head < this.#cursor) this.#startOver(topic, head);
     else if (head > this.#cursor) {
@@ -130,7 +140,7 @@ export class Channel extends DurableObject<Env> {
     return head;
   }
 
-  async #watch({ namespace, key }: Topic): Promise<number> {
+  async #watch({ namespace, key }: Topic): Promise<Watch> {
     return this.#store.watch(namespace, key, this.ctx.storage.kv.get<string>("watch") as string);
   }
 
@@ -140,9 +150,12 @@ export class Channel extends DurableObject<Env> {
     if (token !== undefined) await this.#store.unwatch(namespace, key, token);
   }
 
-  async #armAlarm(): Promise<void> {
-    if ((await this.ctx.storage.getAlarm()) === null) {
-      await this.ctx.storage.setAlarm(Date.now() + LIMITS.repairIntervalMs);
+  /** For the next comparison, or earlier, when a value expires. */
+  async #armAlarm(expiresInMs = Number.POSITIVE_INFINITY): Promise<void> {
+    const atMs = Date.now() + Math.min(expiresInMs, LIMITS.repairIntervalMs);
+    const earlier = await this.ctx.storage.getAlarm();
+    if (earlier === null || (expiresInMs < LIMITS.repairIntervalMs && earlier > atMs)) {
+      await this.ctx.storage.setAlarm(atMs);
     }
   }
 

@@ -2,18 +2,22 @@
 // they do is in embedded-tables.ts.
 
 import { DurableObject } from "cloudflare:workers";
+import { LIMITS } from "../config/limits.ts";
 import type { Change } from "../sdk/protocol.ts";
 import type { EmbeddedObject, EmbeddedOutcome } from "../worker/store/embedded.ts";
-import { logLength } from "../worker/store/log-length.ts";
+import { logLength, quota } from "../worker/store/settings.ts";
 import type {
   AppliedVersions,
   EntriesPage,
   Entry,
   Idempotency,
   IdReused,
+  KeysPage,
+  KeysQuery,
   LogSlice,
   Operation,
   StoredSchema,
+  Watch,
 } from "../worker/store/store.ts";
 import { EmbeddedTables } from "./embedded-tables.ts";
 
@@ -27,10 +31,12 @@ type PendingWrite = {
 export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject {
   readonly #tables: EmbeddedTables;
   #pending: PendingWrite[] = [];
+  /** When the next sweep is due, if this object knows of one. */
+  #sweepAtMs: number | undefined;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#tables = new EmbeddedTables(ctx.storage, { logLength: logLength(env) });
+    this.#tables = new EmbeddedTables(ctx.storage, { logLength: logLength(env), quota: quota(env) });
   }
 
   write(operations: readonly Operation[], idempotency?: Idempotency): Promise<EmbeddedOutcome> {
@@ -42,15 +48,15 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
   }
 
   async recall(idempotency: Idempotency): Promise<AppliedVersions | IdReused | null> {
-    return this.#tables.recall(idempotency, Date.now() * 1000);
+    return this.#tables.recall(idempotency, nowUs());
   }
 
   async readEntry(key: string): Promise<Entry | null> {
-    return this.#tables.entry(key);
+    return this.#tables.held.entry(key, nowUs());
   }
 
   async readSchema(key: string): Promise<StoredSchema | null> {
-    return this.#tables.schema(key);
+    return this.#tables.held.schema(key);
   }
 
   async readLog(key: string, after: number): Promise<LogSlice> {
@@ -58,15 +64,19 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
   }
 
   async readHistory(key: string, before: number, limit: number): Promise<Change[]> {
-    return this.#tables.history(key, before, limit);
+    return this.#transaction(() => this.#tables.history(key, before, limit, nowUs()));
   }
 
   async readEntries(after: string): Promise<EntriesPage> {
-    return this.#tables.page(after);
+    return this.#tables.held.page(after, nowUs());
   }
 
-  async watch(key: string, token: string): Promise<number> {
-    return this.#tables.watch(key, token, Date.now() * 1000);
+  async readKeys(query: KeysQuery): Promise<KeysPage> {
+    return this.#tables.held.keys(query, nowUs());
+  }
+
+  async watch(key: string, token: string): Promise<Watch> {
+    return this.#transaction(() => this.#tables.watch(key, token, nowUs()));
   }
 
   async unwatch(key: string, token: string): Promise<void> {
@@ -75,21 +85,49 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
 
   async ping(): Promise<void> {}
 
+  /** Makes changes of the values that have expired and that nobody watches: whoever watches does not wait for this. */
+  override async alarm(): Promise<void> {
+    this.#sweepAtMs = undefined;
+    let nextUs: number;
+    do {
+      this.#transaction(() => this.#tables.expire(nowUs()));
+      nextUs = this.#tables.nextExpiryUs();
+    } while (nextUs > 0 && nextUs <= nowUs());
+    await this.#armSweep();
+  }
+
+  /** Not for each value when its time is over, which would be an alarm for each. */
+  async #armSweep(): Promise<void> {
+    if (this.#sweepAtMs !== undefined || this.#tables.nextExpiryUs() === 0) return;
+    this.#sweepAtMs = Date.now() + LIMITS.sweepIntervalMs;
+    const earlier = await this.ctx.storage.getAlarm();
+    if (earlier === null) await this.ctx.storage.setAlarm(this.#sweepAtMs);
+  }
+
   // The answers leave only once the commit is on disk: the platform's output gate holds them back.
   #commit(): void {
     const group = this.#pending;
     this.#pending = [];
     try {
-      const nowUs = Date.now() * 1000;
-      const outcomes = this.ctx.storage.transactionSync(() =>
+      const atUs = nowUs();
+      const outcomes = this.#transaction(() =>
         group.map(({ operations, idempotency, resolve }) => ({
           resolve,
-          outcome: this.#tables.apply(operations, nowUs, idempotency),
+          outcome: this.#tables.apply(operations, atUs, idempotency),
         })),
       );
+      void this.#armSweep();
       for (const { resolve, outcome } of outcomes) resolve(outcome);
     } catch (cause) {
       for (const { reject } of group) reject(cause);
     }
   }
+
+  #transaction<T>(step: () => T): T {
+    return this.ctx.storage.transactionSync(step);
+  }
+}
+
+function nowUs(): number {
+  return Date.now() * 1000;
 }

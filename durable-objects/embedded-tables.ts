@@ -1,6 +1,6 @@
-// The SQL behind the embedded store: its tables and their migrations, what a write does, and what a key holds. Everything
-// is synchronous; who calls `apply` gives it a transaction.
+// The SQL behind the embedded store: its tables and their migrations, and what a write does. Everything is synchronous; who calls `apply` gives it a transaction.
 
+import { LIMITS } from "../config/limits.ts";
 import type { Change } from "../sdk/protocol.ts";
 import type { EmbeddedOutcome } from "../worker/store/embedded.ts";
 import {
@@ -8,16 +8,29 @@ import {
   type AppliedVersion,
   type AppliedVersions,
   changeOf,
-  type EntriesPage,
-  type Entry,
+  type Held,
   type Idempotency,
   type IdReused,
   type LogSlice,
   type Operation,
-  type StoredSchema,
+  type Quota,
+  type Unchanged,
+  type Watch,
 } from "../worker/store/store.ts";
-import { ANSWER_CHARS, ChangeLog } from "./change-log.ts";
+import { ChangeLog } from "./change-log.ts";
+import { HeldEntries, seconds } from "./held-entries.ts";
 import { IdempotencyRecords } from "./idempotency-records.ts";
+import {
+  type CurrentRow,
+  currentRow,
+  findRefused,
+  findStaleSchemas,
+  heldRevision,
+  isOfSchema,
+  planWrite,
+  type Row,
+} from "./plan-write.ts";
+import { Usage } from "./usage.ts";
 
 /**
  * Each entry takes the tables from its index to the next version. Never edit one that was released: add another.
@@ -26,7 +39,8 @@ import { IdempotencyRecords } from "./idempotency-records.ts";
  * (the tombstone). `revision` is the key's last change of any kind, `value_revision` and `schema_revision` those of
  * what stands now, 0 for nothing. `watcher` is the token of the last `watch`, if nobody has ended it. Times are whole
  * microseconds. In `log` the large column is last, so that scanning the others does not read it. `idempotency` has the
- * `results` of writes that can be repeated, as JSON.
+ * `results` of writes that can be repeated, as JSON, and the text that some of them keep. `expiries` has the keys whose value
+ * has a time to live: apart, so that to know it nobody has to read past a value.
  */
 const MIGRATIONS = [
   `CREATE TABLE entries (
@@ -56,29 +70,33 @@ const MIGRATIONS = [
    ) WITHOUT ROWID;
    CREATE INDEX idempotency_by_expiry ON idempotency (expires_us);`,
   "ALTER TABLE entries ADD COLUMN schema_ts_us INTEGER NOT NULL DEFAULT 0;",
+  `CREATE TABLE expiries (key TEXT PRIMARY KEY, expires_us INTEGER NOT NULL) WITHOUT ROWID;
+   CREATE INDEX expiries_by_time ON expiries (expires_us);
+   ALTER TABLE idempotency ADD COLUMN text TEXT;`,
 ] as const;
 
-/** Keys in one page of entries. */
-const PAGE_KEYS = 500;
-
-type Row = {
-  revision: number;
-  watcher: string | null;
-  ts_us: number;
-  value_revision: number;
-  schema_revision: number;
-  schema_ts_us: number;
+const ABSENT: Row = {
+  revision: 0,
+  watcher: null,
+  ts_us: 0,
+  value_revision: 0,
+  schema_revision: 0,
+  value_bytes: 0,
+  schema_bytes: 0,
+  expires_us: 0,
 };
-
-const ABSENT: Row = { revision: 0, watcher: null, ts_us: 0, value_revision: 0, schema_revision: 0, schema_ts_us: 0 };
 
 export class EmbeddedTables {
   readonly #sql: SqlStorage;
   readonly #log: ChangeLog;
   readonly #records: IdempotencyRecords;
+  readonly #usage: Usage;
+  /** To read from. */
+  readonly held: HeldEntries;
 
-  constructor(storage: DurableObjectStorage, { logLength }: { logLength: number }) {
+  constructor(storage: DurableObjectStorage, { logLength, quota }: { logLength: number; quota: Quota }) {
     this.#sql = storage.sql;
+    this.held = new HeldEntries(storage.sql);
     this.#log = new ChangeLog(storage, { length: logLength });
     this.#records = new IdempotencyRecords(storage.sql);
     storage.transactionSync(() => {
@@ -86,23 +104,48 @@ export class EmbeddedTables {
       for (const migration of MIGRATIONS.slice(version)) this.#sql.exec(migration);
       if (version < MIGRATIONS.length) storage.kv.put("version", MIGRATIONS.length);
     });
+    this.#usage = new Usage(storage, quota);
   }
 
   /** Does all operations or none. Every condition is about the state before the first of them. */
   apply(operations: readonly Operation[], nowUs: number, idempotency?: Idempotency): EmbeddedOutcome {
     const earlier = idempotency && this.#records.find(idempotency, nowUs);
     if (earlier) return earlier;
-    for (const operation of operations) {
-      if (operation.op !== "set") continue;
-      const { schema_revision } = this.#row(operation.key);
-      if (schema_revision !== operation.schemaRevision) {
-        return { outcome: "schema_changed", key: operation.key, schema: this.schema(operation.key) };
-      }
+    const rows = new Map(operations.map(({ key }) => [key, this.#row(key, nowUs)]));
+    const rowOf = (key: string) => rows.get(key) as CurrentRow;
+    const refused = findRefused(operations, rowOf, nowUs);
+    if (refused?.outcome === "conflict") {
+      return {
+        ...refused,
+        outcome: "conflict",
+        current: this.#held(operations[refused.operation] as Operation, nowUs),
+      };
     }
-    const namespaceWatched = this.#row(ALL_KEYS).watcher !== null;
+    if (refused) return { ...refused, outcome: "ts_ahead" };
+    const stale = [...findStaleSchemas(operations, rowOf)];
+    if (stale.length > 0) {
+      return { outcome: "schema_changed", schemas: stale.map((key) => ({ key, schema: this.held.schema(key) })) };
+    }
+    const { timesUs, moreKeys, moreBytes } = planWrite(operations, rowOf, nowUs);
+    const exceeded = this.#usage.exceeded(moreKeys, moreBytes);
+    if (exceeded) return exceeded;
+    this.#usage.add(moreKeys, moreBytes);
+
+    const namespaceWatched = this.#row(ALL_KEYS, nowUs).watcher !== null;
     this.#log.begin(nowUs);
-    const results = operations.map((operation) => this.#applyOne(operation, nowUs, namespaceWatched));
-    if (idempotency) this.#records.add(idempotency, results, nowUs);
+    const results = operations.map((operation, index): AppliedVersion | Unchanged => {
+      const atUs = timesUs[index] ?? null;
+      const row = this.#row(operation.key, nowUs);
+      if (atUs === null) return { change: null, revision: heldRevision(operation, row), ts: seconds(row.ts_us) };
+      // What comes after the end of a value's time is linked to it.
+      const previous = operation.op === "set" && row.over ? this.#recordExpiry(operation.key, row) : row.revision;
+      const version = { revision: this.#log.head() + 1, previous, ts: seconds(atUs) };
+      this.#applyOne(operation, version.revision, atUs, nowUs);
+      this.#log.append(changeOf(operation, version));
+      return { ...version, watched: row.watcher !== null, namespaceWatched };
+    });
+    const text = idempotency?.keepsText && operations[0]?.op === "set" ? operations[0].value : undefined;
+    if (idempotency) this.#records.add(idempotency, { outcome: "applied", results, text }, nowUs);
     return { outcome: "applied", results };
   }
 
@@ -110,65 +153,45 @@ export class EmbeddedTables {
     return this.#records.find(idempotency, nowUs);
   }
 
-  entry(key: string): Entry | null {
-    const [row] = this.#sql
-      .exec<{ value: string; ts_us: number; revision: number }>(
-        "SELECT value, ts_us, value_revision AS revision FROM entries WHERE key = ? AND value_revision > 0",
-        key,
-      )
-      .toArray();
-    return row ? { value: row.value, ts: seconds(row.ts_us), revision: row.revision } : null;
-  }
-
-  schema(key: string): StoredSchema | null {
-    const [row] = this.#sql
-      .exec<{ schema: string; ts_us: number; revision: number }>(
-        `SELECT schema, schema_ts_us AS ts_us, schema_revision AS revision
-         FROM entries WHERE key = ? AND schema_revision > 0`,
-        key,
-      )
-      .toArray();
-    return row ? { schema: row.schema, ts: seconds(row.ts_us), revision: row.revision } : null;
-  }
-
-  page(after: string): EntriesPage {
-    const entries: { key: string; entry: Entry | null; schema: StoredSchema | null }[] = [];
-    let chars = 0;
-    const rows = this.#sql.exec<Row & { key: string; value: string | null; schema: string | null }>(
-      `SELECT * FROM entries WHERE key > ? AND (value_revision > 0 OR schema_revision > 0) ORDER BY key LIMIT ?`,
-      after,
-      PAGE_KEYS + 1,
-    );
-    for (const { key, ts_us, value, value_revision, schema, schema_ts_us, schema_revision } of rows) {
-      if (entries.length === PAGE_KEYS || chars > ANSWER_CHARS) return { entries, more: true };
-      entries.push({
-        key,
-        entry: value === null ? null : { value, ts: seconds(ts_us), revision: value_revision },
-        schema: schema === null ? null : { schema, ts: seconds(schema_ts_us), revision: schema_revision },
-      });
-      chars += (value?.length ?? 0) + (schema?.length ?? 0);
-    }
-    return { entries, more: false };
-  }
-
   log(key: string, after: number): LogSlice {
-    return this.#log.read(key, after, this.#row(key).revision);
+    return this.#log.read(key, after, this.#row(key, 0).revision);
   }
 
-  history(key: string, before: number, limit: number): Change[] {
+  history(key: string, before: number, limit: number, nowUs: number): Change[] {
+    this.#settle(key, nowUs);
     return this.#log.readBack(key, before, limit);
   }
 
-  /** Answers the revision of the last change, or where the first one will begin to count. */
-  watch(key: string, token: string, nowUs: number): number {
+  /** The head is the revision of the last change, or where the first one will begin to count. */
+  watch(key: string, token: string, nowUs: number): Watch {
     this.#log.begin(nowUs);
+    if (key === ALL_KEYS) this.expire(nowUs);
+    else this.#settle(key, nowUs);
     this.#sql.exec(
       `INSERT INTO entries (key, watcher) VALUES (?, ?)
        ON CONFLICT (key) DO UPDATE SET watcher = excluded.watcher WHERE watcher IS NOT excluded.watcher`,
       key,
       token,
     );
-    return this.#log.head();
+    const nextUs = key === ALL_KEYS ? this.nextExpiryUs() : this.#row(key, 0).expires_us;
+    return { head: this.#log.head(), expiresInMs: nextUs ? Math.max(0, Math.ceil((nextUs - nowUs) / 1000)) : null };
+  }
+
+  /** Makes changes of the values whose time is over, of a limited number. */
+  expire(nowUs: number): void {
+    const due = this.#sql
+      .exec<{ key: string }>(
+        "SELECT key FROM expiries WHERE expires_us <= ? ORDER BY expires_us LIMIT ?",
+        nowUs,
+        LIMITS.maxExpired,
+      )
+      .toArray();
+    for (const { key } of due) this.#settle(key, nowUs);
+  }
+
+  /** When the next value expires; 0 if none does. */
+  nextExpiryUs(): number {
+    return this.#sql.exec<{ next: number }>("SELECT coalesce(min(expires_us), 0) AS next FROM expiries").one().next;
   }
 
   unwatch(key: string, token: string): void {
@@ -177,34 +200,23 @@ export class EmbeddedTables {
     this.#sql.exec("DELETE FROM entries WHERE key = ? AND revision = 0 AND watcher IS NULL", key);
   }
 
-  #applyOne(operation: Operation, nowUs: number, namespaceWatched: boolean): AppliedVersion | null {
+  #applyOne(operation: Operation, revision: number, atUs: number, nowUs: number): void {
     const { key } = operation;
-    const row = this.#row(key);
-    const revision = this.#log.head() + 1;
-    // A value's time never stands still or goes back, whatever the clock does.
-    let tsUs = nowUs;
     switch (operation.op) {
       case "set":
-        tsUs = Math.max(nowUs, row.ts_us + 1);
         this.#sql.exec(
           `INSERT INTO entries (key, revision, ts_us, value_revision, value) VALUES (?1, ?2, ?3, ?2, ?4)
            ON CONFLICT (key) DO UPDATE SET revision = ?2, ts_us = ?3, value_revision = ?2, value = ?4`,
           key,
           revision,
-          tsUs,
+          atUs,
           operation.value,
         );
-        break;
+        if (operation.ttl !== "keep") this.#setExpiry(key, operation.ttl && nowUs + Math.round(operation.ttl * 1e6));
+        return;
       case "delete":
-        if (row.value_revision === 0) return null;
-        tsUs = Math.max(nowUs, row.ts_us + 1);
-        this.#sql.exec(
-          "UPDATE entries SET revision = ?2, ts_us = ?3, value_revision = 0, value = NULL WHERE key = ?1",
-          key,
-          revision,
-          tsUs,
-        );
-        break;
+        this.#removeValue(key, revision, atUs);
+        return;
       case "schema_set":
         this.#sql.exec(
           `INSERT INTO entries (key, revision, schema_revision, schema, schema_ts_us) VALUES (?1, ?2, ?2, ?3, ?4)
@@ -212,34 +224,71 @@ export class EmbeddedTables {
           key,
           revision,
           operation.schema,
-          nowUs,
+          atUs,
         );
-        break;
+        return;
       case "schema_delete":
-        if (row.schema_revision === 0) return null;
         this.#sql.exec(
           "UPDATE entries SET revision = ?2, schema_revision = 0, schema = NULL WHERE key = ?1",
           key,
           revision,
         );
-        break;
+        return;
+      case "check":
+        return;
     }
-    const version = { revision, previous: row.revision, ts: seconds(tsUs) };
-    this.#log.append(changeOf(operation, version));
-    return { ...version, watched: row.watcher !== null, namespaceWatched };
   }
 
-  #row(key: string): Row {
+  #removeValue(key: string, revision: number, atUs: number): void {
+    this.#sql.exec(
+      "UPDATE entries SET revision = ?2, ts_us = ?3, value_revision = 0, value = NULL WHERE key = ?1",
+      key,
+      revision,
+      atUs,
+    );
+    this.#setExpiry(key, undefined);
+  }
+
+  #setExpiry(key: string, expiresUs: number | undefined): void {
+    if (expiresUs === undefined) this.#sql.exec("DELETE FROM expiries WHERE key = ?", key);
+    else this.#sql.exec("INSERT OR REPLACE INTO expiries (key, expires_us) VALUES (?, ?)", key, expiresUs);
+  }
+
+  /** Makes the end of a value's time a change, if it is over. */
+  #settle(key: string, nowUs: number): void {
+    const row = this.#row(key, nowUs);
+    if (!row.over) return;
+    this.#usage.add(row.schema_revision > 0 ? 0 : -1, -row.value_bytes);
+    this.#recordExpiry(key, row);
+  }
+
+  #recordExpiry(key: string, { ts_us, revision: previous }: CurrentRow): number {
+    const revision = this.#log.head() + 1;
+    this.#removeValue(key, revision, ts_us);
+    this.#log.append({ event: "value", action: "expire", key, revision, previous, ts: seconds(ts_us), json: null });
+    return revision;
+  }
+
+  /** What the key holds, of the kind that the operation is about. */
+  #held(operation: Operation, nowUs: number): Held | null {
+    if (isOfSchema(operation)) {
+      const stored = this.held.schema(operation.key);
+      return stored && { text: stored.schema, ts: stored.ts, revision: stored.revision };
+    }
+    const entry = this.held.entry(operation.key, nowUs);
+    return entry && { text: entry.value, ts: entry.ts, revision: entry.revision };
+  }
+
+  #row(key: string, nowUs: number): CurrentRow {
     const [row] = this.#sql
       .exec<Row>(
-        "SELECT revision, watcher, ts_us, value_revision, schema_revision, schema_ts_us FROM entries WHERE key = ?",
+        `SELECT revision, watcher, ts_us, value_revision, schema_revision, coalesce(octet_length(value), 0) AS value_bytes,
+           coalesce(octet_length(schema), 0) AS schema_bytes,
+           coalesce((SELECT expires_us FROM expiries WHERE key = ?1), 0) AS expires_us
+         FROM entries WHERE key = ?1`,
         key,
       )
       .toArray();
-    return row ?? ABSENT;
+    return currentRow(row ?? ABSENT, nowUs);
   }
-}
-
-function seconds(us: number): number {
-  return us / 1e6;
 }

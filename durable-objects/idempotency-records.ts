@@ -12,26 +12,27 @@ export class IdempotencyRecords {
 
   find({ id, fingerprint }: Idempotency, nowUs: number): AppliedVersions | IdReused | null {
     const [row] = this.#sql
-      .exec<{ fingerprint: string; results: string }>(
-        "SELECT fingerprint, results FROM idempotency WHERE id = ? AND expires_us > ?",
+      .exec<{ fingerprint: string; results: string; text: string | null }>(
+        "SELECT fingerprint, results, text FROM idempotency WHERE id = ? AND expires_us > ?",
         id,
         nowUs,
       )
       .toArray();
     if (!row) return null;
     return row.fingerprint === fingerprint
-      ? { outcome: "applied", results: JSON.parse(row.results) }
+      ? { outcome: "applied", results: JSON.parse(row.results), text: row.text ?? undefined }
       : { outcome: "id_reused" };
   }
 
-  add({ id, fingerprint }: Idempotency, results: AppliedVersions["results"], nowUs: number): void {
+  add({ id, fingerprint }: Idempotency, { results, text }: AppliedVersions, nowUs: number): void {
     this.#sql.exec("DELETE FROM idempotency WHERE expires_us <= ?", nowUs);
     this.#sql.exec(
-      "INSERT INTO idempotency (id, fingerprint, expires_us, results) VALUES (?, ?, ?, ?)",
+      "INSERT INTO idempotency (id, fingerprint, expires_us, results, text) VALUES (?, ?, ?, ?, ?)",
       id,
       fingerprint,
       nowUs + LIMITS.idempotencySeconds * 1e6,
       JSON.stringify(results),
+      text ?? null,
     );
   }
 }

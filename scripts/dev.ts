@@ -66,6 +66,9 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal
 const parent = process.ppid;
 setInterval(() => process.ppid === parent || wrangler.kill("SIGTERM"), 500).unref();
 
+// What a deployment's cron trigger does. Wrangler leaves it to whoever develops.
+if (bridge) setInterval(() => answer("/cdn-cgi/handler/scheduled"), 60_000).unref();
+
 while (!(await answer("/health"))?.ok) await new Promise((resolve) => setTimeout(resolve, 200));
 // A MEMX_ACL in .dev.vars takes the place of config/acl.json, and may not know this key.
 const open = (await answer("/get?key=agent:goal", { "x-api-key": "local_dev_key" }))?.ok;

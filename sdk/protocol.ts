@@ -76,6 +76,7 @@ export const ERROR_STATUS = {
   internal: [500, "Something went wrong"],
   store_unavailable: [503, "The store can not be reached"],
   auth_unavailable: [503, "API keys can not be checked"],
+  quota_exceeded: [507, "The namespace is full"],
 } as const satisfies Record<string, readonly [status: number, title: string]>;
 
 export type ErrorCode = keyof typeof ERROR_STATUS;
@@ -91,4 +92,14 @@ export type Problem = {
   readonly detail: string;
   readonly code: ErrorCode;
   readonly errors?: readonly FieldError[];
+  /** Of a `conflict` with `expect`: what the key holds, `null` for nothing. Not told to whoever may not read it. */
+  readonly current?: Current | null;
+};
+
+/** What a key holds: its value, or where the write was about the schema, that. */
+export type Current = {
+  readonly value?: unknown;
+  readonly schema?: unknown;
+  readonly ts: number;
+  readonly revision: number;
 };

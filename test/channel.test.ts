@@ -12,7 +12,7 @@ import { connect, subscribe } from "./subscriber.ts";
 /** What reaches the store but, as if the Worker had died, no channel. */
 async function writeUnannounced(key: string, value: string): Promise<Change> {
   const outcome = await openStore(env).write("", [{ op: "set", key, value, schemaRevision: 0 }]);
-  if (outcome.outcome !== "applied" || !outcome.results[0]) throw new Error("not applied");
+  if (outcome.outcome !== "applied" || !outcome.results[0]?.change) throw new Error("not applied");
   return outcome.results[0].change;
 }
 
@@ -158,7 +158,7 @@ describe("a channel", () => {
     const store = openStore(env);
     const isWatched = async () => {
       const outcome = await store.write("", [{ op: "set", key, value: "0", schemaRevision: 0 }]);
-      return outcome.outcome === "applied" && outcome.results[0]?.watched;
+      return outcome.outcome === "applied" && outcome.results[0]?.change && outcome.results[0].watched;
     };
     expect(await isWatched()).toBe(false);
     const first = await subscribe(key);

@@ -5,9 +5,12 @@ import { cors } from "hono/cors";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { ApiError } from "./errors.ts";
 import { limitBody } from "./read-request.ts";
+import { batch } from "./routes/batch.ts";
 import { docs } from "./routes/docs.ts";
 import { health } from "./routes/health.ts";
 import { history } from "./routes/history.ts";
+import { keys } from "./routes/keys.ts";
+import { patch } from "./routes/patch.ts";
 import { schemas } from "./routes/schemas.ts";
 import { streams } from "./routes/streams.ts";
 import { subscribe } from "./routes/subscribe.ts";
@@ -31,6 +34,9 @@ app.use(
 app.use(limitBody);
 
 app.route("/", values);
+app.route("/", patch);
+app.route("/", batch);
+app.route("/", keys);
 app.route("/", schemas);
 app.route("/", history);
 app.route("/", streams);

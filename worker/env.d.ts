@@ -10,6 +10,10 @@ interface Settings {
   readonly UPSTASH_REDIS_REST_TOKEN?: string;
   /** Changes that a namespace's log keeps. @default 1000 */
   readonly LOG_LENGTH?: string;
+  /** Keys of a namespace that may hold a value or have a schema. @default any number */
+  readonly MAX_NAMESPACE_KEYS?: string;
+  /** Bytes that the values and schemas of a namespace may have together. @default any number */
+  readonly MAX_NAMESPACE_BYTES?: string;
 }
 
 interface Env extends Settings {}

@@ -1,12 +1,16 @@
 // What a caller is told when a call fails: RFC 9457 problem details with a stable `code`. Not for ordinary outcomes, which are data.
 
-import { ERROR_STATUS, type ErrorCode, type FieldError, type Problem } from "../sdk/protocol.ts";
+import { ERROR_STATUS, type ErrorCode, type FieldError, type JsonText, type Problem } from "../sdk/protocol.ts";
 
-/** A failure that the caller should see. `detail` never carries a secret, a stored value or a store's own message. */
+/**
+ * A failure that the caller should see. `detail` never carries a secret, a stored value or a store's own message.
+ * `current` is what a key holds, for a caller that may read it.
+ */
 export class ApiError extends Error {
   readonly code: ErrorCode;
   readonly errors: readonly FieldError[] | undefined;
   readonly headers: Readonly<Record<string, string>>;
+  readonly current: JsonText | undefined;
 
   constructor(
     code: ErrorCode,
@@ -14,20 +18,27 @@ export class ApiError extends Error {
     {
       errors,
       headers = {},
+      current,
       cause,
-    }: { errors?: readonly FieldError[]; headers?: Readonly<Record<string, string>>; cause?: unknown } = {},
+    }: {
+      errors?: readonly FieldError[];
+      headers?: Readonly<Record<string, string>>;
+      current?: JsonText;
+      cause?: unknown;
+    } = {},
   ) {
     super(detail, { cause });
     this.name = "ApiError";
     this.code = code;
     this.errors = errors;
     this.headers = headers;
+    this.current = current;
   }
 
   /** The answer to send. */
   toResponse(): Response {
     const [status, title] = ERROR_STATUS[this.code];
-    const problem: Problem = {
+    const problem: Omit<Problem, "current"> = {
       type: `urn:memx:error:${this.code}`,
       title,
       status,
@@ -35,7 +46,10 @@ export class ApiError extends Error {
       code: this.code,
       ...(this.errors && { errors: this.errors }),
     };
-    return Response.json(problem, {
+    const text = JSON.stringify(problem);
+    // Spliced in, so that it is told as it was written.
+    const body = this.current === undefined ? text : `${text.slice(0, -1)},"current":${this.current}}`;
+    return new Response(body, {
       status,
       headers: { ...this.headers, "content-type": "application/problem+json" },
     });

@@ -1,4 +1,4 @@
-// JSON as text: checks a document once and finds the text of its top-level members, so that values are stored and
+// JSON as text: checks a document once and finds the text of its top-level parts, so that values are stored and
 // sent on exactly as they were written. It does not print JSON; nothing here turns a value back into text.
 
 import type { JsonText } from "../sdk/protocol.ts";
@@ -27,7 +27,7 @@ export function parseJsonText(text: string, { maxDepth }: { maxDepth: number }):
     // The engine's message quotes the text, which may hold a secret.
     throw new JsonTextError("is not valid JSON");
   }
-  const { depth, names, members } = scan(text);
+  const { depth, names, members } = outline(text);
   if (depth > maxDepth) throw new JsonTextError(`is nested more than ${maxDepth} levels deep`);
   // JSON.parse keeps one of two equal names, so fewer names come out than went in.
   if (checkAndCountNames(value) !== names) throw new JsonTextError("has two members with the same name in one object");
@@ -57,9 +57,22 @@ function checkAndCountNames(value: unknown): number {
   return count;
 }
 
+/** What a text is made of, one level down. */
+export type Outline = {
+  /** Levels of arrays and objects. */
+  readonly depth: number;
+  /** Names in all of its objects. */
+  readonly names: number;
+  /** The text of each member, if it is an object, in the order in which they were written. */
+  readonly members: Map<string, JsonText>;
+  /** The text of each item, if it is an array. */
+  readonly items: JsonText[];
+};
+
 /** Reads structure only, so the text must be valid JSON already. */
-function scan(text: string): { depth: number; names: number; members: Map<string, JsonText> } {
+export function outline(text: JsonText): Outline {
   const members = new Map<string, JsonText>();
+  const items: JsonText[] = [];
   const isObject = text.trimStart().startsWith("{");
   let depth = 0;
   let deepest = 0;
@@ -68,9 +81,11 @@ function scan(text: string): { depth: number; names: number; members: Map<string
   let nameEnd = 0;
   let valueStart = -1;
 
-  const endMember = (end: number) => {
+  const endPart = (end: number) => {
     if (valueStart < 0) return;
-    members.set(JSON.parse(text.slice(nameStart, nameEnd)), text.slice(valueStart, end).trim());
+    const part = text.slice(valueStart, end).trim();
+    if (isObject) members.set(JSON.parse(text.slice(nameStart, nameEnd)), part);
+    else if (part !== "") items.push(part);
     valueStart = -1;
   };
 
@@ -88,21 +103,24 @@ function scan(text: string): { depth: number; names: number; members: Map<string
       case "{":
       case "[":
         deepest = Math.max(deepest, ++depth);
+        if (depth === 1 && !isObject) valueStart = at + 1;
         break;
       case "}":
       case "]":
-        if (depth-- === 1) endMember(at);
+        if (depth-- === 1) endPart(at);
         break;
       case ":":
         names++;
         if (depth === 1) valueStart = at + 1;
         break;
       case ",":
-        if (depth === 1 && isObject) endMember(at);
+        if (depth !== 1) break;
+        endPart(at);
+        if (!isObject) valueStart = at + 1;
         break;
     }
   }
-  return { depth: deepest, names, members };
+  return { depth: deepest, names, members, items };
 }
 
 /** The index after the closing quote of the string that opens at `start`. */

@@ -4,10 +4,15 @@ import { LIMITS } from "../config/limits.ts";
 import { version } from "../package.json";
 import { ERROR_STATUS, type ErrorCode } from "../sdk/protocol.ts";
 import {
+  batchRequest,
   changesQuery,
+  deleteRequest,
   historyQuery,
   keyQuery,
+  keysQuery,
+  patchRequest,
   type RequestShape,
+  schemaDeletionQuery,
   schemaRequest,
   setRequest,
   subscribeQuery,
@@ -23,6 +28,11 @@ const revision = {
 };
 const ts = { type: "number", description: "Seconds since the epoch." };
 const ok = { const: true };
+const held = { ...revision, minimum: 0, description: "The revision of what the key holds, 0 for nothing." };
+const updated = {
+  type: "boolean",
+  description: "False where the key has a later time than `ts`: then `revision` and `ts` are those it has.",
+};
 const idempotencyKey = {
   name: "Idempotency-Key",
   in: "header",
@@ -34,6 +44,7 @@ const idempotencyKey = {
 const anyTime = ["invalid_api_key", "missing_api_key", "auth_unavailable", "internal"] as const;
 const onStore = [...anyTime, "invalid_request", "forbidden", "store_unavailable"] as const;
 const onBody = [...onStore, "unsupported_media_type", "too_large"] as const;
+const onWrite = [...onBody, "schema_violation", "conflict", "quota_exceeded"] as const;
 
 const change = {
   type: "object",
@@ -92,8 +103,98 @@ export const openApiDocument = {
         parameters: [idempotencyKey],
         requestBody: body(setRequest),
         responses: {
-          200: json("Written.", object({ ok, updated: { type: "boolean" }, revision, ts })),
-          ...failures(...onBody, "schema_violation", "conflict"),
+          200: json("Written.", object({ ok, updated, revision: held, ts })),
+          ...failures(...onWrite),
+        },
+      },
+    },
+    "/delete": {
+      post: {
+        tags: ["Values"],
+        operationId: "delete",
+        summary: "Delete a value",
+        description: "The key's schema stays.",
+        parameters: [idempotencyKey],
+        requestBody: body(deleteRequest),
+        responses: {
+          200: json(
+            "Deleted, or nothing was there: then `deleted` is false, and `revision` 0.",
+            object({ ok, deleted: { type: "boolean" }, revision: held }),
+          ),
+          ...failures(...onBody, "conflict"),
+        },
+      },
+    },
+    "/patch": {
+      post: {
+        tags: ["Values"],
+        operationId: "patch",
+        summary: "Change part of a value",
+        description:
+          "What others change at the same time is not undone. Numbers keep their digits. The API key has to be allowed to read and to write the key.",
+        parameters: [idempotencyKey],
+        requestBody: body(patchRequest),
+        responses: {
+          200: json(
+            "Changed.",
+            object({ ok, updated: ok, revision, ts, value: { description: "What the key holds now." } }),
+          ),
+          ...failures(...onWrite),
+        },
+      },
+    },
+    "/batch": {
+      post: {
+        tags: ["Values"],
+        operationId: "batch",
+        summary: "Write several keys, all or none",
+        description:
+          "Operations are done one after the other. What they expect is about what was there before the first.",
+        parameters: [idempotencyKey],
+        requestBody: body(batchRequest),
+        responses: {
+          200: json(
+            "Done: for each operation what it would be answered alone, without `ok`.",
+            object({
+              ok,
+              results: {
+                type: "array",
+                items: {
+                  type: "object",
+                  required: ["revision"],
+                  properties: { updated, deleted: { type: "boolean" }, revision: held, ts },
+                },
+              },
+            }),
+          ),
+          ...failures(...onWrite),
+        },
+      },
+    },
+    "/keys": {
+      get: {
+        tags: ["Values"],
+        operationId: "keys",
+        summary: "List the keys that hold a value",
+        description:
+          "In the order of their bytes, and only those that the API key may read. A page may have fewer keys than `limit`, and none, and still others follow: as long as `cursor` is not null.",
+        parameters: query(keysQuery),
+        responses: {
+          200: json(
+            "A page of keys, and what to pass as `cursor` for the next.",
+            object({
+              keys: {
+                type: "array",
+                items: {
+                  type: "object",
+                  required: ["key", "ts", "revision"],
+                  properties: { key: { type: "string" }, ts, revision, value: {} },
+                },
+              },
+              cursor: { type: ["string", "null"] },
+            }),
+          ),
+          ...failures(...onStore),
         },
       },
     },
@@ -119,7 +220,10 @@ export const openApiDocument = {
         description: "It applies to every later write. The value that is already there stays as it is.",
         parameters: [idempotencyKey],
         requestBody: body(schemaRequest),
-        responses: { 200: json("Set.", object({ ok, revision })), ...failures(...onBody, "invalid_schema") },
+        responses: {
+          200: json("Set.", object({ ok, revision })),
+          ...failures(...onBody, "invalid_schema", "conflict", "quota_exceeded"),
+        },
       },
       get: {
         tags: ["Schemas"],
@@ -138,8 +242,11 @@ export const openApiDocument = {
         tags: ["Schemas"],
         operationId: "deleteSchema",
         summary: "Delete a key's schema",
-        parameters: [...query(keyQuery), idempotencyKey],
-        responses: { 200: json("Deleted.", object({ ok, revision })), ...failures(...onStore, "not_found") },
+        parameters: [...query(schemaDeletionQuery), idempotencyKey],
+        responses: {
+          200: json("Deleted.", object({ ok, revision })),
+          ...failures(...onStore, "not_found", "conflict"),
+        },
       },
     },
     "/history": {
@@ -250,6 +357,13 @@ export const openApiDocument = {
             description: "Each thing that is wrong: where (JSON Pointer) and what.",
             type: "array",
             items: object({ path: { type: "string" }, message: { type: "string" } }),
+          },
+          current: {
+            description:
+              "Of a `conflict` with `expect`: what the key holds, null for nothing. Not told to an API key that may not read it.",
+            type: ["object", "null"],
+            required: ["ts", "revision"],
+            properties: { value: {}, schema: { type: ["object", "boolean"] }, ts, revision },
           },
         },
       },

@@ -107,11 +107,15 @@ function checked<T extends object>(shape: RequestShape<T>, input: unknown, part:
     .map((error) => ({ ...error, message: unknownField(shape, error) ?? expectedText(shape, error) ?? error.message }));
   if (errors.length > 0) throw invalid(part, errors);
   const { key = "" } = input as { key?: string };
-  // JSON Schema counts characters, an index row and a URL count bytes.
-  if (utf8Length(key) > LIMITS.maxKeyBytes) {
-    throw invalid(part, [{ path: "/key", message: `is longer than ${LIMITS.maxKeyBytes} bytes of UTF-8` }]);
-  }
+  const tooLong = keyError(key, "/key");
+  if (tooLong) throw invalid(part, [tooLong]);
   return input as T;
+}
+
+/** JSON Schema counts characters, an index row and a URL count bytes. */
+export function keyError(key: string, path: string): FieldError | undefined {
+  if (utf8Length(key) <= LIMITS.maxKeyBytes) return undefined;
+  return { path, message: `is longer than ${LIMITS.maxKeyBytes} bytes of UTF-8` };
 }
 
 function isRepeatable({ schema }: RequestShape<unknown>, name: string): boolean {
@@ -134,7 +138,8 @@ function expectedText({ schema }: RequestShape<unknown>, { path }: FieldError): 
   return property?.pattern === undefined ? undefined : property.description;
 }
 
-function invalid(part: string, errors: readonly FieldError[]): ApiError {
+/** A request that is not valid, with the places where it is not. */
+export function invalid(part: string, errors: readonly FieldError[]): ApiError {
   const summary = errors.map(({ path, message }) => (path === "" ? message : `${path}: ${message}`)).join("; ");
   return new ApiError("invalid_request", `The ${part} is not valid. ${summary}`, { errors });
 }

@@ -22,14 +22,150 @@ const key = {
   examples: ["agent:goal"],
 } as const;
 
+const value = {
+  description: "Any JSON. It is stored and returned exactly as written.",
+  examples: [{ x: 1, y: 2 }],
+} as const;
+
+const expect = {
+  description:
+    "Write only if this is the revision of what the key holds, 0 if it has to hold nothing. Otherwise 409 `conflict` says what it holds.",
+  type: "integer",
+  minimum: 0,
+  maximum: Number.MAX_SAFE_INTEGER,
+} as const;
+
+const ts = {
+  description: `The writer's own time, in seconds since the epoch. It wins only over earlier ones, and may be at most ${LIMITS.maxTsAheadSeconds} seconds ahead of the store's clock.`,
+  type: "number",
+  exclusiveMinimum: 0,
+} as const;
+
+const ttl = {
+  description: "Seconds after which the key holds nothing again.",
+  type: "number",
+  minimum: 1,
+  maximum: LIMITS.maxTtlSeconds,
+} as const;
+
 export const setRequest = defineRequest({
   title: "Set",
   type: "object",
+  properties: { key, value, ts, expect, ttl },
+  required: ["key", "value"],
+  additionalProperties: false,
+});
+
+export const deleteRequest = defineRequest({
+  title: "Delete",
+  type: "object",
+  properties: { key, expect },
+  required: ["key"],
+  additionalProperties: false,
+});
+
+const path = {
+  description: "A JSON Pointer (RFC 6901) to what is changed in the value. Without it, the value itself.",
+  type: "string",
+  examples: ["/findings"],
+} as const;
+
+export const patchRequest = defineRequest({
+  title: "Patch",
+  description: "One of `merge`, `patch`, `increment` and `append`.",
+  type: "object",
   properties: {
     key,
-    value: { description: "Any JSON. It is stored and returned exactly as written.", examples: [{ x: 1, y: 2 }] },
+    merge: { description: "A merge patch (RFC 7396).", examples: [{ status: "done" }] },
+    patch: {
+      description: "A JSON Patch (RFC 6902).",
+      type: "array",
+      items: { type: "object" },
+      examples: [[{ op: "add", path: "/tags/-", value: "new" }]],
+    },
+    increment: {
+      description: "Adds to a number, which begins at 0.",
+      type: "object",
+      properties: { path, by: { type: "number" } },
+      required: ["by"],
+      additionalProperties: false,
+      examples: [{ path: "/count", by: 1 }],
+    },
+    append: {
+      description: "Adds items to the end of an array, which begins empty, and keeps the newest `limit`.",
+      type: "object",
+      properties: { path, items: { type: "array" }, limit: { type: "integer", minimum: 1 } },
+      required: ["items"],
+      additionalProperties: false,
+      examples: [{ items: ["a finding"], limit: 100 }],
+    },
+    expect,
+    ttl: { ...ttl, description: `${ttl.description} Without it, what is left of the present time stays.` },
   },
-  required: ["key", "value"],
+  required: ["key"],
+  additionalProperties: false,
+});
+
+/** What each operation of a batch takes besides its key, and which of that it needs. */
+export const BATCH_FIELDS = {
+  set: { takes: ["value", "ts", "expect", "ttl"], needs: "value" },
+  delete: { takes: ["expect"], needs: undefined },
+  check: { takes: ["expect"], needs: "expect" },
+} as const;
+
+export const batchRequest = defineRequest({
+  title: "Batch",
+  type: "object",
+  properties: {
+    operations: {
+      description: `1 to ${LIMITS.maxOperations} operations, done one after the other, or none. A \`set\` takes ${BATCH_FIELDS.set.takes.join(", ")}; a \`delete\` expect; a \`check\` needs expect, and does nothing but compare.`,
+      type: "array",
+      minItems: 1,
+      maxItems: LIMITS.maxOperations,
+      items: {
+        type: "object",
+        properties: { op: { type: "string", enum: ["set", "delete", "check"] }, key, value, ts, expect, ttl },
+        required: ["op", "key"],
+        additionalProperties: false,
+      },
+      examples: [
+        [
+          { op: "check", key: "task:1:lease", expect: 1795433327397 },
+          { op: "set", key: "task:1:result", value: { ok: true } },
+        ],
+      ],
+    },
+  },
+  required: ["operations"],
+  additionalProperties: false,
+});
+
+export const keysQuery = defineRequest({
+  type: "object",
+  properties: {
+    prefix: {
+      description: "What the keys begin with. Without it, all.",
+      type: "string",
+      maxLength: LIMITS.maxKeyBytes,
+    },
+    cursor: {
+      description: "The `cursor` of the page before, for the same prefix.",
+      type: "string",
+      maxLength: 2 * LIMITS.maxKeyBytes,
+    },
+    limit: {
+      description: `How many keys at most: 1 to ${LIMITS.maxKeys}.`,
+      type: "string",
+      pattern: "^([1-9]\\d{0,2}|1000)$",
+      default: "100",
+    },
+    values: {
+      description: "Whether to list what the keys hold, too.",
+      type: "string",
+      enum: ["true", "false"],
+      default: "false",
+    },
+  },
   additionalProperties: false,
 });
 
@@ -43,6 +179,10 @@ export const schemaRequest = defineRequest({
       type: ["object", "boolean"],
       examples: [{ type: "object", required: ["x"], properties: { x: { type: "number" } } }],
     },
+    expect: {
+      ...expect,
+      description: "Write only if this is the revision of the key's schema, 0 if it has to have none.",
+    },
   },
   required: ["key", "schema"],
   additionalProperties: false,
@@ -51,6 +191,20 @@ export const schemaRequest = defineRequest({
 export const keyQuery = defineRequest({
   type: "object",
   properties: { key },
+  required: ["key"],
+  additionalProperties: false,
+});
+
+export const schemaDeletionQuery = defineRequest({
+  type: "object",
+  properties: {
+    key,
+    expect: {
+      description: "Delete only if this is the revision of the key's schema.",
+      type: "string",
+      pattern: "^(0|[1-9]\\d{0,15})$",
+    },
+  },
   required: ["key"],
   additionalProperties: false,
 });

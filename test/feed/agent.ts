@@ -75,7 +75,7 @@ export function createAgent({
     async writeUnannounced(...operations: Operation[]): Promise<(AppliedChange | null)[]> {
       const outcome = await openStore(env).write(namespace, operations);
       if (outcome.outcome !== "applied") throw new Error("not applied");
-      return [...outcome.results];
+      return outcome.results.map((result) => (result.change ? result : null));
     },
     /** The channel of a key, or with none that of the namespace. */
     channel: (key: string = ALL_KEYS) => channel(key),

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { version } from "../../package.json";
 import { app } from "../../worker/app.ts";
 import { openApiDocument } from "../../worker/openapi.ts";
-import { schemaRequest, setRequest } from "../../worker/requests.ts";
+import { batchRequest, deleteRequest, patchRequest, schemaRequest, setRequest } from "../../worker/requests.ts";
 import { freshKey, get, problem, request, set } from "../client.ts";
 import { engine } from "../engine.ts";
 
@@ -62,6 +62,9 @@ describe("/openapi.json", () => {
   it("shows the very schemas that check requests", () => {
     const shown = (path: string) => paths[path]?.post?.requestBody?.content["application/json"]?.schema;
     expect(shown("/set")).toBe(setRequest.schema);
+    expect(shown("/delete")).toBe(deleteRequest.schema);
+    expect(shown("/patch")).toBe(patchRequest.schema);
+    expect(shown("/batch")).toBe(batchRequest.schema);
     expect(shown("/schema")).toBe(schemaRequest.schema);
   });
 

@@ -2,7 +2,7 @@
 
 import { env } from "cloudflare:workers";
 import { expect, it, vi } from "vitest";
-import { logLength } from "../../worker/store/log-length.ts";
+import { logLength } from "../../worker/store/settings.ts";
 import { engine } from "../engine.ts";
 import { apiKeyOf, simulate, userOf } from "./simulate.ts";
 

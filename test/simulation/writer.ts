@@ -1,8 +1,5 @@
 // A writer: sets and deletes values and schemas, each until it is answered.
 
-import type { Context } from "hono";
-import { announced } from "../../worker/channels/publish.ts";
-import { openStore } from "../../worker/store/open-store.ts";
 import type { Random } from "./random.ts";
 import type { WrittenChange } from "./truth.ts";
 import type { World } from "./world.ts";
@@ -41,17 +38,14 @@ function choose({ keys }: World, random: Random, mark: { by: string; n: number }
 /** The revision of its change, or `null` where there was nothing to change. */
 async function untilAnswered(world: World, next: Write, id: string): Promise<number | null> {
   for (;;) {
-    if (next.event === "value" && next.action === "delete") {
-      // There is no HTTP call for it yet, and none of its parts is left out but that one.
-      const answer = await deleteValue(world, next.key, id).catch(() => undefined);
-      if (answer !== undefined) return answer;
-    } else {
-      const response = await send(world, next, id);
-      const text = await response.text();
-      if (response.ok) return JSON.parse(text).revision;
-      if (response.status === 404) return null;
-      if (response.status !== 503 && response.status !== 409) throw new Error(`a write was answered ${text}`);
+    const response = await send(world, next, id);
+    const text = await response.text();
+    if (response.ok) {
+      const { revision, deleted = true } = JSON.parse(text);
+      return deleted ? revision : null;
     }
+    if (response.status === 404) return null;
+    if (response.status !== 503 && response.status !== 409) throw new Error(`a write was answered ${text}`);
     world.count("writes repeated");
     await scheduler.wait(2);
   }
@@ -59,21 +53,10 @@ async function untilAnswered(world: World, next: Write, id: string): Promise<num
 
 function send(world: World, { key, event, action, json }: Write, id: string): Promise<Response> {
   const headers = { "content-type": "application/json", "idempotency-key": id };
-  if (action === "delete") return world.fetch(`/schema?key=${encodeURIComponent(key)}`, { method: "DELETE", headers });
-  const body = new TextEncoder().encode(`{"key":${JSON.stringify(key)},"${event}":${json}}`);
-  return world.fetch(event === "value" ? "/set" : "/schema", { method: "POST", headers, body });
-}
-
-async function deleteValue(world: World, key: string, id: string): Promise<number | null> {
-  return world.within(async (executionCtx) => {
-    const { namespace, env } = world;
-    const c = { env, executionCtx } as unknown as Context<{ Bindings: Env }>;
-    const outcome = openStore(env).write(namespace, [{ op: "delete", key }], { id, fingerprint: id });
-    const applied = await announced(
-      c,
-      namespace,
-      outcome.then((told) => (told.outcome === "applied" ? (told.results[0] ?? null) : null)),
-    );
-    return applied?.change.revision ?? null;
-  });
+  const name = JSON.stringify(key);
+  const post = (path: string, body: string) =>
+    world.fetch(path, { method: "POST", headers, body: new TextEncoder().encode(body) });
+  if (action === "set") return post(event === "value" ? "/set" : "/schema", `{"key":${name},"${event}":${json}}`);
+  if (event === "value") return post("/delete", `{"key":${name}}`);
+  return world.fetch(`/schema?key=${encodeURIComponent(key)}`, { method: "DELETE", headers });
 }

@@ -45,7 +45,7 @@ describe("in steady state", () => {
     await set(key, 1);
     sent();
     await get(key);
-    expect(sent()).toEqual(["hmget"]);
+    expect(sent()).toEqual(["evalsha"]);
     await setSchema(key, true);
     expect(sent()).toEqual(["evalsha"]);
     await deleteSchema(key);

@@ -91,7 +91,7 @@ describe("in Redis", () => {
 
   it("the log and the counter stand where the last change left them", async () => {
     const outcome = await write({ ...set, key: "last" });
-    const revision = outcome.outcome === "applied" ? outcome.results[0]?.change.revision : 0;
+    const revision = outcome.outcome === "applied" ? outcome.results[0]?.change?.revision : 0;
     expect(await command("GET", counter)).toBe(String(revision));
     const newest = (await command("XREVRANGE", log, "+", "-", "COUNT", "1")) as [string, string[]][];
     expect(newest[0]?.[0]).toBe(`${revision}-0`);
@@ -100,7 +100,7 @@ describe("in Redis", () => {
   it("a namespace whose keys were lost goes on with revisions that it never gave out", async () => {
     const revisionOf = async () => {
       const outcome = await store.write("lost", [set]);
-      return outcome.outcome === "applied" ? (outcome.results[0]?.change.revision ?? 0) : 0;
+      return outcome.outcome === "applied" ? (outcome.results[0]?.change?.revision ?? 0) : 0;
     };
     const { counter: lost } = redisKeys("lost");
     const first = await revisionOf();

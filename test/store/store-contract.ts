@@ -10,14 +10,24 @@ import {
 } from "../../worker/store/store.ts";
 import { storeSequences } from "./store-sequences.ts";
 
-export function storeContract(name: string, openStore: () => Store, { logLength }: { logLength: number }): void {
+type Engine = {
+  readonly logLength: number;
+  /** Ends what it does in a namespace by itself. */
+  readonly keepFromSweeping?: (namespace: string) => Promise<void>;
+};
+
+export function storeContract(
+  name: string,
+  openStore: () => Store,
+  { logLength, keepFromSweeping = async () => {} }: Engine,
+): void {
   describe(name, () => {
     const store = openStore();
     let namespace: string;
     let begin: number;
     beforeEach(async () => {
       namespace = crypto.randomUUID();
-      begin = await store.watch(namespace, ALL_KEYS, "begin");
+      begin = (await store.watch(namespace, ALL_KEYS, "begin")).head;
       await store.unwatch(namespace, ALL_KEYS, "begin");
     });
     /** The revision of the namespace's n-th change. */
@@ -27,7 +37,8 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
     async function apply(operation: Operation): Promise<AppliedChange | null> {
       const outcome = await store.write(namespace, [operation]);
       if (outcome.outcome !== "applied") throw new Error(outcome.outcome);
-      return outcome.results[0] ?? null;
+      const [result] = outcome.results;
+      return result?.change ? result : null;
     }
     const set = (key: string, value: string, schemaRevision = 0) => apply({ op: "set", key, value, schemaRevision });
 
@@ -45,7 +56,7 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
       const unwatched = `${namespace}x`;
       const outcome = await store.write(unwatched, [{ op: "set", key: "a", value: "1", schemaRevision: 0 }]);
       if (outcome.outcome !== "applied") throw new Error(outcome.outcome);
-      expect(outcome.results[0]?.change.revision).toBeGreaterThan(begin);
+      expect(outcome.results[0]?.change?.revision).toBeGreaterThan(begin);
     });
 
     it("keeps namespaces apart, the empty one too", async () => {
@@ -76,16 +87,16 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
     it("refuses a value that was checked against another schema than the key's, and says which it is", async () => {
       const schema = '{"type":"number"}';
       await apply({ op: "schema_set", key: "a", schema });
-      const refused = { outcome: "schema_changed", key: "a", schema: await store.readSchema(namespace, "a") };
-      expect(refused.schema).toMatchObject({ schema, revision: nth(1) });
+      const current = await store.readSchema(namespace, "a");
+      const refused = { outcome: "schema_changed", schemas: [{ key: "a", schema: current }] };
+      expect(current).toMatchObject({ schema, revision: nth(1) });
       expect(await store.write(namespace, [{ op: "set", key: "a", value: '"x"', schemaRevision: 0 }])).toEqual(refused);
       expect(await store.readEntry(namespace, "a")).toBeNull();
       expect((await set("a", "1", nth(1)))?.change.revision).toBe(nth(2));
       await apply({ op: "schema_delete", key: "a" });
       expect(await store.write(namespace, [{ op: "set", key: "a", value: "2", schemaRevision: nth(1) }])).toEqual({
         outcome: "schema_changed",
-        key: "a",
-        schema: null,
+        schemas: [{ key: "a", schema: null }],
       });
       expect((await set("a", "2", 0))?.change.previous).toBe(nth(3));
     });
@@ -131,7 +142,10 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
         { op: "set", key: "a", value: "1", schemaRevision: 0 },
         { op: "set", key: "b", value: "1", schemaRevision: 0 },
       ];
-      expect(await store.write(namespace, operations)).toMatchObject({ outcome: "schema_changed", key: "b" });
+      expect(await store.write(namespace, operations)).toMatchObject({
+        outcome: "schema_changed",
+        schemas: [{ key: "b" }],
+      });
       expect(await store.readEntry(namespace, "a")).toBeNull();
       operations[1] = { op: "set", key: "b", value: "1", schemaRevision: nth(1) };
       const outcome = await store.write(namespace, operations);
@@ -142,9 +156,9 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
     });
 
     it("says of each change whether its key is watched, and answers a watcher where the namespace stands", async () => {
-      expect(await store.watch(namespace, "never written", "first")).toBe(begin);
+      expect(await store.watch(namespace, "never written", "first")).toEqual({ head: begin, expiresInMs: null });
       expect((await set("a", "1"))?.watched).toBe(false);
-      expect(await store.watch(namespace, "a", "first")).toBe(nth(1));
+      expect((await store.watch(namespace, "a", "first")).head).toBe(nth(1));
       expect((await set("a", "2"))?.watched).toBe(true);
       expect((await set("b", "2"))?.watched).toBe(false);
       expect(await store.readEntry(namespace, "never written")).toBeNull();
@@ -157,7 +171,7 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
       const watched = async (key: string) => (await set(key, "1"))?.namespaceWatched;
       await store.watch(namespace, "a", "token");
       expect(await watched("a")).toBe(false);
-      expect(await store.watch(namespace, ALL_KEYS, "token")).toBe(nth(1));
+      expect((await store.watch(namespace, ALL_KEYS, "token")).head).toBe(nth(1));
       expect([await watched("a"), await watched("b")]).toEqual([true, true]);
       expect((await set("b", "1"))?.watched).toBe(false);
       await store.unwatch(namespace, ALL_KEYS, "token");
@@ -305,7 +319,7 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
     });
 
     it("knows that nothing happened to a watched key that was never written, however much happened to others", async () => {
-      const from = await store.watch(namespace, "never written", "token");
+      const { head: from } = await store.watch(namespace, "never written", "token");
       const sets = Array.from(
         { length: logLength + 5 },
         () => ({ op: "set", key: "b", value: "0", schemaRevision: 0 }) as const,
@@ -326,7 +340,7 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
         ["a", "b"].map((key) => ({ op: "set", key, value: String(n), schemaRevision: 0 }));
       const outcomes = await Promise.all(Array.from({ length: 50 }, (_, n) => store.write(namespace, pair(n))));
       const revisions = outcomes.flatMap((outcome) =>
-        outcome.outcome === "applied" ? outcome.results.map((applied) => applied?.change.revision ?? 0) : [],
+        outcome.outcome === "applied" ? outcome.results.map((applied) => applied.change?.revision ?? 0) : [],
       );
       expect(revisions.toSorted((x, y) => x - y)).toEqual(Array.from({ length: 100 }, (_, index) => nth(index + 1)));
       for (let n = 0; n < 50; n++) expect(revisions[2 * n + 1]).toBe((revisions[2 * n] ?? 0) + 1);
@@ -376,6 +390,6 @@ export function storeContract(name: string, openStore: () => Store, { logLength 
       });
     });
 
-    storeSequences(store);
+    storeSequences(store, keepFromSweeping);
   });
 }

@@ -5,16 +5,30 @@ import { expect } from "vitest";
 import type { Change } from "../../sdk/protocol.ts";
 import {
   ALL_KEYS,
+  type AppliedVersion,
   appliedChanges,
   type Entry,
+  type Held,
   type Idempotency,
+  type ListedKey,
   type Operation,
   type StoredSchema,
+  type Unchanged,
   type WriteOutcome,
 } from "../../worker/store/store.ts";
 
-type Held = { readonly text: string; readonly revision: number; readonly ts: number };
-type Key = { last: number; lastTs: number; value: Held | null; schema: Held | null; watcher: string | null };
+type Key = {
+  last: number;
+  /** When the value was last set, deleted or expired; `null` where only the store knows by now, but not before `notBefore`. */
+  ts: number | null;
+  notBefore: number;
+  value: Held | null;
+  schema: Held | null;
+  watcher: string | null;
+  /** Which passing of time ends the value, and the turn in which it got it; `null` for none. */
+  expiry: { readonly ttl: number; readonly turn: number } | null;
+  over: boolean;
+};
 
 type Remembered = {
   readonly fingerprint: string;
@@ -26,6 +40,7 @@ export class StoreModel {
   readonly #keys = new Map<string, Key>();
   readonly #log: Change[] = [];
   readonly #writes = new Map<string, Remembered>();
+  #turn = 0;
 
   constructor(revision: number) {
     this.revision = revision;
@@ -35,16 +50,10 @@ export class StoreModel {
   write(operations: readonly Operation[], idempotency: Idempotency | undefined, said: WriteOutcome): WriteOutcome {
     const earlier = idempotency && this.recall(idempotency);
     if (earlier) return earlier;
-    for (const operation of operations) {
-      if (operation.op !== "set") continue;
-      if ((this.schema(operation.key)?.revision ?? 0) === operation.schemaRevision) continue;
-      return {
-        outcome: "schema_changed",
-        key: operation.key,
-        schema: this.schema(operation.key),
-      };
-    }
-    const times = said.outcome === "applied" ? said.results.map((result) => result?.change.ts ?? 0) : [];
+    this.#turn++;
+    const refused = this.#refused(operations);
+    if (refused) return refused;
+    const times = said.outcome === "applied" ? said.results.map((result) => (result.change ?? result).ts) : [];
     const results = operations.map((operation, index) => this.#apply(operation, times[index] ?? 0));
     const outcome = appliedChanges(operations, { outcome: "applied", results });
     if (idempotency) this.#writes.set(idempotency.id, { ...idempotency, outcome });
@@ -67,11 +76,33 @@ export class StoreModel {
     return schema && { schema: schema.text, ts: schema.ts, revision: schema.revision };
   }
 
+  listed(keys: readonly string[]): ListedKey[] {
+    return keys.flatMap((key) => {
+      const { value } = this.#key(key);
+      return value ? [{ key, ts: value.ts, revision: value.revision, value: value.text }] : [];
+    });
+  }
+
   log(key: string): Change[] {
     return this.#log.filter((change) => change.key === key);
   }
 
+  /** Takes the times of expiries over from the store, which alone knows when a value was given its time. */
+  believeExpiries(changes: readonly Change[]): void {
+    for (const [index, change] of this.#log.entries()) {
+      const told = changes.find(({ revision }) => revision === change.revision);
+      if (change.action !== "expire" || !told) continue;
+      expect(told.ts).toBeGreaterThan(change.ts);
+      this.#log[index] = { ...change, ts: told.ts };
+    }
+  }
+
   watch(key: string, token: string): number {
+    if (key === ALL_KEYS) {
+      const over = [...this.#keys].filter(([, { over }]) => over);
+      over.sort(([a, x], [b, y]) => (x.expiry?.turn ?? 0) - (y.expiry?.turn ?? 0) || (a < b ? -1 : 1));
+      for (const [name] of over) this.settle(name);
+    } else this.settle(key);
     this.#key(key).watcher = token;
     return this.revision;
   }
@@ -84,16 +115,75 @@ export class StoreModel {
     if (this.#key(key).watcher === token) this.#key(key).watcher = null;
   }
 
+  /** So many seconds go by. */
+  pass(seconds: number): void {
+    for (const key of this.#keys.values()) {
+      if (!key.value || !key.expiry || key.expiry.ttl > seconds) continue;
+      // Its time is over at a moment that is later than its own.
+      Object.assign(key, { value: null, over: true, ts: null, notBefore: key.value.ts });
+    }
+  }
+
+  /** Makes the end of a value's time a change. */
+  settle(name: string): void {
+    const key = this.#key(name);
+    if (!key.over) return;
+    const version = { revision: ++this.revision, previous: key.last, ts: key.notBefore };
+    this.#log.push({ event: "value", action: "expire", key: name, json: null, ...version });
+    Object.assign(key, { over: false, expiry: null, last: version.revision });
+  }
+
   #key(name: string): Key {
-    const key = this.#keys.get(name) ?? { last: 0, lastTs: 0, value: null, schema: null, watcher: null };
+    const absent = {
+      last: 0,
+      ts: 0,
+      notBefore: 0,
+      value: null,
+      schema: null,
+      watcher: null,
+      expiry: null,
+      over: false,
+    };
+    const key: Key = this.#keys.get(name) ?? absent;
     this.#keys.set(name, key);
     return key;
   }
 
-  #apply(operation: Operation, ts: number) {
+  #held({ op, key }: Operation): Held | null {
+    return op === "schema_set" || op === "schema_delete" ? this.#key(key).schema : this.#key(key).value;
+  }
+
+  #refused(operations: readonly Operation[]): WriteOutcome | undefined {
+    for (const [index, operation] of operations.entries()) {
+      const current = this.#held(operation);
+      if (operation.expect !== undefined && operation.expect !== (current?.revision ?? 0)) {
+        return { outcome: "conflict", operation: index, current: current && onlyHeld(current) };
+      }
+      if (operation.op === "set" && (operation.ts ?? 0) > Date.now() / 1000 + 65) {
+        return { outcome: "ts_ahead", operation: index };
+      }
+    }
+    const stale = operations.filter(
+      (operation) => operation.op === "set" && operation.schemaRevision !== (this.schema(operation.key)?.revision ?? 0),
+    );
+    const schemas = [...new Set(stale.map(({ key }) => key))].map((key) => ({ key, schema: this.schema(key) }));
+    return schemas.length > 0 ? { outcome: "schema_changed", schemas } : undefined;
+  }
+
+  #apply(operation: Operation, ts: number): AppliedVersion | Unchanged {
     const key = this.#key(operation.key);
-    if (operation.op === "delete" && !key.value) return null;
-    if (operation.op === "schema_delete" && !key.schema) return null;
+    const ofValue = operation.op === "set" || operation.op === "delete";
+    const superseded =
+      operation.op === "set" && operation.ts !== undefined && operation.ts <= (key.ts ?? key.notBefore);
+    const nothing = operation.op !== "set" && operation.op !== "schema_set" && !this.#held(operation);
+    if (operation.op === "check" || superseded || nothing) {
+      if (key.ts === null) {
+        expect(ts).toBeGreaterThan(key.notBefore);
+        key.ts = ts;
+      }
+      return { change: null, revision: this.#held(operation)?.revision ?? 0, ts: key.ts };
+    }
+    if (operation.op === "set") this.settle(operation.key);
     const version = {
       revision: ++this.revision,
       previous: key.last,
@@ -102,9 +192,17 @@ export class StoreModel {
       namespaceWatched: this.watcher(ALL_KEYS) !== null,
     };
     key.last = version.revision;
+    const kept = key.expiry;
+    if (ofValue) {
+      expect(ts).toBeGreaterThan(key.ts ?? key.notBefore);
+      if (operation.op === "set" && operation.ts !== undefined) expect(ts).toBe(operation.ts);
+      Object.assign(key, { ts, expiry: null });
+    }
     switch (operation.op) {
       case "set":
         key.value = { text: operation.value, ...version };
+        if (operation.ttl === "keep") key.expiry = kept;
+        else if (operation.ttl !== undefined) key.expiry = { ttl: operation.ttl, turn: this.#turn };
         break;
       case "delete":
         key.value = null;
@@ -116,12 +214,12 @@ export class StoreModel {
         key.schema = null;
         break;
     }
-    if (operation.op === "set" || operation.op === "delete") {
-      expect(ts).toBeGreaterThan(key.lastTs);
-      key.lastTs = ts;
-    }
     const [applied] = appliedChanges([operation], { outcome: "applied", results: [version] }).results;
-    if (applied) this.#log.push(applied.change);
+    if (applied?.change) this.#log.push(applied.change);
     return version;
   }
+}
+
+function onlyHeld({ text, ts, revision }: Held): Held {
+  return { text, ts, revision };
 }

@@ -17,14 +17,33 @@ const text = fc.oneof(
   fc.string({ unit: "binary", maxLength: 20 }),
 );
 const id = fc.constantFrom("1", "2");
+/** Values of this ttl are given the time to expire before the next step; those of the other do not while the test runs. */
+const SHORT_TTL = 0.001;
+const SHORT_MS = 3;
+const LONG_TTL = 1_000;
+
+const rarely = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined, freq: 2 });
+/** What a caller expects: what is held, nothing, or something that never was. */
+const expectation = rarely(fc.constantFrom("held" as const, 0, 1));
 const operation = fc.oneof(
-  // `current` says whether the caller knows the key's schema.
-  { weight: 4, arbitrary: fc.record({ op: fc.constant("set" as const), key, value: text, current: fc.boolean() }) },
-  fc.record({ op: fc.constant("set" as const), key, value: text, current: fc.constant(true) }),
-  fc.record({ op: fc.constant("delete" as const), key }),
-  fc.record({ op: fc.constant("schema_set" as const), key, schema: text }),
-  fc.record({ op: fc.constant("schema_delete" as const), key }),
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      op: fc.constant("set" as const),
+      key,
+      value: text,
+      // Whether the caller knows the key's schema.
+      current: fc.oneof({ weight: 7, arbitrary: fc.constant(true) }, fc.constant(false)),
+      expect: expectation,
+      ts: rarely(fc.constantFrom("past" as const, "same" as const, "soon" as const, "far" as const)),
+      ttl: rarely(fc.constantFrom(SHORT_TTL, SHORT_TTL, LONG_TTL, "keep" as const)),
+    }),
+  },
+  fc.record({ op: fc.constantFrom("delete" as const, "schema_delete" as const), key, expect: expectation }),
+  fc.record({ op: fc.constant("check" as const), key, expect: expectation }),
+  fc.record({ op: fc.constant("schema_set" as const), key, schema: text, expect: expectation }),
 );
+type Asked = typeof operation extends fc.Arbitrary<infer O> ? O : never;
 const step = fc.oneof(
   {
     weight: 6,
@@ -42,20 +61,22 @@ const step = fc.oneof(
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 
 /** Registers the test, within a `describe` of the engine. */
-export function storeSequences(store: Store): void {
+export function storeSequences(store: Store, keepFromSweeping: (namespace: string) => Promise<void>): void {
   it(`does what a simple model does in ${SEQUENCES} random sequences of calls`, { timeout: 600_000 }, async () => {
-    await Promise.all(Array.from({ length: LANES }, () => runLane(store)));
+    await Promise.all(Array.from({ length: LANES }, () => runLane(store, keepFromSweeping)));
   });
 }
 
-async function runLane(store: Store): Promise<void> {
+async function runLane(store: Store, keepFromSweeping: (namespace: string) => Promise<void>): Promise<void> {
   let namespace = "";
   /** Where it stands; unknown before the first sequence. */
   let revision: number | undefined;
   const sequence = async (steps: readonly Step[]) => {
     if (revision === undefined) {
       namespace = crypto.randomUUID();
-      revision = await store.watch(namespace, ALL_KEYS, "begin");
+      // It would make changes at times that the model does not know of.
+      await keepFromSweeping(namespace);
+      revision = (await store.watch(namespace, ALL_KEYS, "begin")).head;
       await store.unwatch(namespace, ALL_KEYS, "begin");
     }
     const model = new StoreModel(revision);
@@ -80,6 +101,7 @@ class Run {
   readonly #store: Store;
   readonly #model: StoreModel;
   readonly #namespace: string;
+  #soon = 0;
   readonly #repeatable = new Map<string, { operations: readonly Operation[]; idempotency: Idempotency }>();
 
   constructor(store: Store, model: StoreModel, namespace: string) {
@@ -92,12 +114,7 @@ class Run {
     const [store, model, namespace] = [this.#store, this.#model, this.#namespace];
     switch (step.call) {
       case "write": {
-        const operations = step.operations.map((operation): Operation => {
-          const key = this.#own(operation.key);
-          if (operation.op !== "set") return { ...operation, key };
-          const { op, value, current } = operation;
-          return { op, key, value, schemaRevision: current ? (model.schema(key)?.revision ?? 0) : 1 };
-        });
+        const operations = step.operations.map((operation) => this.#operation(operation));
         if (step.id === undefined) return this.#compareWrite(operations);
         const fingerprint = encodeURIComponent(JSON.stringify(operations));
         const idempotency = { id: this.#own(step.id), fingerprint };
@@ -120,7 +137,7 @@ class Run {
       }
       case "watch": {
         const key = step.key === ALL_KEYS ? ALL_KEYS : this.#own(step.key);
-        expect(await store.watch(namespace, key, step.token)).toBe(model.watch(key, step.token));
+        expect((await store.watch(namespace, key, step.token)).head).toBe(model.watch(key, step.token));
         return;
       }
       case "unwatch": {
@@ -145,18 +162,28 @@ class Run {
   async compareAll(): Promise<void> {
     const [store, model, namespace] = [this.#store, this.#model, this.#namespace];
     const keys = ["a", "b"].map((name) => this.#own(name));
+    const { keys: listed } = await store.readKeys(namespace, {
+      prefix: this.#own(""),
+      after: "",
+      limit: 10,
+      values: true,
+    });
+    expect(listed).toEqual(model.listed(keys));
     for (const key of keys) {
-      const changes = model.log(key);
+      // To look back is to make the end of a value's time a change.
+      const history = await store.readHistory(namespace, key, Number.MAX_SAFE_INTEGER, 1_000);
+      model.settle(key);
+      model.believeExpiries(history);
+      expect(history).toEqual(model.log(key).toReversed());
+    }
+    for (const key of keys) {
       // 0 is before the namespace began to count.
       expect(await store.readLog(namespace, key, 0)).toEqual({
-        changes,
+        changes: model.log(key),
         more: false,
         truncated: true,
         head: model.revision,
       });
-      expect(await store.readHistory(namespace, key, Number.MAX_SAFE_INTEGER, 3)).toEqual(
-        changes.toReversed().slice(0, 3),
-      );
     }
     const { entries } = await store.readEntries(namespace, this.#own(""));
     expect(entries.filter(({ key }) => keys.includes(key))).toEqual(
@@ -171,6 +198,36 @@ class Run {
   async #compareWrite(operations: readonly Operation[], idempotency?: Idempotency): Promise<void> {
     const outcome = await this.#store.write(this.#namespace, operations, idempotency);
     expect(outcome).toEqual(this.#model.write(operations, idempotency, outcome));
+    if (!operations.some((operation) => operation.op === "set" && operation.ttl === SHORT_TTL)) return;
+    await scheduler.wait(SHORT_MS);
+    this.#model.pass(SHORT_TTL);
+  }
+
+  #operation(asked: Asked): Operation {
+    const key = this.#own(asked.key);
+    const schemaRevision = this.#model.schema(key)?.revision ?? 0;
+    const held =
+      asked.op === "schema_set" || asked.op === "schema_delete" ? schemaRevision : this.#model.entry(key)?.revision;
+    const expect = asked.expect === "held" ? (held ?? 0) : asked.expect;
+    if (asked.op !== "set") return { ...asked, key, expect };
+    const { op, value, current, ttl } = asked;
+    return { op, key, value, schemaRevision: current ? schemaRevision : 1, expect, ttl, ts: this.#time(key, asked.ts) };
+  }
+
+  #time(key: string, asked: "past" | "same" | "soon" | "far" | undefined): number | undefined {
+    switch (asked) {
+      case "past":
+        return 1;
+      case "same":
+        return this.#model.entry(key)?.ts;
+      case "soon":
+        // Each later than the one before it, and none so far ahead that it would be refused.
+        return Math.round((Date.now() / 1000 + 30 + this.#soon++ * 0.01) * 1e6) / 1e6;
+      case "far":
+        return Math.round(Date.now() / 1000 + 120);
+      default:
+        return undefined;
+    }
   }
 
   #own(name: string): string {

@@ -2,9 +2,8 @@
 // none of this.
 
 import type { Context } from "hono";
-import type { Change } from "../../sdk/protocol.ts";
 import { inTime } from "../in-time.ts";
-import { ALL_KEYS, type AppliedChange } from "../store/store.ts";
+import { ALL_KEYS, type Applied, type AppliedChange, type Conflict } from "../store/store.ts";
 import { channelName } from "./channel-name.ts";
 import type { Topic } from "./join.ts";
 
@@ -12,16 +11,16 @@ const MAX_ATTEMPTS = 4;
 const MAX_FIRST_DELAY_MS = 100;
 
 /**
- * The outcome of a write, of which the key's channel is told if anyone is there. The caller does not wait for that,
+ * The outcome of a write, of which the keys' channels are told if anyone is there. The caller does not wait for that,
  * and may hang up: the platform then ends its handler, but not what was handed to `waitUntil` before.
  */
-export function announced<T extends AppliedChange | null>(
+export function announced<T extends Applied | Conflict>(
   c: Context<{ Bindings: Env }>,
   namespace: string,
   write: Promise<T>,
 ): Promise<T> {
   const announcement = write.then(
-    (applied) => applied && publishAll(c.env, namespace, applied),
+    (outcome) => (outcome.outcome === "applied" ? publishAll(c.env, namespace, outcome) : undefined),
     () => {
       // Nothing was written, and the caller is told why.
     },
@@ -31,19 +30,30 @@ export function announced<T extends AppliedChange | null>(
   return inTime(write);
 }
 
-async function publishAll(env: Env, namespace: string, { change, watched, namespaceWatched }: AppliedChange) {
-  await Promise.all([
-    watched && publish(env, { namespace, key: change.key }, change),
-    namespaceWatched && publish(env, { namespace, key: ALL_KEYS }, change),
-  ]);
+/** Each channel is sent the last change that is its own: those before it, it finds in the log. */
+async function publishAll(env: Env, namespace: string, { results }: Applied): Promise<void> {
+  const announcements = new Map<string, AppliedChange>();
+  const add = (key: string, applied: AppliedChange) => {
+    const ttl = Math.min(
+      applied.ttl ?? Number.POSITIVE_INFINITY,
+      announcements.get(key)?.ttl ?? Number.POSITIVE_INFINITY,
+    );
+    announcements.set(key, { ...applied, ttl });
+  };
+  for (const result of results) {
+    if (result.change === null) continue;
+    if (result.watched) add(result.change.key, result);
+    if (result.namespaceWatched) add(ALL_KEYS, result);
+  }
+  await Promise.all(Array.from(announcements, ([key, applied]) => publish(env, { namespace, key }, applied)));
 }
 
 /** Resolves when the channel has the change, or nothing more can be done here: the channel finds its gaps itself. */
-async function publish(env: Env, topic: Topic, change: Change): Promise<void> {
+async function publish(env: Env, topic: Topic, { change, ttl }: AppliedChange): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
       // A stub that has failed stays broken, so each attempt takes a new one.
-      return await env.CHANNEL.getByName(channelName(topic.namespace, topic.key)).publish(topic, change);
+      return await env.CHANNEL.getByName(channelName(topic.namespace, topic.key)).publish(topic, change, ttl);
     } catch (cause) {
       // As https://developers.cloudflare.com/durable-objects/best-practices/error-handling/ says.
       const { overloaded, retryable } = cause as { overloaded?: boolean; retryable?: boolean };

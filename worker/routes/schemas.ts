@@ -3,28 +3,29 @@
 import { type Context, Hono } from "hono";
 import { LIMITS } from "../../config/limits.ts";
 import { authenticate } from "../access/authenticate.ts";
-import { authorize } from "../access/principal.ts";
+import { authorize, type Principal } from "../access/principal.ts";
 import { announced } from "../channels/publish.ts";
+import { applyOrConflict } from "../conflict.ts";
 import { ApiError } from "../errors.ts";
-import { idReused, readIdempotency } from "../idempotency.ts";
+import { readIdempotency } from "../idempotency.ts";
 import { jsonAnswer } from "../json-answer.ts";
 import { limitText, readBody, readQuery } from "../read-request.ts";
-import { keyQuery, schemaRequest } from "../requests.ts";
+import { keyQuery, schemaDeletionQuery, schemaRequest } from "../requests.ts";
 import { checkSchema } from "../schemas/check-schema.ts";
 import { openStore } from "../store/open-store.ts";
-import type { AppliedChange, Operation, WriteOutcome } from "../store/store.ts";
+import { type Draft, writeValues } from "../write-values.ts";
 
 export const schemas = new Hono<{ Bindings: Env }>();
 
 schemas.post("/schema", async (c) => {
   const principal = authenticate(c.req.raw.headers, c.env);
   const { body, members } = await readBody(c, schemaRequest);
-  const { key, schema } = body;
+  const { key, schema, expect } = body;
   authorize(principal, "write", key);
   const text = limitText(members, "schema", LIMITS.maxSchemaBytes);
   const errors = checkSchema(schema);
   if (errors.length > 0) throw new ApiError("invalid_schema", "Invalid schema.", { errors });
-  return answerChange(c, principal.namespace, { op: "schema_set", key, schema: text });
+  return answerChange(c, principal, { op: "schema_set", key, schema: text, expect });
 });
 
 schemas.get("/schema", async (c) => {
@@ -38,20 +39,18 @@ schemas.get("/schema", async (c) => {
 
 schemas.delete("/schema", async (c) => {
   const principal = authenticate(c.req.raw.headers, c.env);
-  const { key } = readQuery(new URL(c.req.url), keyQuery);
+  const { key, expect } = readQuery(new URL(c.req.url), schemaDeletionQuery);
   authorize(principal, "write", key);
-  return answerChange(c, principal.namespace, { op: "schema_delete", key });
+  const draft = { op: "schema_delete", key, ...(expect !== undefined && { expect: Number(expect) }) } as const;
+  return answerChange(c, principal, draft);
 });
 
 /** Applies the operation and answers with its revision, or with 404 where there was nothing to change. */
-async function answerChange(c: Context<{ Bindings: Env }>, namespace: string, operation: Operation): Promise<Response> {
-  const write = openStore(c.env).write(namespace, [operation], await readIdempotency(c));
-  const applied = await announced(c, namespace, write.then(onlyResult));
-  if (!applied) throw new ApiError("not_found", "Schema not found.");
-  return c.json({ ok: true, revision: applied.change.revision });
-}
-
-function onlyResult(outcome: WriteOutcome): AppliedChange | null {
-  if (outcome.outcome === "id_reused") throw idReused();
-  return outcome.outcome === "applied" ? (outcome.results[0] ?? null) : null;
+async function answerChange(c: Context<{ Bindings: Env }>, principal: Principal, draft: Draft): Promise<Response> {
+  const { namespace } = principal;
+  const write = writeValues(openStore(c.env), namespace, [draft], { idempotency: await readIdempotency(c) });
+  const { results } = applyOrConflict(await announced(c, namespace, write), principal, [draft]);
+  const [result] = results;
+  if (!result?.change) throw new ApiError("not_found", "Schema not found.");
+  return c.json({ ok: true, revision: result.change.revision });
 }

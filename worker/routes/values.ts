@@ -1,29 +1,32 @@
-// Values: write one, read one.
+// Values: write one, read one, delete one.
 
 import { Hono } from "hono";
 import { LIMITS } from "../../config/limits.ts";
 import { authenticate } from "../access/authenticate.ts";
 import { authorize } from "../access/principal.ts";
 import { announced } from "../channels/publish.ts";
+import { applyOrConflict } from "../conflict.ts";
 import { readIdempotency } from "../idempotency.ts";
-import { jsonAnswer } from "../json-answer.ts";
+import { heldText, jsonAnswer } from "../json-answer.ts";
 import { limitText, readBody, readQuery } from "../read-request.ts";
-import { keyQuery, setRequest } from "../requests.ts";
+import { deleteRequest, keyQuery, setRequest } from "../requests.ts";
 import { openStore } from "../store/open-store.ts";
-import { writeValue } from "../write-value.ts";
+import { type Draft, writeValues } from "../write-values.ts";
+import { deleted, written } from "../written.ts";
 
 export const values = new Hono<{ Bindings: Env }>();
 
 values.post("/set", async (c) => {
   const principal = authenticate(c.req.raw.headers, c.env);
   const { body, members } = await readBody(c, setRequest);
-  const { key, value } = body;
+  const { key, value: parsed, ts, expect, ttl } = body;
   authorize(principal, "write", key);
-  const text = limitText(members, "value", LIMITS.maxValueBytes);
+  const value = limitText(members, "value", LIMITS.maxValueBytes);
+  const draft: Draft = { op: "set", key, value, parsed, ts, expect, ttl };
   const idempotency = await readIdempotency(c);
-  const write = writeValue(openStore(c.env), principal.namespace, { key, value, text }, idempotency);
-  const { revision, ts } = (await announced(c, principal.namespace, write)).change;
-  return c.json({ ok: true, updated: true, revision, ts });
+  const write = writeValues(openStore(c.env), principal.namespace, [draft], { idempotency });
+  const { results } = applyOrConflict(await announced(c, principal.namespace, write), principal, [draft]);
+  return c.json({ ok: true, ...written(results[0]) });
 });
 
 values.get("/get", async (c) => {
@@ -31,5 +34,17 @@ values.get("/get", async (c) => {
   const { key } = readQuery(new URL(c.req.url), keyQuery);
   authorize(principal, "read", key);
   const entry = await openStore(c.env).readEntry(principal.namespace, key);
-  return jsonAnswer(entry && `{"value":${entry.value},"ts":${entry.ts},"revision":${entry.revision}}`);
+  return jsonAnswer(entry && heldText("value", { ...entry, text: entry.value }));
+});
+
+values.post("/delete", async (c) => {
+  const principal = authenticate(c.req.raw.headers, c.env);
+  const { body } = await readBody(c, deleteRequest);
+  const { key, expect } = body;
+  authorize(principal, "write", key);
+  const draft: Draft = { op: "delete", key, expect };
+  const idempotency = await readIdempotency(c);
+  const write = writeValues(openStore(c.env), principal.namespace, [draft], { idempotency });
+  const { results } = applyOrConflict(await announced(c, principal.namespace, write), principal, [draft]);
+  return c.json({ ok: true, ...deleted(results[0]) });
 });

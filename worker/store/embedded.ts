@@ -9,16 +9,19 @@ import {
   type Entry,
   type Idempotency,
   type IdReused,
+  type KeysPage,
+  type KeysQuery,
   type LogSlice,
   type Operation,
-  type SchemaChanged,
+  type Refused,
   type Store,
   type StoredSchema,
   storeUnavailable,
+  type Watch,
 } from "./store.ts";
 
 /** `WriteOutcome` on its way from the object. */
-export type EmbeddedOutcome = AppliedVersions | SchemaChanged | IdReused;
+export type EmbeddedOutcome = AppliedVersions | Refused;
 
 /** The object over RPC. Written out because the platform's types for stubs do not keep unions. */
 export interface EmbeddedObject {
@@ -29,7 +32,8 @@ export interface EmbeddedObject {
   readLog(key: string, after: number): Promise<LogSlice>;
   readHistory(key: string, before: number, limit: number): Promise<Change[]>;
   readEntries(after: string): Promise<EntriesPage>;
-  watch(key: string, token: string): Promise<number>;
+  readKeys(query: KeysQuery): Promise<KeysPage>;
+  watch(key: string, token: string): Promise<Watch>;
   unwatch(key: string, token: string): Promise<void>;
   ping(): Promise<void>;
 }
@@ -58,8 +62,11 @@ export function createEmbeddedStore(objects: Env["EMBEDDED_STORE"]): Store {
     readLog: (namespace, key, after) => call(namespace, (object) => object.readLog(key, after)),
     readHistory: (namespace, key, before, limit) => call(namespace, (object) => object.readHistory(key, before, limit)),
     readEntries: (namespace, after) => call(namespace, (object) => object.readEntries(after)),
+    readKeys: (namespace, query) => call(namespace, (object) => object.readKeys(query)),
     watch: (namespace, key, token) => call(namespace, (object) => object.watch(key, token)),
     unwatch: (namespace, key, token) => call(namespace, (object) => object.unwatch(key, token)),
+    // Each object wakes itself up.
+    expire: async () => {},
     ping: () => call("", (object) => object.ping()),
   };
 }

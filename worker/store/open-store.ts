@@ -2,8 +2,8 @@
 
 import { ApiError } from "../errors.ts";
 import { createEmbeddedStore } from "./embedded.ts";
-import { logLength } from "./log-length.ts";
 import { createRedisStore } from "./redis/redis-store.ts";
+import { logLength, quota } from "./settings.ts";
 import type { Store } from "./store.ts";
 
 /** @throws {ApiError} `store_unavailable` where the configuration can not be used: never another store instead */
@@ -27,7 +27,7 @@ function openRedis(env: Env): Store {
     throw misconfigured("UPSTASH_REDIS_REST_URL has to be the https:// address of the REST API, without a password.");
   }
   try {
-    return createRedisStore({ url, token, logLength: logLength(env) });
+    return createRedisStore({ url, token, logLength: logLength(env), quota: quota(env) });
   } catch (error) {
     throw misconfigured((error as Error).message);
   }

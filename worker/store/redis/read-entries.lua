@@ -7,10 +7,13 @@
 --       3  bytes of JSON text after which to stop
 --
 -- Answers {<more follow: 1 or 0>, and for each key its name, value, µs since the epoch and revision of the value, schema,
--- µs since the epoch and revision of the schema, nil where there is none}.
+-- µs since the epoch and revision of the schema, nil where there is none}. Of a key whose value's time is over and that has
+-- no schema only the name.
 
 local index, prefix = KEYS[1], KEYS[2]
 local limit, max_bytes = tonumber(ARGV[2]), tonumber(ARGV[3])
+local time = redis.call('TIME')
+local now = time[1] * 1e6 + time[2]
 
 local from = ARGV[1] == '' and '-' or '(' .. ARGV[1]
 local keys = redis.call('ZRANGE', index, from, '+', 'BYLEX', 'LIMIT', 0, limit + 1)
@@ -21,7 +24,9 @@ for n, key in ipairs(keys) do
     answer[1] = '1'
     break
   end
-  local row = redis.call('HMGET', prefix .. key, 'value', 'ts', 'value_revision', 'schema', 'schema_ts', 'schema_revision')
+  local row = redis.call(
+    'HMGET', prefix .. key, 'value', 'ts', 'value_revision', 'schema', 'schema_ts', 'schema_revision', 'expires')
+  if row[7] and tonumber(row[7]) <= now then row[1] = false end
   answer[#answer + 1] = key
   for field = 1, 6 do answer[#answer + 1] = row[field] end
   bytes = bytes + #(row[1] or '') + #(row[4] or '')

@@ -1,22 +1,20 @@
--- The changes of one key, or of all, on one side of a revision and from there on, as far as the log still has them.
+-- The changes of one key, or of all, on one side of a revision and from there on, as far as the log still has them. Looking
+-- back, what the key held and has expired is a change first. After namespace.lua.
 --
--- KEYS  1  log
---       2  texts
---       3  counter
---       4  entry of the key
---       5  begin: where the namespace began to count
--- ARGV  1  key, '' for all
---       2  'after', for what came after the revision, oldest first; or 'before', newest first
---       3  revision
---       4  how many changes at most
---       5  bytes of JSON text after which to stop
+-- KEYS  8  entry of the key
+-- ARGV  3  key, '' for all
+--       4  'after', for what came after the revision, oldest first; or 'before', newest first
+--       5  revision
+--       6  how many changes at most
+--       7  bytes of JSON text after which to stop
 --
 -- Answers {<more follow: 1 or 0>, <some are missing: 1 or 0, told for 'after' alone>, <revision of the namespace's last
 -- change>, and for each change its revision, previous, key, event, action, µs since the epoch, and JSON text or nil}.
 
-local log, texts, counter, entry, begin = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local key, forward, revision = ARGV[1], ARGV[2] == 'after', tonumber(ARGV[3])
-local limit, max_bytes = tonumber(ARGV[4]), tonumber(ARGV[5])
+local entry, key, forward, from_revision = KEYS[8], ARGV[3], ARGV[4] == 'after', tonumber(ARGV[5])
+local limit, max_bytes = tonumber(ARGV[6]), tonumber(ARGV[7])
+
+if not forward then settle(read_row(entry, key)) end
 
 local function revision_of(change) return string.match(change[1], '^%d+') end
 
@@ -28,8 +26,8 @@ end
 
 local answer = {'0', '0', redis.call('GET', counter) or '0'}
 local first
-local count, bytes = 0, 0
-local from = '(' .. ARGV[3] .. '-0'
+local count, text_bytes = 0, 0
+local from = '(' .. ARGV[5] .. '-0'
 repeat
   local changes
   if forward then
@@ -40,7 +38,7 @@ repeat
   for _, change in ipairs(changes) do
     local fields = fields_of(change)
     if key == '' or fields.key == key then
-      if count == limit or bytes > max_bytes then
+      if count == limit or text_bytes > max_bytes then
         answer[1] = '1'
         changes = {}
         break
@@ -55,7 +53,7 @@ repeat
       answer[base + 6] = fields.ts
       answer[base + 7] = text
       count = count + 1
-      bytes = bytes + #(text or '')
+      text_bytes = text_bytes + #(text or '')
     end
     from = '(' .. change[1]
   end
@@ -64,16 +62,16 @@ until #changes == 0
 -- Whether nothing between the revision and the first change that was found after it has left the log.
 local function complete()
   -- Another store gave that revision out, or this one before it was emptied.
-  if revision < tonumber(redis.call('GET', begin) or 0) then return false end
+  if from_revision < tonumber(redis.call('GET', begin) or 0) then return false end
   local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
-  if not oldest or tonumber(revision_of(oldest)) <= revision + 1 then return true end
+  if not oldest or tonumber(revision_of(oldest)) <= from_revision + 1 then return true end
   if key == '' then return false end
   -- Of one key nothing is missing as long as its changes still lead from one to the next.
   local known = redis.call('HMGET', entry, 'revision', 'watched_from')
   local last = tonumber(first and first.previous or known[1] or 0)
-  if last > 0 then return last <= revision end
+  if last > 0 then return last <= from_revision end
   -- It was never written, or so long ago that it was forgotten, which can not be while it is watched.
-  return known[2] and tonumber(known[2]) <= revision
+  return known[2] and tonumber(known[2]) <= from_revision
 end
 if forward and not complete() then answer[2] = '1' end
 return answer

@@ -7,6 +7,8 @@ export type RedisKeys = {
   readonly log: string;
   readonly texts: string;
   readonly index: string;
+  readonly expiries: string;
+  readonly bytes: string;
   /** For `ALL_KEYS` that of the namespace. */
   readonly entry: (key: string) => string;
   readonly record: (idempotencyId: string) => string;
@@ -21,7 +23,12 @@ export function redisKeys(namespace: string): RedisKeys {
     log: `${tag}:log`,
     texts: `${tag}:texts`,
     index: `${tag}:keys`,
+    expiries: `${tag}:expiries`,
+    bytes: `${tag}:bytes`,
     entry: (key) => `${tag}:entry:${key}`,
     record: (id) => `${tag}:idempotency:${id}`,
   };
 }
+
+/** Which namespaces may hold values with a time to live, by when that was last known, in ms. Of no namespace, and so elsewhere. */
+export const EXPIRING_NAMESPACES = "memx:expiring";

@@ -2,19 +2,26 @@
 // and one round trip. Nothing here is sent a second time, for a write whose answer was lost may have been applied.
 
 import { errors, Redis } from "@upstash/redis/cloudflare";
+import { LRUCache } from "lru-cache";
 import { LIMITS } from "../../../config/limits.ts";
-import { ALL_KEYS, type Store, storeUnavailable } from "../store.ts";
+import { ALL_KEYS, type Operation, type Quota, type Store, storeUnavailable } from "../store.ts";
+import expireScript from "./expire.lua";
+import namespaceScript from "./namespace.lua";
 import readEntriesScript from "./read-entries.lua";
+import readEntryScript from "./read-entry.lua";
+import readKeysScript from "./read-keys.lua";
 import readLogScript from "./read-log.lua";
 import readRecordScript from "./read-record.lua";
 import readSchemaScript from "./read-schema.lua";
-import { redisKeys } from "./redis-keys.ts";
+import { EXPIRING_NAMESPACES, redisKeys } from "./redis-keys.ts";
 import { createScript } from "./script.ts";
 import {
   operationArguments,
   parseEntries,
+  parseKeys,
   parseLog,
   parseRecord,
+  parseWatch,
   parseWriteReply,
   type Reply,
   type WriteReply,
@@ -35,7 +42,21 @@ const ANSWER_BYTES = 1024 * 1024;
 /** Keys in one page of entries. */
 const PAGE_KEYS = 500;
 
-export function createRedisStore({ url, token, logLength }: { url: string; token: string; logLength: number }): Store {
+/** For how long an isolate takes it that a namespace is listed as one with values that expire, and how long it is at least. */
+const LISTED_MS = 30 * 60_000;
+const MIN_LISTED_MS = 2 * LISTED_MS;
+
+export function createRedisStore({
+  url,
+  token,
+  logLength,
+  quota,
+}: {
+  url: string;
+  token: string;
+  logLength: number;
+  quota: Quota;
+}): Store {
   let timeLimit = new AbortController().signal;
   /** Not with `AbortSignal.timeout`, whose timer would keep a Durable Object awake after the answer. */
   const timed = async <T>(command: () => Promise<T>): Promise<T> => {
@@ -63,29 +84,52 @@ export function createRedisStore({ url, token, logLength }: { url: string; token
     enableTelemetry: false,
   });
   const scripts = {
-    write: createScript<WriteReply>(redis, timed, writeScript),
-    readLog: createScript<Reply>(redis, timed, readLogScript),
+    write: createScript<WriteReply>(redis, timed, namespaceScript + writeScript),
+    readLog: createScript<Reply>(redis, timed, namespaceScript + readLogScript),
+    expire: createScript<string>(redis, timed, namespaceScript + expireScript),
+    readEntry: createScript<Reply>(redis, timed, readEntryScript),
+    readKeys: createScript<Reply>(redis, timed, readKeysScript),
     readEntries: createScript<Reply>(redis, timed, readEntriesScript),
     readSchema: createScript<Reply>(redis, timed, readSchemaScript),
     readRecord: createScript<string | null>(redis, timed, readRecordScript),
-    watch: createScript<string>(redis, timed, watchScript),
+    watch: createScript<Reply>(redis, timed, namespaceScript + watchScript),
     unwatch: createScript<string>(redis, timed, unwatchScript),
+  };
+  const settings = [logLength, TOMBSTONE_SECONDS].map(String);
+  /** The first keys of every script after namespace.lua. */
+  const shared = (namespace: string) => {
+    const { counter, begin, log, texts, index, expiries, bytes } = redisKeys(namespace);
+    return [counter, begin, log, texts, index, expiries, bytes];
   };
   const readLog = (namespace: string, key: string, side: "after" | "before", revision: number, limit: number) =>
     answered(async () => {
-      const { log, texts, counter, begin, entry } = redisKeys(namespace);
-      const args = [key, side, ...[revision, limit, ANSWER_BYTES].map(String)];
-      return parseLog(await scripts.readLog([log, texts, counter, entry(key), begin], args));
+      const args = [...settings, key, side, ...[revision, limit, ANSWER_BYTES].map(String)];
+      return parseLog(await scripts.readLog([...shared(namespace), redisKeys(namespace).entry(key)], args));
     });
+  const listing = createListing(async (namespace) => {
+    const score = { score: Date.now(), member: namespace };
+    await timed(() => redis.zadd(EXPIRING_NAMESPACES, score));
+  });
   return {
     engine: "redis",
     write: (namespace, operations, idempotency) =>
       answered(async () => {
-        const { counter, log, texts, index, record, begin, entry } = redisKeys(namespace);
+        const { record, entry } = redisKeys(namespace);
         const entries = operations.map(({ key }) => entry(key));
-        const keys = [counter, log, texts, index, entry(ALL_KEYS), record(idempotency?.id ?? ""), begin, ...entries];
-        const settings = [logLength, idempotency?.fingerprint ?? "", LIMITS.idempotencySeconds, TOMBSTONE_SECONDS];
-        const reply = await scripts.write(keys, [...settings.map(String), ...operations.flatMap(operationArguments)]);
+        const keys = [...shared(namespace), entry(ALL_KEYS), record(idempotency?.id ?? ""), ...entries];
+        const args = [
+          ...settings,
+          String(quota.keys ?? ""),
+          String(quota.bytes ?? ""),
+          String(LIMITS.maxTsAheadSeconds * 1e6),
+          idempotency?.fingerprint ?? "",
+          String(LIMITS.idempotencySeconds),
+          idempotency?.keepsText ? "1" : "",
+          ...operations.flatMap(operationArguments),
+        ];
+        const listed = operations.some(hasTtl) && listing(namespace);
+        const reply = await scripts.write(keys, args);
+        await listed;
         return parseWriteReply(operations, reply);
       }),
     recall: (namespace, operations, { id, fingerprint }) =>
@@ -95,9 +139,7 @@ export function createRedisStore({ url, token, logLength }: { url: string; token
       }),
     readEntry: (namespace, key) =>
       answered(async () => {
-        // As an array, which is what comes without the client's deserialization, whatever its types say.
-        const fields = await timed(() => redis.hmget(redisKeys(namespace).entry(key), "value", "ts", "value_revision"));
-        const [value, ts, revision] = fields as unknown as Reply;
+        const [value, ts, revision] = await scripts.readEntry([redisKeys(namespace).entry(key)], []);
         return value != null ? { value, ts: Number(ts) / 1e6, revision: Number(revision) } : null;
       }),
     readSchema: (namespace, key) =>
@@ -114,19 +156,60 @@ export function createRedisStore({ url, token, logLength }: { url: string; token
         const page = [after, String(PAGE_KEYS), String(ANSWER_BYTES)];
         return parseEntries(await scripts.readEntries([index, entry(ALL_KEYS)], page));
       }),
+    readKeys: (namespace, { prefix, after, limit, values }) =>
+      answered(async () => {
+        const { index, entry } = redisKeys(namespace);
+        const page = [prefix, after, String(limit), values ? "1" : "", String(ANSWER_BYTES)];
+        return parseKeys(await scripts.readKeys([index, entry(ALL_KEYS)], page));
+      }),
     watch: (namespace, key, token) =>
       answered(async () => {
-        const { counter, begin, entry } = redisKeys(namespace);
-        return Number(await scripts.watch([entry(key), counter, begin], [token]));
+        const args = [...settings, key, token, String(LIMITS.maxExpired)];
+        return parseWatch(await scripts.watch([...shared(namespace), redisKeys(namespace).entry(key)], args));
       }),
     unwatch: (namespace, key, token) =>
       answered(async () => {
         await scripts.unwatch([redisKeys(namespace).entry(key)], [token, String(TOMBSTONE_SECONDS)]);
       }),
+    expire: () =>
+      answered(async () => {
+        const listed = await timed(() => redis.zrange<string[]>(EXPIRING_NAMESPACES, 0, -1, { withScores: true }));
+        for (let at = 0; at < listed.length; at += 2) {
+          const [namespace = "", listedMs = ""] = listed.slice(at, at + 2);
+          const keys = [...shared(namespace), redisKeys(namespace).entry(ALL_KEYS)];
+          let nextMs: string;
+          do nextMs = await scripts.expire(keys, [...settings, String(LIMITS.maxExpired)]);
+          while (nextMs === "0");
+          // Nobody takes it any more that it is listed.
+          const forgotten = Number(listedMs) < Date.now() - MIN_LISTED_MS;
+          if (nextMs === "" && forgotten) await timed(() => redis.zrem(EXPIRING_NAMESPACES, namespace));
+        }
+      }),
     ping: () =>
       answered(async () => {
         await timed(() => redis.ping());
       }),
+  };
+}
+
+function hasTtl(operation: Operation): boolean {
+  return operation.op === "set" && typeof operation.ttl === "number";
+}
+
+/**
+ * Lists namespaces with values that expire, each once in a while, so that `expire` finds them. Where that fails, a value
+ * that nobody watches stays in memory until its key is written again or another one is given a time to live.
+ */
+function createListing(list: (namespace: string) => Promise<void>): (namespace: string) => Promise<void> {
+  const listed = new LRUCache<string, true>({ max: 10_000, ttl: LISTED_MS });
+  return async (namespace) => {
+    if (listed.has(namespace)) return;
+    try {
+      await list(namespace);
+      listed.set(namespace, true);
+    } catch (cause) {
+      console.warn({ event: "listing_failed", cause: withoutCommand(cause) });
+    }
   };
 }
 

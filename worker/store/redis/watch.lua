@@ -1,22 +1,28 @@
--- From now on the changes of a key, or of all, say that they are watched.
+-- From now on the changes of a key, or of all, say that they are watched. What has expired by now becomes a change first.
+-- After namespace.lua.
 --
--- KEYS  1  entry of the key, or of the namespace
---       2  counter
---       3  begin: where the namespace began to count
--- ARGV  1  token of the watch
+-- KEYS  8  entry of the key, or of the namespace
+-- ARGV  3  key, '' for all
+--       4  token of the watch
+--       5  how many keys may expire in this step
 --
--- Answers the revision of the namespace's last change, or where the first one will begin to count.
+-- Answers {<revision of the namespace's last change, or where the first one will begin to count>, <milliseconds until the next
+-- value expires, '' for none>}.
 
-local revision = redis.call('GET', KEYS[2])
-if not revision then
-  -- As write.lua begins.
-  local time = redis.call('TIME')
-  revision = string.format('%.0f', math.floor(time[1] * 1e3 + time[2] / 1e3))
-  redis.call('SET', KEYS[2], revision)
-  redis.call('SET', KEYS[3], revision)
+local entry, key, token, limit = KEYS[8], ARGV[3], ARGV[4], ARGV[5]
+
+if not begun then
+  begun = whole(revision)
+  redis.call('SET', counter, begun)
+  redis.call('SET', begin, begun)
 end
--- From here on, what is not known of the key has not happened: it does not expire while it is watched.
-if redis.call('HEXISTS', KEYS[1], 'watcher') == 0 then redis.call('HSET', KEYS[1], 'watched_from', revision) end
-redis.call('HSET', KEYS[1], 'watcher', ARGV[1])
-redis.call('PERSIST', KEYS[1])
-return revision
+local row = read_row(entry, key)
+if key == '' then settle_all(entry, limit) else settle(row) end
+
+-- From here on, what is not known of the key has not happened: it does not go while it is watched.
+if not row.watched then redis.call('HSET', entry, 'watched_from', whole(revision)) end
+redis.call('HSET', entry, 'watcher', token)
+redis.call('PERSIST', entry)
+
+local remaining = row.expires and whole(math.ceil((row.expires - now) / 1000)) or ''
+return {whole(revision), key == '' and next_expiry() or remaining}

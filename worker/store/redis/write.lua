@@ -1,131 +1,191 @@
--- Applies the operations of one write, or none of them.
+-- Applies the operations of one write, or none of them. After namespace.lua.
 --
--- KEYS  1  counter: the revision of the namespace's last change
---       2  log: a stream of the last changes without their texts; the id of a change is <revision>-0
---       3  texts: a hash from the revision of a change in the log to the JSON text that was set
---       4  index: a sorted set of the keys that hold a value or have a schema, all with score 0
---       5  entry of the namespace, a hash that only says who watches all of it
---       6  idempotency record: what a write under this id came to
---       7  begin: where the namespace began to count
---       8… the entry of each operation's key, a hash
--- ARGV  1  how many changes the log keeps
---       2  fingerprint of the request, or '' for a write that can not be repeated
---       3  seconds for which it can be repeated
---       4  seconds for which a tombstone stays
---       5… for each operation: op, key, JSON text ('' for a delete), schema revision that the value was checked against
+-- KEYS  8  entry of the namespace, a hash that only says who watches all of it
+--       9  idempotency record: what a write under this id came to
+--       10… the entry of each operation's key, a hash
+-- ARGV  3  how many keys may hold a value or have a schema, '' for any number
+--       4  bytes that their texts may have, '' for any number
+--       5  how far ahead of the clock a caller's time may be, in µs
+--       6  fingerprint of the request, or '' for a write that can not be repeated
+--       7  seconds for which it can be repeated
+--       8  '1' if the record keeps the text of the first operation
+--       9… for each operation: op, key, JSON text ('' for none), schema revision that the value was checked against,
+--          revision that is expected ('' for any), the caller's time in µs since the epoch ('' for now), time to live in
+--          µs ('' for ever, 'keep' for what is left of the present one)
 --
--- Answers {'applied', '<revision> <previous> <µs since the epoch> <watched: 1 the key, 2 the namespace, 3 both> …'}, four
--- numbers for each operation and all 0 where it had nothing to change; {'schema_changed', <key>, <revision, 0 for none>,
--- <schema>, <µs since the epoch>}; or {'id_reused'}.
+-- Answers {'applied', '<revision> <previous> <µs since the epoch> <watched: 1 the key, 2 the namespace, 3 both> …', <text that
+-- the record kept>}, four numbers for each operation; where it had nothing to change 0, the revision of what is held, the
+-- key's time, 0. Or {'conflict', <operation>, <revision of what is held>, <its text>, <µs since the epoch>},
+-- {'ts_ahead', <operation>}, {'schema_changed', for each key <key>, <revision, 0 for none>, <schema>, <µs since the epoch>},
+-- {'quota_exceeded', 'keys' or 'bytes'} or {'id_reused'}. Nothing was changed then.
 
-local counter, log, texts, index, namespace, record, begin =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-local log_length, fingerprint, record_seconds, tombstone_seconds = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
+local ARGUMENTS, SCHEMA_BYTES = 7, 1024 * 1024
+local namespace, record = KEYS[8], KEYS[9]
+local max_keys, max_bytes, max_ahead = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local fingerprint, record_seconds, keeps_text = ARGV[6], ARGV[7], ARGV[8] == '1'
 
 if fingerprint ~= '' then
   local earlier = redis.call('GET', record)
   if earlier then
-    local first, results = string.match(earlier, '^(%S+) (.*)$')
+    local first, results, text = string.match(earlier, '^(%S+) ([^\n]*)\n?(.*)$')
     if first ~= fingerprint then return {'id_reused'} end
-    return {'applied', results}
+    return {'applied', results, text}
   end
 end
 
-local operations = {}
-for n = 8, #KEYS do
-  local at = 5 + (n - 8) * 4
+local operations, rows = {}, {}
+for n = 10, #KEYS do
+  local at = 9 + (n - 10) * ARGUMENTS
+  local key = ARGV[at + 1]
+  local row = rows[key] or read_row(KEYS[n], key)
+  rows[key] = row
   operations[#operations + 1] = {
-    entry = KEYS[n], op = ARGV[at], key = ARGV[at + 1], text = ARGV[at + 2], schema_revision = ARGV[at + 3],
+    row = row, op = ARGV[at], text = ARGV[at + 2], schema_revision = ARGV[at + 3], expect = ARGV[at + 4],
+    ts = tonumber(ARGV[at + 5]), ttl = ARGV[at + 6],
   }
 end
 
--- What is known of each entry; everything is read before anything is written.
-local rows = {}
-for _, operation in ipairs(operations) do
-  if not rows[operation.entry] then
-    local row = redis.call('HMGET', operation.entry, 'revision', 'ts', 'value_revision', 'schema_revision', 'watcher')
-    rows[operation.entry] = {
-      revision = row[1] or '0', ts = tonumber(row[2] or 0), value = row[3], schema = row[4], watched = row[5],
-    }
-  end
-  local schema_revision = rows[operation.entry].schema or '0'
-  if operation.op == 'set' and operation.schema_revision ~= schema_revision then
-    local schema = redis.call('HMGET', operation.entry, 'schema', 'schema_ts')
-    return {'schema_changed', operation.key, schema_revision, schema[1], schema[2]}
-  end
+-- Conditions are about what was there before the first operation. All of them are checked before anything is written.
+local function of_schema(operation) return operation.op == 'schema_set' or operation.op == 'schema_delete' end
+local function held(operation)
+  return (of_schema(operation) and operation.row.schema) or (not of_schema(operation) and operation.row.value) or '0'
 end
 
--- Whole numbers beyond 1e14 would be printed with an exponent.
-local function whole(number) return string.format('%.0f', number) end
+for n, operation in ipairs(operations) do
+  local revision = held(operation)
+  if operation.expect ~= '' and operation.expect ~= revision then
+    local fields = of_schema(operation) and {'schema', 'schema_ts'} or {'value', 'ts'}
+    local current = redis.call('HMGET', operation.row.entry, unpack(fields))
+    return {'conflict', whole(n - 1), revision, current[1], current[2]}
+  end
+  if operation.ts and operation.ts > now + max_ahead then return {'ts_ahead', whole(n - 1)} end
+end
 
-local time = redis.call('TIME')
-local now = time[1] * 1e6 + time[2]
--- A namespace begins to count at the time in milliseconds. So a store that was emptied or replaced does not give out
--- revisions again that channels, caches and clients of the earlier one remember.
-local begun = redis.call('GET', counter)
-local revision = tonumber(begun or math.floor(now / 1000))
+local stale, stale_bytes, told = {'schema_changed'}, 0, {}
+for _, operation in ipairs(operations) do
+  local row = operation.row
+  local schema_revision = row.schema or '0'
+  if operation.op == 'set' and operation.schema_revision ~= schema_revision and not told[row] and stale_bytes < SCHEMA_BYTES then
+    local schema = redis.call('HMGET', row.entry, 'schema', 'schema_ts')
+    for _, item in ipairs({row.key, schema_revision, schema[1], schema[2]}) do stale[#stale + 1] = item end
+    told[row], stale_bytes = true, stale_bytes + #(schema[1] or '')
+  end
+end
+if #stale > 1 then return stale end
+
+-- What each operation will change, and how much more there will be then.
+local more_keys, more_bytes = 0, 0
+for _, row in pairs(rows) do
+  row.plan = {
+    value = row.value, schema = row.schema, ts = row.ts,
+    value_bytes = redis.call('HSTRLEN', row.entry, 'value'), schema_bytes = redis.call('HSTRLEN', row.entry, 'schema'),
+  }
+  more_bytes = more_bytes - row.plan.value_bytes - row.plan.schema_bytes
+end
+for _, operation in ipairs(operations) do
+  local op, plan = operation.op, operation.row.plan
+  if op == 'set' then
+    -- A value's time never stands still or goes back, whatever the clock does. Of times that callers give, the later wins.
+    operation.at = operation.ts or math.max(now, plan.ts + 1)
+    operation.changes = operation.at > plan.ts
+    if operation.changes then plan.value, plan.ts, plan.value_bytes = true, operation.at, #operation.text end
+  elseif op == 'delete' then
+    operation.at = math.max(now, plan.ts + 1)
+    operation.changes = plan.value
+    if operation.changes then plan.value, plan.ts, plan.value_bytes = false, operation.at, 0 end
+  elseif op == 'schema_set' then
+    operation.changes = true
+    plan.schema, plan.schema_bytes = true, #operation.text
+  elseif op == 'schema_delete' then
+    operation.changes = plan.schema
+    plan.schema, plan.schema_bytes = false, 0
+  end
+end
+for _, row in pairs(rows) do
+  more_bytes = more_bytes + row.plan.value_bytes + row.plan.schema_bytes
+  more_keys = more_keys + ((row.plan.value or row.plan.schema) and 1 or 0) - (row.indexed and 1 or 0)
+end
+if max_keys and more_keys > 0 and redis.call('ZCARD', index) + more_keys > max_keys then
+  return {'quota_exceeded', 'keys'}
+end
+if not max_bytes then
+  redis.call('DEL', bytes)
+elseif redis.call('EXISTS', bytes) == 0 then
+  -- Only once, when a quota comes into force.
+  local sum = 0
+  for _, key in ipairs(redis.call('ZRANGE', index, 0, -1)) do
+    sum = sum + redis.call('HSTRLEN', namespace .. key, 'value') + redis.call('HSTRLEN', namespace .. key, 'schema')
+  end
+  redis.call('SET', bytes, whole(sum))
+end
+if max_bytes and more_bytes > 0 and tonumber(redis.call('GET', bytes)) + more_bytes > max_bytes then
+  return {'quota_exceeded', 'bytes'}
+end
+
 local namespace_watched = redis.call('HEXISTS', namespace, 'watcher') == 1
 
-local EVENTS = {
-  set = {'value', 'set'}, delete = {'value', 'delete'},
-  schema_set = {'schema', 'set'}, schema_delete = {'schema', 'delete'},
-}
+local function set_value(row, operation)
+  local expires = nil
+  if operation.ttl == 'keep' then
+    expires = row.expires
+  elseif operation.ttl ~= '' then
+    expires = now + tonumber(operation.ttl)
+  end
+  local id = append(row, 'value', 'set', operation.at, operation.text)
+  count_bytes(row, 'value', operation.text)
+  redis.call('HSET', row.entry, 'ts', whole(operation.at), 'value_revision', id, 'value', operation.text)
+  if expires then
+    redis.call('HSET', row.entry, 'expires', whole(expires))
+    redis.call('ZADD', expiries, whole(expires), row.key)
+  elseif row.expires then
+    redis.call('HDEL', row.entry, 'expires')
+    redis.call('ZREM', expiries, row.key)
+  end
+  row.value, row.ts, row.expires = id, operation.at, expires
+  return id
+end
+
+local function set_schema(row, text)
+  local id = append(row, 'schema', 'set', now, text)
+  count_bytes(row, 'schema', text)
+  redis.call('HSET', row.entry, 'schema_revision', id, 'schema_ts', whole(now), 'schema', text)
+  row.schema = id
+  return id
+end
+
+local function delete_schema(row)
+  local id = append(row, 'schema', 'delete', now)
+  count_bytes(row, 'schema', '')
+  redis.call('HDEL', row.entry, 'schema_revision', 'schema_ts', 'schema')
+  row.schema = false
+  return id
+end
 
 local function apply(operation)
-  local op, entry, row = operation.op, operation.entry, rows[operation.entry]
-  if (op == 'delete' and not row.value) or (op == 'schema_delete' and not row.schema) then return '0 0 0 0' end
-  revision = revision + 1
-  local id = whole(revision)
-  -- A value's time never stands still or goes back, whatever the clock does.
-  local ts = EVENTS[op][1] == 'value' and math.max(now, row.ts + 1) or now
-  redis.call('XADD', log, id .. '-0', 'previous', row.revision, 'key', operation.key,
-    'event', EVENTS[op][1], 'action', EVENTS[op][2], 'ts', whole(ts))
-  redis.call('SET', counter, id)
-  if not begun then
-    redis.call('SET', begin, whole(revision - 1))
-    begun = true
-  end
-  if EVENTS[op][2] == 'set' then redis.call('HSET', texts, id, operation.text) end
-  local oldest = revision - log_length + 1
-  local gone = redis.call('XRANGE', log, '-', '(' .. whole(oldest) .. '-0')
-  for _, change in ipairs(gone) do redis.call('HDEL', texts, string.match(change[1], '^%d+')) end
-  if #gone > 0 then redis.call('XTRIM', log, 'MINID', '=', whole(oldest) .. '-0') end
-
-  local held_something = row.value or row.schema
+  local op, row = operation.op, operation.row
+  if not operation.changes then return '0 ' .. held(operation) .. ' ' .. whole(row.ts) .. ' 0' end
+  if op == 'set' then settle(row) end
+  local previous, id = row.revision, nil
   if op == 'set' then
-    redis.call('HSET', entry, 'revision', id, 'ts', whole(ts), 'value_revision', id, 'value', operation.text)
-    row.value, row.ts = id, ts
+    id = set_value(row, operation)
   elseif op == 'delete' then
-    redis.call('HSET', entry, 'revision', id, 'ts', whole(ts))
-    redis.call('HDEL', entry, 'value_revision', 'value')
-    row.value, row.ts = false, ts
+    id = remove_value(row, 'delete', operation.at)
   elseif op == 'schema_set' then
-    redis.call('HSET', entry, 'revision', id, 'schema_revision', id, 'schema_ts', whole(ts), 'schema', operation.text)
-    row.schema = id
-  elseif op == 'schema_delete' then
-    redis.call('HSET', entry, 'revision', id)
-    redis.call('HDEL', entry, 'schema_revision', 'schema_ts', 'schema')
-    row.schema = false
-  end
-  if row.value or row.schema then
-    if not held_something then
-      redis.call('ZADD', index, 0, operation.key)
-      redis.call('PERSIST', entry)
-    end
+    id = set_schema(row, operation.text)
   else
-    redis.call('ZREM', index, operation.key)
-    if not row.watched then redis.call('EXPIRE', entry, tombstone_seconds) end
+    id = delete_schema(row)
   end
-
+  reindex(row)
   local watched = (row.watched and 1 or 0) + (namespace_watched and 2 or 0)
-  local result = id .. ' ' .. row.revision .. ' ' .. whole(ts) .. ' ' .. watched
-  row.revision = id
-  return result
+  return id .. ' ' .. previous .. ' ' .. whole(operation.at or now) .. ' ' .. watched
 end
 
 local results = {}
 for n, operation in ipairs(operations) do results[n] = apply(operation) end
 
 results = table.concat(results, ' ')
-if fingerprint ~= '' then redis.call('SET', record, fingerprint .. ' ' .. results, 'EX', record_seconds) end
+if fingerprint ~= '' then
+  local kept = keeps_text and '\n' .. operations[1].text or ''
+  redis.call('SET', record, fingerprint .. ' ' .. results .. kept, 'EX', record_seconds)
+end
 return {'applied', results}

@@ -1,0 +1,93 @@
+// What the embedded store's keys hold, read from its tables. A value whose time is over is not there, whether or not its end
+// is a change already.
+
+import type { EntriesPage, Entry, KeysPage, KeysQuery, ListedKey, StoredSchema } from "../worker/store/store.ts";
+import { ANSWER_CHARS } from "./change-log.ts";
+
+/** Keys in one page of entries. */
+const PAGE_KEYS = 500;
+
+/** In a query with `expiries` joined, whose third parameter is the time. */
+const IS_OVER = "coalesce(expires_us <= ?3, 0)";
+
+type EntryRow = { key: string; ts_us: number; value_revision: number; value: string | null; over: number };
+
+export class HeldEntries {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  entry(key: string, nowUs: number): Entry | null {
+    const [row] = this.#sql
+      .exec<{ value: string; ts_us: number; revision: number }>(
+        `SELECT value, ts_us, value_revision AS revision FROM entries
+         WHERE key = ?1 AND value_revision > 0 AND NOT EXISTS (SELECT 1 FROM expiries WHERE key = ?1 AND expires_us <= ?2)`,
+        key,
+        nowUs,
+      )
+      .toArray();
+    return row ? { value: row.value, ts: seconds(row.ts_us), revision: row.revision } : null;
+  }
+
+  schema(key: string): StoredSchema | null {
+    const [row] = this.#sql
+      .exec<{ schema: string; ts_us: number; revision: number }>(
+        `SELECT schema, schema_ts_us AS ts_us, schema_revision AS revision
+         FROM entries WHERE key = ? AND schema_revision > 0`,
+        key,
+      )
+      .toArray();
+    return row ? { schema: row.schema, ts: seconds(row.ts_us), revision: row.revision } : null;
+  }
+
+  page(after: string, nowUs: number): EntriesPage {
+    const entries: { key: string; entry: Entry | null; schema: StoredSchema | null }[] = [];
+    let chars = 0;
+    const rows = this.#sql.exec<EntryRow & { schema: string | null; schema_ts_us: number; schema_revision: number }>(
+      `SELECT entries.*, ${IS_OVER} AS over FROM entries LEFT JOIN expiries USING (key)
+       WHERE key > ?1 AND (value_revision > 0 OR schema_revision > 0) ORDER BY key LIMIT ?2`,
+      after,
+      PAGE_KEYS + 1,
+      nowUs,
+    );
+    for (const { key, ts_us, value, value_revision, over, schema, schema_ts_us, schema_revision } of rows) {
+      if (entries.length === PAGE_KEYS || chars > ANSWER_CHARS) return { entries, more: true };
+      entries.push({
+        key,
+        entry: value === null || over ? null : { value, ts: seconds(ts_us), revision: value_revision },
+        schema: schema === null ? null : { schema, ts: seconds(schema_ts_us), revision: schema_revision },
+      });
+      chars += (value?.length ?? 0) + (schema?.length ?? 0);
+    }
+    return { entries, more: false };
+  }
+
+  /** Looks at `limit` rows at most, those of deleted keys among them. */
+  keys({ prefix, after, limit, values }: KeysQuery, nowUs: number): KeysPage {
+    const keys: ListedKey[] = [];
+    let [last, looked, chars] = [after, 0, 0];
+    const rows = this.#sql.exec<EntryRow>(
+      `SELECT key, ts_us, value_revision, ${values ? "value" : "NULL AS value"}, ${IS_OVER} AS over
+       FROM entries LEFT JOIN expiries USING (key)
+       WHERE ${after === "" && prefix !== "" ? "key >= ?1" : "key > ?1"} ORDER BY key LIMIT ?2`,
+      after || prefix,
+      limit + 1,
+      nowUs,
+    );
+    for (const { key, ts_us, value, value_revision, over } of rows) {
+      if (!key.startsWith(prefix)) break;
+      if (looked++ === limit || chars > ANSWER_CHARS) return { keys, next: last };
+      last = key;
+      if (value_revision === 0 || over) continue;
+      keys.push({ key, ts: seconds(ts_us), revision: value_revision, value });
+      chars += value?.length ?? 0;
+    }
+    return { keys, next: null };
+  }
+}
+
+export function seconds(us: number): number {
+  return us / 1e6;
+}

@@ -1,0 +1,140 @@
+// What a write will come to, before any of it is done: whether its conditions hold, and what each operation will change. It
+// knows rows and a time, and touches no table.
+
+import { LIMITS } from "../config/limits.ts";
+import type { Operation } from "../worker/store/store.ts";
+
+/** What is known of a key. Times are microseconds since the epoch. */
+export type Row = {
+  /** The key's last change of any kind. */
+  readonly revision: number;
+  readonly watcher: string | null;
+  /** When the value was last set, deleted or expired. */
+  readonly ts_us: number;
+  /** 0 where the key holds no value. */
+  readonly value_revision: number;
+  /** 0 where the key has no schema. */
+  readonly schema_revision: number;
+  readonly value_bytes: number;
+  readonly schema_bytes: number;
+  /** When the value's time is over; 0 for never. */
+  readonly expires_us: number;
+};
+
+/** A value whose time is over counts as gone, since then, though it is still there (`over`). */
+export type CurrentRow = Row & { readonly over: boolean };
+
+export function currentRow(row: Row, nowUs: number): CurrentRow {
+  if (row.expires_us === 0 || row.expires_us > nowUs) return { ...row, over: false };
+  return { ...row, value_revision: 0, ts_us: Math.max(row.expires_us, row.ts_us + 1), over: true };
+}
+
+/** Whether the operation is about the key's schema, and not about its value. */
+export function isOfSchema({ op }: Operation): boolean {
+  return op === "schema_set" || op === "schema_delete";
+}
+
+/** The revision of what the key holds, of the kind that the operation is about. */
+export function heldRevision(operation: Operation, row: Row): number {
+  return isOfSchema(operation) ? row.schema_revision : row.value_revision;
+}
+
+/** The first operation that may not be done, if there is one. */
+export function findRefused(
+  operations: readonly Operation[],
+  rowOf: (key: string) => CurrentRow,
+  nowUs: number,
+): { readonly outcome: "conflict" | "ts_ahead"; readonly operation: number } | undefined {
+  for (const [index, operation] of operations.entries()) {
+    const { expect } = operation;
+    if (expect !== undefined && expect !== heldRevision(operation, rowOf(operation.key))) {
+      return { outcome: "conflict", operation: index };
+    }
+    if (operation.op === "set" && callersUs(operation) > nowUs + LIMITS.maxTsAheadSeconds * 1e6) {
+      return { outcome: "ts_ahead", operation: index };
+    }
+  }
+  return undefined;
+}
+
+/** The keys whose schema is not the one that a value was checked against. */
+export function findStaleSchemas(
+  operations: readonly Operation[],
+  rowOf: (key: string) => CurrentRow,
+): ReadonlySet<string> {
+  const stale = operations.filter(
+    (operation) => operation.op === "set" && operation.schemaRevision !== rowOf(operation.key).schema_revision,
+  );
+  return new Set(stale.map(({ key }) => key));
+}
+
+export type Plan = {
+  /** For each operation when its change happens, or `null` where it has nothing to change. */
+  readonly timesUs: readonly (number | null)[];
+  /** How much more there will be than now. */
+  readonly moreKeys: number;
+  readonly moreBytes: number;
+};
+
+export function planWrite(operations: readonly Operation[], rowOf: (key: string) => CurrentRow, nowUs: number): Plan {
+  const rows = new Map<string, PlannedRow>(
+    operations.map(({ key }) => [key, { ...rowOf(key), holds: rowOf(key).value_revision > 0 }]),
+  );
+  const before = [...rows.values()].map(measure);
+  const timesUs = operations.map((operation) => plan(operation, rows, nowUs));
+  const after = [...rows.values()].map(measure);
+  const sum = (of: "keys" | "bytes") =>
+    after.reduce((total, size, index) => total + size[of] - (before[index]?.[of] ?? 0), 0);
+  return { timesUs, moreKeys: sum("keys"), moreBytes: sum("bytes") };
+}
+
+/** The row as the operations before will have left it. */
+type PlannedRow = CurrentRow & { readonly holds: boolean };
+
+/** When the operation's change happens, or `null` where it has nothing to change. */
+function plan(operation: Operation, rows: Map<string, PlannedRow>, nowUs: number): number | null {
+  const row = rows.get(operation.key) as PlannedRow;
+  const update = (changes: Partial<PlannedRow>) => void rows.set(operation.key, { ...row, ...changes });
+  // A value's time never stands still or goes back, whatever the clock does. Of times that callers give, the later wins.
+  const nextUs = Math.max(nowUs, row.ts_us + 1);
+  switch (operation.op) {
+    case "set": {
+      const atUs = operation.ts === undefined ? nextUs : callersUs(operation);
+      if (atUs <= row.ts_us) return null;
+      update({ holds: true, over: false, ts_us: atUs, value_bytes: utf8Length(operation.value) });
+      return atUs;
+    }
+    case "delete":
+      if (!row.holds) return null;
+      update({ holds: false, ts_us: nextUs, value_bytes: 0 });
+      return nextUs;
+    case "check":
+      return null;
+    case "schema_set":
+      // Any revision will do: that it will have is not known yet.
+      update({ schema_revision: 1, schema_bytes: utf8Length(operation.schema) });
+      return nowUs;
+    case "schema_delete":
+      if (row.schema_revision === 0) return null;
+      update({ schema_revision: 0, schema_bytes: 0 });
+      return nowUs;
+  }
+}
+
+/** What a key takes. A value whose time is over takes it until its end is a change. */
+function measure(row: PlannedRow): { keys: number; bytes: number } {
+  return {
+    keys: row.holds || row.over || row.schema_revision > 0 ? 1 : 0,
+    bytes: row.value_bytes + row.schema_bytes,
+  };
+}
+
+function callersUs({ ts = 0 }: Extract<Operation, { op: "set" }>): number {
+  return Math.round(ts * 1e6);
+}
+
+const encoder = new TextEncoder();
+
+function utf8Length(text: string): number {
+  return encoder.encode(text).length;
+}

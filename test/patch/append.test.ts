@@ -1,0 +1,84 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { applyPatch } from "../../worker/patch/apply-patch.ts";
+import { jsonText } from "./json-texts.ts";
+
+const append = (value: string | null, path: string, items: string, limit?: number) =>
+  applyPatch(value, { kind: "append", path, items, ...(limit === undefined ? {} : { limit }) });
+const patched = (text: string) => ({ outcome: "patched", text });
+const refused = (code: string, detail: string) => ({ outcome: "refused", code, detail });
+
+describe("appends exactly:", () => {
+  it.each<
+    [title: string, value: string | null, path: string, items: string, limit: number | undefined, result: string]
+  >([
+    ["to the whole", "[1.0]", "", "[2.0,-0.0]", undefined, "[1.0,2.0,-0.0]"],
+    ["to nothing", null, "", "[1.0]", undefined, "[1.0]"],
+    ["to a member of nothing", null, "/a/b", "[1]", undefined, '{"a":{"b":[1]}}'],
+    ["to a missing member", '{"x": 1.0}', "/a", '[{"n" : 1.0}]', undefined, '{"x":1.0,"a":[{"n" : 1.0}]}'],
+    ["no items", "[1]", "", "[ ]", undefined, "[1]"],
+    ["no items to nothing", null, "", "[]", undefined, "[]"],
+    ["an array as one item", "[]", "", "[[1,2]]", undefined, "[[1,2]]"],
+    ["and keeps the newest", "[1,2,3]", "", "[4]", 2, "[3,4]"],
+    ["and keeps the newest of many", "[1]", "", "[2,3,4]", 2, "[3,4]"],
+    ["and keeps all within the limit", "[1]", "", "[2]", 2, "[1,2]"],
+    ["and shortens a list that is too long", "[1,2,3]", "", "[]", 1, "[3]"],
+    ["to an item", "[[1]]", "/0", "[2]", undefined, "[[1,2]]"],
+    ["to a new item", "[[1]]", "/-", "[2]", undefined, "[[1],[2]]"],
+    ["to __proto__", "{}", "/__proto__", "[1]", undefined, '{"__proto__":[1]}'],
+  ])("%s", (_title, value, path, items, limit, result) => {
+    expect(append(value, path, items, limit)).toEqual(patched(result));
+  });
+});
+
+describe("refuses:", () => {
+  it.each<
+    [title: string, value: string, path: string, items: string, limit: number | undefined, code: string, detail: string]
+  >([
+    ["an object", '{"a":{"secret":1}}', "/a", "[1]", undefined, "conflict", "append /a: what is there is not an array"],
+    ["null", '{"a":null}', "/a", "[1]", undefined, "conflict", "append /a: what is there is not an array"],
+    ["a string", '"secret"', "", "[1]", undefined, "conflict", 'append "": what is there is not an array'],
+    [
+      "items that are no array",
+      "[]",
+      "",
+      '{"a":1}',
+      undefined,
+      "invalid_request",
+      'append "": its items have to be an array',
+    ],
+    ["a limit of 0", "[1]", "", "[2]", 0, "invalid_request", 'append "": its limit has to be at least 1'],
+    [
+      "a limit that is no number",
+      "[1]",
+      "",
+      "[2]",
+      Number.NaN,
+      "invalid_request",
+      'append "": its limit has to be at least 1',
+    ],
+    [
+      "a bad path",
+      "[]",
+      "a",
+      "[1]",
+      undefined,
+      "invalid_request",
+      'append a: a path has to be a JSON Pointer: empty, or beginning with "/"',
+    ],
+  ])("%s", (_title, value, path, items, limit, code, detail) => {
+    expect(append(value, path, items, limit)).toEqual(refused(code, detail));
+  });
+});
+
+it("changes no character of any item", () => {
+  const list = fc.array(jsonText, { maxLength: 5 });
+  fc.assert(
+    fc.property(list, list, fc.option(fc.integer({ min: 1, max: 8 })), (old, added, limit) => {
+      const all = [...old, ...added];
+      const kept = limit === null ? all : all.slice(Math.max(0, all.length - limit));
+      expect(append(`[${old}]`, "", `[ ${added.join(" , ")} ]`, limit ?? undefined)).toEqual(patched(`[${kept}]`));
+    }),
+    { numRuns: 1_000 },
+  );
+});

@@ -1,0 +1,105 @@
+// The most that a body of 1 MiB can ask for. Each of these would fill the memory or run for minutes without a bound.
+
+import { describe, expect, it } from "vitest";
+import { LIMITS } from "../../config/limits.ts";
+import { applyPatch } from "../../worker/patch/apply-patch.ts";
+
+const { maxBodyBytes, maxJsonDepth, maxValueBytes } = LIMITS;
+const patch = (value: string, operations: readonly string[]) =>
+  applyPatch(value, { kind: "patch", text: `[${operations}]` });
+const fill = (operation: string) => Array.from({ length: maxBodyBytes / (operation.length + 1) }, () => operation);
+const nested = (levels: number, inside = "") => "[".repeat(levels) + inside + "]".repeat(levels);
+const refused = (detail: unknown) => ({ outcome: "refused", code: "invalid_request", detail });
+const tooDeep = `the result would be nested more than ${maxJsonDepth} levels deep`;
+
+describe("a patch is bounded in what it copies:", () => {
+  const copies = "the copies of a patch may have 1048576 characters in all";
+
+  it("refuses one that doubles the value with each operation", () => {
+    const double = Array.from({ length: 40 }, () => '{"op":"copy","from":"/a","path":"/a/-"}');
+    expect(patch('{"a":["x"]}', double)).toEqual(refused(`operation 18 (copy /a/-): ${copies}`));
+  });
+
+  it("refuses one that copies a large member again and again, though it removes the copies", () => {
+    const again = ['{"op":"copy","from":"/a","path":"/b"}', '{"op":"remove","path":"/b"}'];
+    const operations = Array.from({ length: 5 }, () => again).flat();
+    expect(patch(`{"a":"${"x".repeat(maxValueBytes)}"}`, operations)).toEqual(
+      refused(`operation 7 (copy /b): ${copies}`),
+    );
+  });
+
+  it("takes as many small copies as a body holds", () => {
+    const operations = fill('{"op":"copy","from":"/a","path":"/b"}');
+    expect(patch('{"a":[1.0]}', operations)).toEqual({ outcome: "patched", text: '{"a":[1.0],"b":[1.0]}' });
+  });
+});
+
+describe("a patch is bounded in its steps:", () => {
+  const long = `[${"0,".repeat(maxValueBytes / 2 - 1)}0]`;
+  const steps = "the patch takes too many steps: use smaller arrays or several patches";
+
+  it("refuses one that moves a long array with each operation", () => {
+    expect(patch(long, fill('{"op":"add","path":"/0","value":1}'))).toEqual(refused(expect.stringContaining(steps)));
+    expect(patch(long, fill('{"op":"remove","path":"/0"}'))).toEqual(refused(expect.stringContaining(steps)));
+  });
+
+  it("takes as many additions to its end as a body holds", () => {
+    const operations = fill('{"op":"add","path":"/-","value":1}');
+    expect(patch(long, operations).outcome).toBe("patched");
+  });
+
+  it("refuses one that reads a long number again and again", () => {
+    const value = `{"a":1.${"0".repeat(maxValueBytes)}}`;
+    const operations = fill('{"op":"test","path":"/a","value":1}');
+    expect(patch(value, operations)).toEqual(refused(expect.stringContaining(steps)));
+    expect(patch(`{"a":1e-${"9".repeat(maxValueBytes)}}`, operations)).toMatchObject({ code: "conflict" });
+  });
+
+  it("takes a test of a whole value in which no number is written alike", () => {
+    const value = `[${"1,".repeat(maxValueBytes / 2 - 1)}1]`;
+    expect(patch(value, [`{"op":"test","path":"","value":${value.replaceAll("1", "1e0")}}`]).outcome).toBe("patched");
+  });
+});
+
+describe("a result is bounded in its depth:", () => {
+  const deepest = nested(maxJsonDepth);
+
+  it("takes the deepest that is allowed", () => {
+    expect(applyPatch(deepest, { kind: "patch", text: "[]" })).toEqual({ outcome: "patched", text: deepest });
+    expect(applyPatch(null, { kind: "merge", text: `{"a":${nested(63)}}` }).outcome).toBe("patched");
+    expect(applyPatch(nested(62, nested(1)), { kind: "append", path: "/0".repeat(61), items: "[[]]" }).outcome).toBe(
+      "patched",
+    );
+  });
+
+  it("refuses one level more, by every kind of patch", () => {
+    const member = "/a".repeat(maxJsonDepth - 1);
+    expect(patch("[]", [`{"op":"add","path":"/-","value":${deepest}}`])).toEqual(refused(tooDeep));
+    expect(applyPatch('{"a":{}}', { kind: "merge", text: `{"a":{"b":${nested(63)}}}` })).toEqual(refused(tooDeep));
+    expect(applyPatch(null, { kind: "append", path: member, items: "[[]]" })).toEqual(refused(tooDeep));
+    expect(applyPatch(nested(63, "[]"), { kind: "append", path: "/0".repeat(63), items: "[[]]" })).toEqual(
+      refused(tooDeep),
+    );
+  });
+
+  it("refuses a patch that nests further with each operation, in what it moves or what it copies", () => {
+    const wrap = [
+      '{"op":"add","path":"/b","value":{}}',
+      '{"op":"move","from":"/a","path":"/b/a"}',
+      '{"op":"move","from":"/b","path":"/a"}',
+    ];
+    const moved = Array.from({ length: 9_000 }, () => wrap).flat();
+    expect(patch('{"a":1}', moved)).toEqual(refused(tooDeep));
+    const copied = Array.from({ length: 40 }, () => [
+      ...Array.from({ length: 50 }, () => wrap).flat(),
+      '{"op":"copy","from":"/a","path":"/c"}',
+      '{"op":"move","from":"/c","path":"/a"}',
+    ]).flat();
+    expect(patch('{"a":1}', copied)).toEqual(refused(tooDeep));
+  });
+
+  it("takes one that went deep and came back", () => {
+    const operations = [`{"op":"add","path":"/a/b","value":${nested(63)}}`, '{"op":"remove","path":"/a/b"}'];
+    expect(patch('{"a":{}}', operations)).toEqual({ outcome: "patched", text: '{"a":{}}' });
+  });
+});

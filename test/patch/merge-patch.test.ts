@@ -1,0 +1,66 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { applyPatch } from "../../worker/patch/apply-patch.ts";
+import { canonical, isObject, jsonText, type Meaning, read } from "./json-texts.ts";
+
+const merge = (value: string | null, text: string) => applyPatch(value, { kind: "merge", text });
+
+describe("does what RFC 7396 does in its appendix:", () => {
+  it.each([
+    ['{"a":"b"}', '{"a":"c"}', '{"a":"c"}'],
+    ['{"a":"b"}', '{"b":"c"}', '{"a":"b","b":"c"}'],
+    ['{"a":"b"}', '{"a":null}', "{}"],
+    ['{"a":"b","b":"c"}', '{"a":null}', '{"b":"c"}'],
+    ['{"a":["b"]}', '{"a":"c"}', '{"a":"c"}'],
+    ['{"a":"c"}', '{"a":["b"]}', '{"a":["b"]}'],
+    ['{"a":{"b":"c"}}', '{"a":{"b":"d","c":null}}', '{"a":{"b":"d"}}'],
+    ['{"a":[{"b":"c"}]}', '{"a":[1]}', '{"a":[1]}'],
+    ['["a","b"]', '["c","d"]', '["c","d"]'],
+    ['{"a":"b"}', '["c"]', '["c"]'],
+    ['{"a":"foo"}', "null", "null"],
+    ['{"a":"foo"}', '"bar"', '"bar"'],
+    ['{"e":null}', '{"a":1}', '{"e":null,"a":1}'],
+    ["[1,2]", '{"a":"b","c":null}', '{"a":"b"}'],
+    ["{}", '{"a":{"bb":{"ccc":null}}}', '{"a":{"bb":{}}}'],
+  ])("%s and %s", (value, patch, result) => {
+    expect(merge(value, patch)).toEqual({ outcome: "patched", text: result });
+  });
+});
+
+describe("merges exactly:", () => {
+  it.each([
+    ["digits of both", '{"a": 9007199254740993, "b": 1.0}', '{"c": -0.0}', '{"a":9007199254740993,"b":1.0,"c":-0.0}'],
+    ["what is inside and not touched", '{"a": { "x" : [ 1.0 ] }}', '{"b":1}', '{"a":{ "x" : [ 1.0 ] },"b":1}'],
+    ["places of members", '{"2":0,"1":0}', '{"1":1,"0":1}', '{"2":0,"1":1,"0":1}'],
+    ["nulls in arrays, which stay", "{}", '{"a":[null,{"b":null}]}', '{"a":[null,{"b":null}]}'],
+    ["into nothing", null, '{"a":{"b":null,"c":1}}', '{"a":{"c":1}}'],
+    ["a null that is there", '{"a":null}', '{"b":1}', '{"a":null,"b":1}'],
+    ["names by what they mean", '{"\\u0061":1}', '{"a":2}', '{"a":2}'],
+    ["an empty object into a scalar", '{"a":1}', '{"a":{}}', '{"a":{}}'],
+  ])("%s", (_title, value, patch, result) => {
+    expect(merge(value, patch)).toEqual({ outcome: "patched", text: result });
+  });
+});
+
+it("does what the RFC's pseudo-code does, with every digit", () => {
+  fc.assert(
+    fc.property(fc.option(jsonText), jsonText, (value, patch) => {
+      const expected = mergePatch(value === null ? undefined : read(value), read(patch));
+      const outcome = merge(value, patch);
+      expect(outcome).toEqual({ outcome: "patched", text: expect.any(String) });
+      if (outcome.outcome === "patched") expect(canonical(read(outcome.text))).toBe(canonical(expected));
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+/** RFC 7396 §2, word for word. */
+function mergePatch(target: Meaning | undefined, patch: Meaning): Meaning {
+  if (!isObject(patch)) return patch;
+  const result: { [name: string]: Meaning } = isObject(target) ? target : Object.create(null);
+  for (const [name, value] of Object.entries(patch)) {
+    if (value === null) delete result[name];
+    else result[name] = mergePatch(result[name], value);
+  }
+  return result;
+}

@@ -1,0 +1,88 @@
+// What POST /patch makes of a value: pure, on exact JSON text. It knows no store, no schema and no limit on sizes.
+
+import type { JsonText } from "../../sdk/protocol.ts";
+import { addNumbers, isNumber, MAX_SUM_DIGITS } from "./decimal.ts";
+import { applyOperations, readOperations } from "./json-patch.ts";
+import { parsePointer, showPointer } from "./json-pointer.ts";
+import { open } from "./json-tree.ts";
+import { merge } from "./merge-patch.ts";
+import { conflict, invalid, labelled, Refusal, type RefusalCode } from "./refusal.ts";
+import { WorkingCopy } from "./working-copy.ts";
+
+/**
+ * What /patch does to a value. Texts are JSON texts as the client wrote them, without white space around them, and have
+ * passed `parseJsonText`.
+ */
+export type Patch =
+  /** RFC 7396. */
+  | { readonly kind: "merge"; readonly text: JsonText }
+  /** RFC 6902. */
+  | { readonly kind: "patch"; readonly text: JsonText }
+  /** Adds a number, exactly. `path` is a JSON Pointer (RFC 6901), "" the whole value. */
+  | { readonly kind: "increment"; readonly path: string; readonly by: JsonText }
+  /** Adds the items of an array to the end of one, and keeps the newest `limit` of the result. */
+  | { readonly kind: "append"; readonly path: string; readonly items: JsonText; readonly limit?: number };
+
+export type PatchOutcome =
+  | { readonly outcome: "patched"; readonly text: JsonText }
+  | { readonly outcome: "refused"; readonly code: RefusalCode; readonly detail: string };
+
+/**
+ * Applies a patch to the text of what a key holds, null if nothing. Never throws for input.
+ *
+ * What the patch does not touch stays as it was written. Where nothing is, `merge` begins with an empty object, and
+ * `increment` and `append` with 0 and [], creating the objects on the way.
+ *
+ * Refused with `conflict` is what another value could have allowed: a `test` that does not hold, a path that leads
+ * nowhere, a number or array that is something else. With `invalid_request`, what is wrong in itself or would break a
+ * limit. `detail` holds nothing of what is stored.
+ */
+export function applyPatch(value: JsonText | null, patch: Patch): PatchOutcome {
+  try {
+    const copy = new WorkingCopy(value);
+    apply(copy, patch);
+    const text = copy.toText();
+    if (text !== null) return { outcome: "patched", text };
+    throw value === null ? conflict("the key holds nothing") : invalid("a patch can not remove the whole value");
+  } catch (error) {
+    if (error instanceof Refusal) return { outcome: "refused", code: error.code, detail: error.message };
+    throw error;
+  }
+}
+
+function apply(copy: WorkingCopy, patch: Patch): void {
+  switch (patch.kind) {
+    case "merge":
+      copy.update([], (current) => merge(current, patch.text));
+      break;
+    case "patch":
+      applyOperations(copy, readOperations(patch.text));
+      break;
+    case "increment":
+      labelled(`increment ${showPointer(patch.path)}`, () => increment(copy, patch.path, patch.by));
+      break;
+    case "append":
+      labelled(`append ${showPointer(patch.path)}`, () => append(copy, patch.path, patch.items, patch.limit));
+      break;
+  }
+}
+
+function increment(copy: WorkingCopy, path: string, by: JsonText): void {
+  if (!isNumber(by)) throw invalid("it has to be by a number");
+  copy.update(parsePointer(path), (current = "0") => {
+    if (typeof current !== "string" || !isNumber(current)) throw conflict("what is there is not a number");
+    const sum = addNumbers(current, by);
+    if (sum === null) throw invalid(`the sum would have more than ${MAX_SUM_DIGITS} digits, or not fit a 64-bit float`);
+    return sum;
+  });
+}
+
+function append(copy: WorkingCopy, path: string, items: JsonText, limit = Number.POSITIVE_INFINITY): void {
+  const added = open(items);
+  if (!Array.isArray(added)) throw invalid("its items have to be an array");
+  if (!(limit >= 1)) throw invalid("its limit has to be at least 1");
+  copy.update(parsePointer(path), (current = []) => {
+    if (!Array.isArray(current)) throw conflict("what is there is not an array");
+    return current.concat(added).slice(-limit);
+  });
+}

@@ -1,0 +1,35 @@
+// JSON Pointer (RFC 6901) as the names and indexes on the way to a place.
+
+import { LIMITS } from "../../config/limits.ts";
+import { invalid } from "./refusal.ts";
+
+/** @throws {Refusal} */
+export function parsePointer(pointer: string): readonly string[] {
+  if (pointer === "") return [];
+  if (!pointer.startsWith("/")) throw invalid('a path has to be a JSON Pointer: empty, or beginning with "/"');
+  if (/~(?![01])/.test(pointer)) throw invalid('in a JSON Pointer "~" has to be written "~0", and "/" in a name "~1"');
+  const tokens = pointer.slice(1).split("/");
+  if (tokens.length > LIMITS.maxJsonDepth) throw invalid(`the path has more than ${LIMITS.maxJsonDepth} levels`);
+  // In this order: "~01" is the name "~1".
+  return tokens.map((token) => token.replaceAll("~1", "/").replaceAll("~0", "~"));
+}
+
+/** Whether `tokens` leads to something inside of what `outer` leads to. */
+export function isInside(tokens: readonly string[], outer: readonly string[]): boolean {
+  return tokens.length > outer.length && outer.every((token, level) => token === tokens[level]);
+}
+
+/** The index that a token means in an array of `length` items, "-" being one past the last; -1 if none. */
+export function indexOf(token: string, length: number): number {
+  if (token === "-") return length;
+  return /^(0|[1-9][0-9]*)$/.test(token) ? Number(token) : -1;
+}
+
+/** Long enough to recognise it by. */
+const SHOWN_CHARS = 200;
+
+/** The caller's own pointer as a message shows it. */
+export function showPointer(pointer: string): string {
+  if (pointer === "") return '""';
+  return pointer.length <= SHOWN_CHARS ? pointer : `${pointer.slice(0, SHOWN_CHARS).toWellFormed()}…`;
+}

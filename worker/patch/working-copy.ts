@@ -1,0 +1,150 @@
+// The value of a key while it is being patched: the places that a JSON Pointer leads to, and the work that is done there.
+// It is not the stored value, so a patch that is refused half-way has changed nothing.
+
+import { LIMITS } from "../../config/limits.ts";
+import type { JsonText } from "../../sdk/protocol.ts";
+import { outline } from "../json-text.ts";
+import { indexOf } from "./json-pointer.ts";
+import { type Container, child, equals, print, type Tree, tooDeep } from "./json-tree.ts";
+import { conflict, invalid } from "./refusal.ts";
+
+/** Characters that the copies of one patch may make. Each copy can double the value, so thirty would fill the memory. */
+const MAX_COPIED_CHARS = 4 * LIMITS.maxValueBytes;
+
+/** Items that one patch may push aside in arrays. Each takes one or two nanoseconds. */
+const MAX_STEPS = 200_000_000;
+
+/** Steps for a character of a number: those with 100,000 digits take far more than linear time to read. */
+const STEPS_PER_DIGIT = 64;
+
+export class WorkingCopy {
+  /** The value is the member "" of a container of its own, so the root is a place like any other. */
+  readonly #holder = new Map<string, Tree>();
+  #copiedChars = 0;
+  #steps = 0;
+
+  constructor(text: JsonText | null) {
+    if (text !== null) this.#holder.set("", text);
+  }
+
+  /** @throws {Refusal} if there is nothing */
+  read(path: readonly string[]): Tree {
+    const [parent, token] = this.#locate(path);
+    const tree = child(parent, token);
+    if (tree === undefined) throw nothingThere();
+    return tree;
+  }
+
+  /** Adds a member, in place of one with the same name, or inserts an item. */
+  add(path: readonly string[], tree: Tree): void {
+    const [parent, token] = this.#locate(path);
+    if (parent instanceof Map) {
+      parent.set(token, tree);
+      return;
+    }
+    const index = indexOf(token, parent.length);
+    if (index < 0 || index > parent.length) throw notAnIndex();
+    this.#spend(parent.length - index);
+    parent.splice(index, 0, tree);
+  }
+
+  remove(path: readonly string[]): Tree {
+    const tree = this.read(path);
+    const [parent, token] = this.#locate(path);
+    if (parent instanceof Map) {
+      parent.delete(token);
+      return tree;
+    }
+    const index = indexOf(token, parent.length);
+    this.#spend(parent.length - index);
+    parent.splice(index, 1);
+    return tree;
+  }
+
+  replace(path: readonly string[], tree: Tree): void {
+    this.read(path);
+    const [parent, token] = this.#locate(path);
+    if (parent instanceof Map) parent.set(token, tree);
+    else parent[indexOf(token, parent.length)] = tree;
+  }
+
+  copy(from: readonly string[], path: readonly string[]): void {
+    // As text, so that the two do not share what is changed in one of them later.
+    const text = print(this.read(from));
+    this.#copiedChars += text.length;
+    if (this.#copiedChars > MAX_COPIED_CHARS) {
+      throw invalid(`the copies of a patch may have ${MAX_COPIED_CHARS} characters in all`);
+    }
+    this.add(path, text);
+  }
+
+  equals(path: readonly string[], text: JsonText): boolean {
+    return equals(this.read(path), text, (chars) => this.#spend(chars * STEPS_PER_DIGIT));
+  }
+
+  /** Puts at `path` what `change` makes of what is there, and creates the objects on the way. */
+  update(path: readonly string[], change: (current: Tree | undefined) => Tree): void {
+    const last = path.at(-1) ?? "";
+    let parent: Container = this.#holder;
+    for (const token of ["", ...path].slice(0, -1)) {
+      let next = child(parent, token);
+      if (next === undefined) {
+        next = new Map();
+        put(parent, token, next);
+      }
+      if (typeof next === "string") throw notAContainer();
+      parent = next;
+    }
+    put(parent, last, change(child(parent, last)));
+  }
+
+  /** The whole as text, null if there is nothing left. */
+  toText(): JsonText | null {
+    const root = this.#holder.get("");
+    if (root === undefined) return null;
+    const text = print(root);
+    if (outline(text).depth > LIMITS.maxJsonDepth) throw tooDeep();
+    return text;
+  }
+
+  /** What holds the place, which itself need not exist, and the place's token in it. */
+  #locate(path: readonly string[]): [parent: Container, token: string] {
+    let parent: Container = this.#holder;
+    let token = "";
+    for (const next of path) {
+      const container = child(parent, token);
+      if (container === undefined) throw nothingThere();
+      if (typeof container === "string") throw notAContainer();
+      parent = container;
+      token = next;
+    }
+    return [parent, token];
+  }
+
+  #spend(steps: number): void {
+    this.#steps += steps;
+    if (this.#steps > MAX_STEPS) throw invalid("the patch takes too many steps: use smaller arrays or several patches");
+  }
+}
+
+function put(container: Container, token: string, tree: Tree): void {
+  if (container instanceof Map) {
+    container.set(token, tree);
+    return;
+  }
+  const index = indexOf(token, container.length);
+  if (index < 0 || index > container.length) throw notAnIndex();
+  container[index] = tree;
+}
+
+function nothingThere() {
+  return conflict("there is nothing at this path");
+}
+
+function notAContainer() {
+  return conflict("the path leads into something that is neither an object nor an array");
+}
+
+function notAnIndex() {
+  return conflict("the path leads into an array, and not to one of its items or right behind the last");
+}

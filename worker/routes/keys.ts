@@ -1,0 +1,63 @@
+// The listing of keys that hold a value: those of a prefix, page by page, and only what the caller may read.
+
+import { Hono } from "hono";
+import { LIMITS } from "../../config/limits.ts";
+import { authenticate } from "../access/authenticate.ts";
+import type { Principal } from "../access/principal.ts";
+import { jsonAnswer } from "../json-answer.ts";
+import { invalid, readQuery } from "../read-request.ts";
+import { keysQuery } from "../requests.ts";
+import { openStore } from "../store/open-store.ts";
+import type { KeysPage, KeysQuery, ListedKey, Store } from "../store/store.ts";
+
+export const keys = new Hono<{ Bindings: Env }>();
+
+keys.get("/keys", async (c) => {
+  const principal = authenticate(c.req.raw.headers, c.env);
+  const { prefix = "", cursor, limit = "100", values = "false" } = readQuery(new URL(c.req.url), keysQuery);
+  const after = cursor === undefined ? "" : readCursor(cursor, prefix);
+  const query = { prefix, after, limit: Number(limit), values: values === "true" };
+  const page = await readReadable(openStore(c.env), principal, query);
+  const listed = page.keys.map(keyText).join(",");
+  const next = page.next === null ? "null" : `"${writeCursor(page.next)}"`;
+  return jsonAnswer(`{"keys":[${listed}],"cursor":${next}}`);
+});
+
+/** Looks further where the caller may not read what was found, but not without end. */
+async function readReadable(store: Store, principal: Principal, query: KeysQuery): Promise<KeysPage> {
+  const found: ListedKey[] = [];
+  let { after, limit } = query;
+  for (let scanned = 0; scanned < LIMITS.maxScannedKeys; scanned += limit) {
+    // Those that are hidden seldom come alone.
+    if (scanned > 0) limit = LIMITS.maxKeys;
+    const page = await store.readKeys(principal.namespace, { ...query, after, limit });
+    const readable = page.keys.filter(({ key }) => principal.allows("read", key));
+    const room = query.limit - found.length;
+    found.push(...readable.slice(0, room));
+    if (readable.length > room) return { keys: found, next: found.at(-1)?.key ?? null };
+    if (page.next === null || found.length === query.limit) return { keys: found, next: page.next };
+    after = page.next;
+    if (query.values && found.length > 0) break;
+  }
+  return { keys: found, next: after };
+}
+
+function keyText({ key, ts, revision, value }: ListedKey): string {
+  const spliced = value === null ? "" : `,"value":${value}`;
+  return `{"key":${JSON.stringify(key)},"ts":${ts},"revision":${revision}${spliced}}`;
+}
+
+function writeCursor(key: string): string {
+  return new TextEncoder().encode(key).toBase64({ alphabet: "base64url", omitPadding: true });
+}
+
+function readCursor(cursor: string, prefix: string): string {
+  try {
+    const bytes = Uint8Array.fromBase64(cursor, { alphabet: "base64url" });
+    const key = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    if (key !== "" && key.startsWith(prefix)) return key;
+  } catch {
+    // Told below, as a cursor of another prefix is.
+  }
+  throw invalid("query", [{ path: "/cursor", message: "is not the cursor of a page with this prefix" }]);
+}

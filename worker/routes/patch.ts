@@ -1,0 +1,59 @@
+// Patches: change part of a value, without undoing what others change at the same time.
+
+import { Hono } from "hono";
+import type { JsonText } from "../../sdk/protocol.ts";
+import { authenticate } from "../access/authenticate.ts";
+import { authorize } from "../access/principal.ts";
+import { announced } from "../channels/publish.ts";
+import { applyOrConflict } from "../conflict.ts";
+import { readIdempotency } from "../idempotency.ts";
+import { jsonAnswer } from "../json-answer.ts";
+import { outline } from "../json-text.ts";
+import type { Patch } from "../patch/apply-patch.ts";
+import { patchValue } from "../patch-value.ts";
+import { invalid, readBody } from "../read-request.ts";
+import { patchRequest } from "../requests.ts";
+import { openStore } from "../store/open-store.ts";
+import { written } from "../written.ts";
+
+export const patch = new Hono<{ Bindings: Env }>();
+
+const KINDS = ["merge", "patch", "increment", "append"] as const;
+
+patch.post("/patch", async (c) => {
+  const principal = authenticate(c.req.raw.headers, c.env);
+  const { body, members } = await readBody(c, patchRequest);
+  const { key, expect, ttl } = body;
+  authorize(principal, "write", key);
+  // The answer tells the value, and a patch can ask what it is.
+  authorize(principal, "read", key);
+  const idempotency = await readIdempotency(c);
+  const options = { expect, ttl, idempotency: idempotency && { ...idempotency, keepsText: true } };
+  const write = patchValue(openStore(c.env), principal.namespace, key, readPatch(body, members), options);
+  const { results } = applyOrConflict(await announced(c, principal.namespace, write), principal, [{ op: "set", key }]);
+  const { updated, revision, ts } = written(results[0]);
+  const value = results[0]?.change?.json;
+  return jsonAnswer(`{"ok":true,"updated":${updated},"revision":${revision},"ts":${ts},"value":${value}}`);
+});
+
+function readPatch(body: NonNullable<(typeof patchRequest)["passed"]>, members: ReadonlyMap<string, JsonText>): Patch {
+  const [kind, ...others] = KINDS.filter((name) => members.has(name));
+  if (!kind || others.length > 0) {
+    throw invalid("body", [{ path: "", message: `A patch has one of ${KINDS.join(", ")}.` }]);
+  }
+  const text = members.get(kind) as JsonText;
+  switch (kind) {
+    case "merge":
+    case "patch":
+      return { kind, text };
+    case "increment": {
+      const by = outline(text).members.get("by") as JsonText;
+      return { kind, path: body.increment?.path ?? "", by };
+    }
+    case "append": {
+      const { path = "", limit } = body.append ?? {};
+      const items = outline(text).members.get("items") as JsonText;
+      return { kind, path, items, ...(limit !== undefined && { limit }) };
+    }
+  }
+}

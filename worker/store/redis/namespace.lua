@@ -1,0 +1,114 @@
+-- What the scripts that may change something share. It stands before each of them, and the first KEYS and ARGV of each are
+-- these.
+--
+-- KEYS  1  counter: the revision of the namespace's last change
+--       2  begin: where the namespace began to count
+--       3  log: a stream of the last changes without their texts; the id of a change is <revision>-0
+--       4  texts: a hash from the revision of a change in the log to the JSON text that was set
+--       5  index: a sorted set of the keys that hold a value or have a schema, all with score 0
+--       6  expiries: a sorted set of the keys whose value has a time to live, by when it ends in µs since the epoch
+--       7  bytes: of the texts of all values and schemas; there while a quota is in force
+-- ARGV  1  how many changes the log keeps
+--       2  seconds for which a tombstone stays
+
+local counter, begin, log, texts, index, expiries, bytes = unpack(KEYS, 1, 7)
+local log_length, tombstone_seconds = tonumber(ARGV[1]), ARGV[2]
+
+-- Whole numbers beyond 1e14 would be printed with an exponent.
+local function whole(number) return string.format('%.0f', number) end
+
+local time = redis.call('TIME')
+local now = time[1] * 1e6 + time[2]
+
+-- A namespace begins to count at the time in milliseconds. So a store that was emptied or replaced does not give out
+-- revisions again that channels, caches and clients of the earlier one remember.
+local begun = redis.call('GET', counter)
+local revision = tonumber(begun or math.floor(now / 1000))
+
+-- What is known of a key. A value whose time is over counts as gone, since then, though it is still there.
+local function read_row(entry, key)
+  local fields = redis.call(
+    'HMGET', entry, 'revision', 'ts', 'value_revision', 'schema_revision', 'watcher', 'expires')
+  local row = {
+    entry = entry, key = key, revision = fields[1] or '0', ts = tonumber(fields[2] or 0), value = fields[3],
+    schema = fields[4], watched = fields[5], expires = fields[6] and tonumber(fields[6]),
+  }
+  row.indexed = row.value or row.schema
+  row.over = row.expires and row.expires <= now
+  if row.over then
+    row.value = false
+    row.ts = math.max(row.expires, row.ts + 1)
+  end
+  return row
+end
+
+-- Puts a change of the key into the log, and answers its revision.
+local function append(row, event, action, ts, text)
+  revision = revision + 1
+  local id = whole(revision)
+  redis.call('XADD', log, id .. '-0', 'previous', row.revision, 'key', row.key,
+    'event', event, 'action', action, 'ts', whole(ts))
+  redis.call('SET', counter, id)
+  if not begun then
+    redis.call('SET', begin, whole(revision - 1))
+    begun = true
+  end
+  if text then redis.call('HSET', texts, id, text) end
+  local oldest = revision - log_length + 1
+  local gone = redis.call('XRANGE', log, '-', '(' .. whole(oldest) .. '-0')
+  for _, change in ipairs(gone) do redis.call('HDEL', texts, string.match(change[1], '^%d+')) end
+  if #gone > 0 then redis.call('XTRIM', log, 'MINID', '=', whole(oldest) .. '-0') end
+  redis.call('HSET', row.entry, 'revision', id)
+  row.revision = id
+  return id
+end
+
+local function count_bytes(row, field, text)
+  if redis.call('EXISTS', bytes) == 0 then return end
+  redis.call('INCRBY', bytes, #text - redis.call('HSTRLEN', row.entry, field))
+end
+
+-- A key that holds nothing and has no schema leaves the index, and its tombstone goes after a while.
+local function reindex(row)
+  local indexed = row.value or row.schema
+  if indexed and not row.indexed then
+    redis.call('ZADD', index, 0, row.key)
+    redis.call('PERSIST', row.entry)
+  elseif row.indexed and not indexed then
+    redis.call('ZREM', index, row.key)
+    if not row.watched then redis.call('EXPIRE', row.entry, tombstone_seconds) end
+  end
+  row.indexed = indexed
+end
+
+local function remove_value(row, action, ts)
+  local id = append(row, 'value', action, ts)
+  count_bytes(row, 'value', '')
+  redis.call('HSET', row.entry, 'ts', whole(ts))
+  redis.call('HDEL', row.entry, 'value_revision', 'value', 'expires')
+  if row.expires then redis.call('ZREM', expiries, row.key) end
+  row.value, row.ts, row.expires, row.over = false, ts, nil, false
+  reindex(row)
+  return id
+end
+
+-- Makes the end of a value's time a change.
+local function settle(row)
+  if row.over then remove_value(row, 'expire', row.ts) end
+end
+
+-- Of up to `limit` keys of all; `prefix` is the entry of the namespace.
+local function settle_all(prefix, limit)
+  local due = redis.call('ZRANGE', expiries, '-inf', whole(now), 'BYSCORE', 'LIMIT', 0, limit)
+  for _, key in ipairs(due) do
+    local row = read_row(prefix .. key, key)
+    -- Of an entry that Redis has lost nothing else is left.
+    if row.over then settle(row) else redis.call('ZREM', expiries, key) end
+  end
+end
+
+-- Milliseconds until the next value of all expires, '' if there is none.
+local function next_expiry()
+  local first = redis.call('ZRANGE', expiries, 0, 0, 'WITHSCORES')
+  return first[2] and whole(math.max(0, math.ceil((tonumber(first[2]) - now) / 1000))) or ''
+end

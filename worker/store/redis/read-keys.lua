@@ -1,0 +1,35 @@
+-- A page of the keys that hold a value and begin with a prefix, in the order of their bytes.
+--
+-- KEYS  1  index
+--       2  entry of the namespace: with a key after it, the name of that key's entry
+-- ARGV  1  prefix, '' for all
+--       2  key to start after, which begins with the prefix; '' for the first page
+--       3  how many keys to look at, at most
+--       4  '1' with values
+--       5  bytes of JSON text after which to stop
+--
+-- Answers {<key to start after, '' if nothing follows>, and for each key its name, µs since the epoch, revision and value}.
+
+local index, entry = KEYS[1], KEYS[2]
+local prefix, after, limit, values, max_bytes = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1', tonumber(ARGV[5])
+local time = redis.call('TIME')
+local now = time[1] * 1e6 + time[2]
+
+local from = after ~= '' and '(' .. after or '[' .. prefix
+local keys = redis.call('ZRANGE', index, from, '+', 'BYLEX', 'LIMIT', 0, limit + 1)
+local answer, last, bytes = {''}, '', 0
+for n, key in ipairs(keys) do
+  if string.sub(key, 1, #prefix) ~= prefix then break end
+  if n > limit or bytes > max_bytes then
+    answer[1] = last
+    break
+  end
+  last = key
+  local row = redis.call('HMGET', entry .. key, 'ts', 'value_revision', 'expires')
+  if row[2] and not (row[3] and tonumber(row[3]) <= now) then
+    local value = values and redis.call('HGET', entry .. key, 'value')
+    for _, item in ipairs({key, row[1], row[2], value}) do answer[#answer + 1] = item end
+    bytes = bytes + #(value or '')
+  end
+end
+return answer
