@@ -63,6 +63,7 @@ export default defineConfig({
           include: [
             "test/http/**/*.test.ts",
             "test/feed/**/*.test.ts",
+            "test/sdk/**/*.test.ts",
             "test/{channel,concurrency}.test.ts",
             "test/store/redis-*.test.ts",
           ],

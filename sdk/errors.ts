@@ -113,10 +113,12 @@ export function errorOf(response: Response, text: string, key: string | undefine
     retryAfterMs: readRetryAfter(headers.get("retry-after")),
   };
   const problem = readProblem(text);
-  const Class = CLASSES[problem?.code ?? ""] ?? (status >= 500 ? UnavailableError : InvalidRequestError);
+  // A proxy has only the status to say it with.
+  const code = problem?.code ?? (status === 429 ? "rate_limited" : "");
+  const Class = CLASSES[code] ?? (status >= 500 ? UnavailableError : InvalidRequestError);
   if (!problem) return new Class("unexpected_answer", `memX answered ${status}, and not as memX does.`, details);
-  const { code, detail, errors, current } = problem as Problem & { current?: Entry | null };
-  return new Class(code, detail, { ...details, errors, current });
+  const { detail, errors, current } = problem as Problem & { current?: Entry | null };
+  return new Class(problem.code, detail, { ...details, errors, current });
 }
 
 /** The refusal that a close code stands for; `undefined` for a close after which to connect again. */

@@ -1,6 +1,6 @@
 // Read, change, write: again with what others wrote meanwhile, until nobody has.
 
-import { backoffMs, pause } from "./backoff.ts";
+import { pause } from "./backoff.ts";
 import { ConflictError } from "./errors.ts";
 import type { MemX } from "./memx.ts";
 import type { Entry, PatchOptions } from "./types.ts";
@@ -34,7 +34,7 @@ export async function updateValue<T>(
     } catch (error) {
       if (!(error instanceof ConflictError) || options.expect !== undefined || attempt >= MAX_ATTEMPTS) throw error;
       // The first repeat at once: most conflicts are with one other.
-      if (attempt > 0) await pause(backoffMs(Math.min(attempt, 4)) / 4, signal);
+      if (attempt > 0) await pause(Math.random() * Math.min(500, 10 * 2 ** attempt), signal);
       const { current } = error;
       const isTold = current === null || (current !== undefined && "value" in current);
       entry = isTold ? (current as Entry<T> | null) : await memx.get<T>(key, { signal });
