@@ -80,7 +80,14 @@ it("tells a key's history, newest first, through as many pages as there are", as
   for (let n = 0; n < 5; n++) await memx.set(key, n);
   await memx.delete(key);
   const history = await Array.fromAsync(memx.history<number>(key, { pageSize: 2 }));
-  expect(history.map((change) => (change.event === "value" ? change.value : "schema"))).toEqual([undefined, 4, 3, 2, 1, 0]);
+  expect(history.map((change) => (change.event === "value" ? change.value : "schema"))).toEqual([
+    undefined,
+    4,
+    3,
+    2,
+    1,
+    0,
+  ]);
 });
 
 it("sets, reads and deletes a schema, and says where a value violates it", async () => {

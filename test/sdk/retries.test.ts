@@ -24,8 +24,10 @@ const lost: Answer = async (url, init) => {
   await pass(url, init);
   throw new TypeError("the connection was lost");
 };
-const problem = (status: number, headers: HeadersInit = {}) => async () =>
-  new Response("<html>a proxy</html>", { status, headers });
+const problem =
+  (status: number, headers: HeadersInit = {}) =>
+  async () =>
+    new Response("<html>a proxy</html>", { status, headers });
 
 it("repeats a write whose answer was lost, and it is applied once", async () => {
   const { memx, keys } = failing(lost, lost);

@@ -53,7 +53,10 @@ it("begins with what is held, on request, and goes on with what changes", async 
     if (seen.length === 2) await memx.set(`${prefix}:a`, 3);
     if (seen.length === 3) break;
   }
-  expect(seen.slice(0, 2).sort()).toEqual([["a", 1], ["b", 2]]);
+  expect(seen.slice(0, 2).sort()).toEqual([
+    ["a", 1],
+    ["b", 2],
+  ]);
   expect(seen[2]).toEqual(["a", 3]);
   expect(subscription.status).toBe("closed");
 });
