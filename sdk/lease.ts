@@ -63,6 +63,12 @@ export class Lease implements Disposable, AsyncDisposable {
     }
   }
 
+  /** Stops renewing it, and leaves it to run out. */
+  abandon(): void {
+    this.#renewing.abort();
+    this.#lost.abort(new LeaseLostError("lease_lost", "The lease was abandoned.", { key: this.key }));
+  }
+
   /** Begins to release it. `await using` also waits until it is. */
   [Symbol.dispose](): void {
     this.release().catch(() => {
