@@ -18,6 +18,7 @@ export type MemxErrorDetails = {
 
 /** The base of all that memX and this SDK refuse or fail with. An aborted call rejects with its signal's reason instead. */
 export class MemxError extends Error {
+  /** What went wrong, for programs: it does not change, the message may. */
   readonly code: MemxErrorCode;
   /** HTTP status; `undefined` where there was no answer. */
   readonly status: number | undefined;

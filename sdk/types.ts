@@ -79,6 +79,7 @@ export type ExpectOptions = WriteOptions & {
 };
 
 type SetFields = {
+  /** Write only if this is the revision of what the key holds; 0 if it has to hold nothing. */
   readonly expect?: number;
   /** Seconds after which the key holds nothing again. */
   readonly ttl?: number;
@@ -88,7 +89,10 @@ type SetFields = {
 
 export type SetOptions = WriteOptions & SetFields;
 
-export type PatchOptions = ExpectOptions & { readonly ttl?: number };
+export type PatchOptions = ExpectOptions & {
+  /** Seconds after which the key holds nothing again. @default what is left of its present time */
+  readonly ttl?: number;
+};
 
 export type IncrementOptions = PatchOptions & {
   /** JSON Pointer to the number. @default the value itself */
