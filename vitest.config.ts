@@ -65,6 +65,8 @@ export default defineConfig({
             "test/feed/**/*.test.ts",
             "test/sdk/**/*.test.ts",
             "test/{channel,concurrency}.test.ts",
+            "test/guarantees/**/*.test.ts",
+            "test/guarantees/**/*.test.ts",
             "test/store/redis-*.test.ts",
           ],
           // They share one Redis, and some count its revisions.

@@ -44,6 +44,16 @@ export function set(key: string, value: unknown): Promise<Written> {
   return setText(key, JSON.stringify(value));
 }
 
+/** Sends a JSON body, whatever comes of it. */
+export function post(path: string, body: object, options: RequestOptions = {}): Promise<Response> {
+  return request("POST", path, { ...options, body: JSON.stringify(body) });
+}
+
+/** The answer of a call that has to succeed. */
+export async function answer<T = Written>(response: Promise<Response>): Promise<T> {
+  return ok<T>(await response);
+}
+
 async function ok<T>(response: Response): Promise<T> {
   const text = await response.text();
   expect(response.status, text).toBe(200);

@@ -75,7 +75,9 @@ export async function writeValues(
       // A repeat is answered as the first one was, which an earlier schema may have allowed.
       const earlier = idempotency && (await store.recall(namespace, operations, idempotency));
       if (earlier) return applied(earlier, pathOf);
-      const places = errors.map((error) => ({ ...error, path: pathOf(index) + error.path }));
+      // A single value is its own root; in a batch it has a place.
+      const root = pathOf(index) && `${pathOf(index)}/value`;
+      const places = errors.map((error) => ({ ...error, path: root + error.path }));
       const summary = places.map(({ path, message }) => `${path || "the value"}: ${message}`).join("; ");
       throw new ApiError("schema_violation", `The value does not match the key's schema. ${summary}`, {
         errors: places,
@@ -106,7 +108,7 @@ export function applied(
       return outcome;
     case "ts_ahead": {
       const message = "This is more than a minute ahead of the store's clock.";
-      const path = `${pathOf(outcome.operation).replace(/\/value$/, "")}/ts`;
+      const path = `${pathOf(outcome.operation)}/ts`;
       throw new ApiError("invalid_request", `The body is not valid. ${path}: ${message}`, {
         errors: [{ path, message }],
       });

@@ -6,6 +6,8 @@ import { expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
 import { EmbeddedTables } from "../../durable-objects/embedded-tables.ts";
 import { createEmbeddedStore } from "../../worker/store/embedded.ts";
+import type { Idempotency, Operation, Quota } from "../../worker/store/store.ts";
+import { quotaContract } from "./quota-contract.ts";
 import { storeContract } from "./store-contract.ts";
 
 const store = createEmbeddedStore(env.EMBEDDED_STORE);
@@ -21,6 +23,31 @@ storeContract("the embedded store", () => store, {
     });
   },
 });
+
+/** The tables of real objects, which take their quota from the configuration otherwise. */
+function limitedObjects(quota: Quota) {
+  const use = <T>(name: string, step: (tables: EmbeddedTables) => T) =>
+    runInDurableObject(env.EMBEDDED_STORE.getByName(name), (_, { storage }) =>
+      storage.transactionSync(() => step(new EmbeddedTables(storage, { logLength: LIMITS.logLength, quota }))),
+    );
+  const nowUs = () => Date.now() * 1000;
+  return {
+    getByName: (name: string) => ({
+      write: (operations: readonly Operation[], idempotency?: Idempotency) =>
+        use(name, (tables) => tables.apply(operations, nowUs(), idempotency)),
+      readEntry: (key: string) => use(name, (tables) => tables.held.entry(key, nowUs())),
+      readEntries: (after: string) => use(name, (tables) => tables.held.page(after, nowUs())),
+      readHistory: (key: string, before: number, limit: number) =>
+        use(name, (tables) => tables.history(key, before, limit, nowUs())),
+    }),
+  };
+}
+
+quotaContract(
+  "the embedded store",
+  (quota) => createEmbeddedStore(limitedObjects(quota) as never),
+  (namespace) => runInDurableObject(objectOf(namespace), (_, { storage }) => storage.kv.get("usage") as never),
+);
 
 it("has everything again after it was evicted", async () => {
   const namespace = crypto.randomUUID();

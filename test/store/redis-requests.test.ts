@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Channel } from "../../durable-objects/channel.ts";
 import { app } from "../../worker/app.ts";
 import { channelName } from "../../worker/channels/channel-name.ts";
-import { deleteSchema, freshKey, get, problem, request, set, setSchema } from "../client.ts";
+import { answer, deleteSchema, freshKey, get, post, problem, request, set, setSchema } from "../client.ts";
 import { subscribe } from "../subscriber.ts";
 
 /** The Redis commands of all REST requests since the last look. */
@@ -43,6 +43,8 @@ describe("in steady state", () => {
   it("a get is one request, and so are a read and a write of a schema", async () => {
     const key = freshKey();
     await set(key, 1);
+    // Redis knows the script from then on.
+    await get(key);
     sent();
     await get(key);
     expect(sent()).toEqual(["evalsha"]);
@@ -50,6 +52,44 @@ describe("in steady state", () => {
     expect(sent()).toEqual(["evalsha"]);
     await deleteSchema(key);
     expect(sent()).toEqual(["evalsha"]);
+  });
+
+  it("a delete, a batch of a hundred and a claim are one request each, and so is a renewal; a patch is two", async () => {
+    const [key, lease] = [freshKey(), freshKey()];
+    const operations = Array.from({ length: 100 }, (_, n) => ({ op: "set", key: `${key}:${n}`, value: n }));
+    // Once in a while an isolate says that the namespace has values that expire.
+    await post("/set", { key, value: 1, ttl: 60 });
+    await get(key);
+    sent();
+    await post("/delete", { key });
+    await post("/batch", { operations });
+    const { revision } = await answer(post("/set", { key: lease, value: "mine", expect: 0, ttl: 60 }));
+    await answer(post("/set", { key: lease, value: "mine", expect: revision, ttl: 60 }));
+    expect(sent()).toEqual(["evalsha", "evalsha", "evalsha", "evalsha"]);
+    await post("/patch", { key, increment: { by: 1 } });
+    expect(sent()).toEqual(["evalsha", "evalsha"]);
+  });
+
+  it("a page of keys is one request, at the start of many keys and at the end", async () => {
+    const prefix = freshKey();
+    for (let n = 0; n < 2_000; n += 100) {
+      const operations = Array.from({ length: 100 }, (_, at) => ({ op: "set", key: `${prefix}:${n + at}`, value: 1 }));
+      await answer(post("/batch", { operations }));
+    }
+    const page = (cursor: string) =>
+      answer<{ keys: unknown[]; cursor: string }>(request("GET", `/keys?prefix=${prefix}&limit=100${cursor}`));
+    // Redis knows the script from then on.
+    await page("");
+    sent();
+    let [pages, cursor] = [0, ""];
+    do {
+      const { keys, cursor: next } = await page(cursor);
+      expect(keys).toHaveLength(100);
+      expect(sent()).toEqual(["evalsha"]);
+      cursor = next && `&cursor=${next}`;
+      pages++;
+    } while (cursor);
+    expect(pages).toBe(20);
   });
 
   it("a set of a key whose schema just changed is two", async () => {

@@ -5,13 +5,27 @@ import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
 import { openStore } from "../../worker/store/open-store.ts";
 import { redisKeys } from "../../worker/store/redis/redis-keys.ts";
+import { createRedisStore } from "../../worker/store/redis/redis-store.ts";
 import type { Operation } from "../../worker/store/store.ts";
+import { quotaContract } from "./quota-contract.ts";
 import { storeContract } from "./store-contract.ts";
 
 const store = openStore(env);
 const DAY_SECONDS = 86_400;
+const set = { op: "set", key: "a", value: "1", schemaRevision: 0 } as const;
 
 storeContract("the Redis store", () => store, { logLength: LIMITS.logLength });
+
+const address = { url: env.UPSTASH_REDIS_REST_URL as string, token: env.UPSTASH_REDIS_REST_TOKEN as string };
+
+quotaContract(
+  "the Redis store",
+  (quota) => createRedisStore({ ...address, logLength: LIMITS.logLength, quota }),
+  async (namespace) => {
+    const { bytes, index } = redisKeys(namespace);
+    return { keys: Number(await command("ZCARD", index)), bytes: Number(await command("GET", bytes)) };
+  },
+);
 
 /** Asks Redis itself. */
 async function command(...args: readonly string[]): Promise<unknown> {
@@ -24,7 +38,21 @@ async function command(...args: readonly string[]): Promise<unknown> {
 }
 
 describe("in Redis", () => {
-  const set = { op: "set", key: "a", value: "1", schemaRevision: 0 } as const;
+  it("values that expire are listed by namespace for the sweep, until none is left and nobody may list another", async () => {
+    const listed = () => command("ZSCORE", "memx:expiring", "swept");
+    await store.write("swept", [{ ...set, ttl: 0.001 }]);
+    expect(Number(await listed())).toBeCloseTo(Date.now(), -4);
+    await store.expire();
+    expect(await command("EXISTS", redisKeys("swept").entry("a"))).toBe(1);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    await store.expire();
+    expect(await command("HGET", redisKeys("swept").entry("a"), "value")).toBeNull();
+    expect(await listed()).not.toBeNull();
+    await command("ZADD", "memx:expiring", String(Date.now() - 2 * 3_600_000), "swept");
+    await store.expire();
+    expect(await listed()).toBeNull();
+  });
+
   const { entry, index, log, counter, record } = redisKeys("ns");
   const write = (...operations: Operation[]) => store.write("ns", operations);
 

@@ -348,6 +348,44 @@ export function storeContract(
       expect(a?.value).toBe(b?.value);
     });
 
+    it("keeps a key whose value has expired until that is a change, whatever becomes of its schema", async () => {
+      await store.write(namespace, [{ op: "set", key: "a", value: "1", schemaRevision: 0, ttl: 0.001 }]);
+      await apply({ op: "schema_set", key: "a", schema: "true" });
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      await apply({ op: "schema_delete", key: "a" });
+      const second = await apply({ op: "schema_set", key: "a", schema: "false" });
+      const history = await store.readHistory(namespace, "a", Number.MAX_SAFE_INTEGER, 10);
+      expect(history.map(({ event, action }) => `${event} ${action}`)).toEqual([
+        "value expire",
+        "schema set",
+        "schema delete",
+        "schema set",
+        "value set",
+      ]);
+      expect((await store.readEntries(namespace, "")).entries).toEqual([
+        { key: "a", entry: null, schema: { schema: "false", ts: second?.change.ts, revision: nth(4) } },
+      ]);
+    });
+
+    it("makes changes of what has expired for whoever watches, and says when the next will", async () => {
+      const live = (key: string, ttl: number) => ({ op: "set", key, value: "1", schemaRevision: 0, ttl }) as const;
+      await store.write(namespace, [live("a", 0.001), live("b", 0.001), live("c", 50), live("d", 100)]);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      expect(await store.watch(namespace, "a", "token")).toEqual({ head: nth(5), expiresInMs: null });
+      const { expiresInMs } = await store.watch(namespace, "d", "token");
+      expect(expiresInMs).toBeGreaterThan(90_000);
+      expect(expiresInMs).toBeLessThanOrEqual(100_000);
+      const all = await store.watch(namespace, ALL_KEYS, "token");
+      expect(all.head).toBe(nth(6));
+      expect(all.expiresInMs).toBeGreaterThan(40_000);
+      expect(all.expiresInMs).toBeLessThanOrEqual(50_000);
+      const { changes } = await store.readLog(namespace, ALL_KEYS, nth(4));
+      expect(changes.map(({ action, key }) => [action, key])).toEqual([
+        ["expire", "a"],
+        ["expire", "b"],
+      ]);
+    });
+
     describe("a write that can be repeated", () => {
       const once = { id: "1", fingerprint: "f" };
       const operations: Operation[] = [

@@ -68,9 +68,10 @@ local function count_bytes(row, field, text)
   redis.call('INCRBY', bytes, #text - redis.call('HSTRLEN', row.entry, field))
 end
 
--- A key that holds nothing and has no schema leaves the index, and its tombstone goes after a while.
+-- A key that holds nothing and has no schema leaves the index, and its tombstone goes after a while. A value whose end is no
+-- change yet is still there.
 local function reindex(row)
-  local indexed = row.value or row.schema
+  local indexed = row.value or row.schema or row.over
   if indexed and not row.indexed then
     redis.call('ZADD', index, 0, row.key)
     redis.call('PERSIST', row.entry)

@@ -103,7 +103,7 @@ for _, operation in ipairs(operations) do
 end
 for _, row in pairs(rows) do
   more_bytes = more_bytes + row.plan.value_bytes + row.plan.schema_bytes
-  more_keys = more_keys + ((row.plan.value or row.plan.schema) and 1 or 0) - (row.indexed and 1 or 0)
+  more_keys = more_keys + ((row.plan.value or row.plan.schema or row.over) and 1 or 0) - (row.indexed and 1 or 0)
 end
 if max_keys and more_keys > 0 and redis.call('ZCARD', index) + more_keys > max_keys then
   return {'quota_exceeded', 'keys'}

@@ -1,0 +1,190 @@
+// Values with a time to live: absent the moment it is over, and told of to whoever watches, on both engines.
+
+import { runDurableObjectAlarm } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import worker from "../../worker/index.ts";
+import { openStore } from "../../worker/store/open-store.ts";
+import { ALL_KEYS, type Operation } from "../../worker/store/store.ts";
+import { answer, freshKey, get, post, problem, type Written } from "../client.ts";
+import { engine } from "../engine.ts";
+import { type Agent, createAgent } from "./agent.ts";
+
+const headers = { "content-type": "application/json" };
+
+const write = async (agent: Agent, body: object): Promise<Written> => {
+  const response = await agent.send("/set", { method: "POST", headers, body: JSON.stringify(body) });
+  expect(response.status, await response.clone().text()).toBe(200);
+  return response.json();
+};
+
+const shortLived = (key: string): Operation => ({ op: "set", key, value: "1", schemaRevision: 0, ttl: 0.001 });
+const over = () => scheduler.wait(5);
+
+const history = async (agent: Agent, key: string) => {
+  const { changes } = (await (await agent.send(`/history?key=${key}`)).json()) as {
+    changes: { action: string; revision: number; previous: number; ts: number }[];
+  };
+  return changes;
+};
+
+describe("a value with a ttl", () => {
+  it("is there until then, and not from then on", async () => {
+    const key = freshKey();
+    const { ts } = await answer(post("/set", { key, value: 1, ttl: 1 }));
+    expect(JSON.parse(await get(key))).toMatchObject({ value: 1 });
+    await expect.poll(() => get(key), { timeout: 3_000, interval: 10 }).toBe("null");
+    expect(Date.now() / 1000 - ts).toBeGreaterThan(0.9);
+    expect((await answer(post("/set", { key, value: 2, expect: 0 }))).updated).toBe(true);
+  });
+
+  it("stays when it is set again without one, and lives on when it is given another", async () => {
+    const agent = createAgent();
+    const [stays, renewed] = ["stays", "renewed"];
+    for (const key of [stays, renewed]) await write(agent, { key, value: 1, ttl: 1 });
+    await write(agent, { key: stays, value: 2 });
+    const { revision } = await write(agent, { key: renewed, value: 2, ttl: 2 });
+    await scheduler.wait(1_200);
+    const read = async (key: string) => (await agent.send(`/get?key=${key}`)).json();
+    expect(await read(stays)).toMatchObject({ value: 2 });
+    expect(await read(renewed)).toMatchObject({ value: 2, revision });
+  });
+
+  it("that is over is nothing to a write, and comes before it in the history", async () => {
+    const agent = createAgent();
+    await agent.writeUnannounced(shortLived("a"));
+    await over();
+    const body = JSON.stringify({ key: "a" });
+    const deleted = await (await agent.send("/delete", { method: "POST", headers, body })).json();
+    expect(deleted).toEqual({ ok: true, deleted: false, revision: 0 });
+    const { revision } = await write(agent, { key: "a", value: 2, expect: 0 });
+    const changes = await history(agent, "a");
+    expect(changes.map((change) => [change.action, change.revision, change.previous])).toEqual([
+      ["set", revision, revision - 1],
+      ["expire", revision - 1, revision - 2],
+      ["set", revision - 2, 0],
+    ]);
+    const [again, expired, first] = changes.map(({ ts }) => ts) as [number, number, number];
+    expect(expired - first).toBeCloseTo(0.001, 5);
+    expect(again).toBeGreaterThan(expired);
+  });
+
+  it("shows in its history that it has expired, as soon as anybody looks", async () => {
+    const agent = createAgent();
+    await agent.writeUnannounced(shortLived("a"));
+    await over();
+    expect((await history(agent, "a")).map(({ action }) => action)).toEqual(["expire", "set"]);
+    expect((await history(agent, "a")).length).toBe(2);
+  });
+
+  it.each([0, 0.5, -1, "60", 31_536_001, null])("may not have a ttl of %j", async (ttl) => {
+    await problem(await post("/set", { key: freshKey(), value: 1, ttl }), "invalid_request");
+  });
+});
+
+describe("whoever watches", () => {
+  it("a key or many is told within a second that the value has expired", async () => {
+    const agent = createAgent();
+    const clients = [
+      await agent.connect("/subscribe/lease"),
+      await agent.connect("/subscribe/lease", { plain: true }),
+      await agent.connect("/watch?pattern=*"),
+    ];
+    const { revision, ts } = await write(agent, { key: "lease", value: "mine", ttl: 1 });
+    for (const [index, client] of clients.entries()) {
+      const events = await client.takeUntil(({ action }) => action === "expire");
+      expect(Date.now() / 1000).toBeLessThan(ts + 2);
+      const expired = events.at(-1);
+      expect(expired, String(index)).toEqual({
+        event: "value",
+        action: "expire",
+        key: "lease",
+        ts: expect.closeTo(ts + 1, 1),
+        revision: revision + 1,
+        previous: revision,
+      });
+    }
+  });
+
+  it("is told of a ttl that was there before, and not of one that was renewed", async () => {
+    const agent = createAgent();
+    await write(agent, { key: "before", value: 1, ttl: 1 });
+    await write(agent, { key: "renewed", value: 1, ttl: 1 });
+    const watcher = await agent.connect("/watch?pattern=*");
+    await watcher.takeUntilReady();
+    await write(agent, { key: "renewed", value: 2, ttl: 100 });
+    const events = await watcher.takeUntil(({ action }) => action === "expire");
+    expect(events.map(({ action, key }) => [action, key])).toEqual([
+      ["set", "renewed"],
+      ["expire", "before"],
+    ]);
+  });
+
+  it("is told also if the channel slept, and of many that expire at once", async () => {
+    const agent = createAgent();
+    const watcher = await agent.connect("/watch?pattern=*");
+    await watcher.takeUntilReady();
+    const keys = Array.from({ length: 150 }, (_, n) => `k${n}`);
+    const operations = keys.map((key) => ({ op: "set", key, value: 1, ttl: 1 }));
+    for (const part of [operations.slice(0, 75), operations.slice(75)]) {
+      const body = JSON.stringify({ operations: part });
+      expect((await agent.send("/batch", { method: "POST", headers, body })).status).toBe(200);
+    }
+    await watcher.take(150);
+    await agent.hibernate();
+    const expired = await watcher.take(150);
+    expect(new Set(expired.map(({ action }) => action))).toEqual(new Set(["expire"]));
+    expect(new Set(expired.map(({ key }) => key)).size).toBe(150);
+  });
+
+  it("comes back across it with since, and has it in no snapshot", async () => {
+    const agent = createAgent();
+    const { revision: before } = await write(agent, { key: "stays", value: 1 });
+    await agent.writeUnannounced(shortLived("gone"));
+    await over();
+    const back = await agent.connect(`/watch?pattern=*&since=${before}`);
+    expect((await back.takeUntilReady()).map(({ event, action }) => action ?? event)).toEqual([
+      "set",
+      "expire",
+      "ready",
+    ]);
+    const key = await agent.connect(`/subscribe/gone?since=${before}`);
+    expect((await key.takeUntilReady()).map(({ event, action }) => action ?? event)).toEqual([
+      "set",
+      "expire",
+      "ready",
+    ]);
+    const snapshot = await agent.connect("/watch?pattern=*&since=0");
+    expect((await snapshot.takeUntilReady()).map(({ event, key }) => key ?? event)).toEqual(["stays", "ready"]);
+  });
+
+  it("is told of an expiry that a write came upon first, before that write", async () => {
+    const agent = createAgent();
+    const watcher = await agent.connect("/subscribe/a");
+    await watcher.takeUntilReady();
+    // The channel does not know that it will expire.
+    await agent.writeUnannounced(shortLived("a"));
+    await over();
+    await write(agent, { key: "a", value: 2 });
+    expect((await watcher.take(3)).map(({ action }) => action)).toEqual(["set", "expire", "set"]);
+  });
+});
+
+describe("a value that nobody watches", () => {
+  it("becomes an expiry by the sweep, and takes no room after that", async () => {
+    const agent = createAgent();
+    const store = openStore(env);
+    await agent.writeUnannounced(shortLived("a"), shortLived("b"));
+    await over();
+    const { head } = await store.readLog(agent.namespace, ALL_KEYS, 0);
+    if (engine === "embedded")
+      await runDurableObjectAlarm(env.EMBEDDED_STORE.getByName(`namespace:${agent.namespace}`));
+    else await worker.scheduled({} as never, env);
+    const { changes } = await store.readLog(agent.namespace, ALL_KEYS, head);
+    expect(changes.map(({ action, key }) => [action, key])).toEqual([
+      ["expire", "a"],
+      ["expire", "b"],
+    ]);
+    expect((await store.readEntries(agent.namespace, "")).entries).toEqual([]);
+  });
+});

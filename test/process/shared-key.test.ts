@@ -1,0 +1,61 @@
+// Many agents change one key at once: with /patch nobody's change is undone, with a plain read and write most are. On one
+// memX, and on two that share a Redis.
+
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type RedisBridge, startRedisBridge } from "../../scripts/redis-bridge.ts";
+import { type RedisServer, startRedisServer } from "../redis-server.ts";
+import { allAtOnce, append, heldBy, increment, readAndSet, type Send, sender } from "./agents-at-work.ts";
+import { startWorkerd } from "./workerd.ts";
+
+const AGENTS = 32;
+
+let redis: RedisServer | undefined;
+let bridge: RedisBridge | undefined;
+
+afterEach(async () => {
+  await bridge?.close();
+  await redis?.stop();
+  [bridge, redis] = [undefined, undefined];
+});
+
+describe.each(["one memX", "two on one Redis"])("on %s", (where) => {
+  let senders: Send[];
+  const of = (agent: number) => senders[agent % senders.length] as Send;
+
+  beforeEach(async () => {
+    if (where === "one memX") {
+      senders = [sender((await startWorkerd()).url)];
+      return;
+    }
+    redis = await startRedisServer();
+    bridge = await startRedisBridge({ redisUrl: redis.url, port: 0 });
+    const bindings = { UPSTASH_REDIS_REST_URL: bridge.url, UPSTASH_REDIS_REST_TOKEN: bridge.token };
+    senders = [];
+    for (let n = 0; n < 2; n++) senders.push(sender((await startWorkerd({ bindings })).url));
+  });
+
+  it("32 agents' 100 increments each come to 3,200", async ({ annotate }) => {
+    const startMs = performance.now();
+    const { repeated } = await allAtOnce(AGENTS, 100, (agent) => increment(of(agent), "counter"));
+    await annotate(`${Math.round(performance.now() - startMs)} ms, ${repeated} sent again by their agents`);
+    for (const send of senders) expect(await heldBy(send, "counter")).toBe(3_200);
+  });
+
+  it("32 agents' 50 items are all there once, each agent's in its order", async () => {
+    await allAtOnce(AGENTS, 50, (agent, n) => append(of(agent), "list", `${agent}:${n}`));
+    const items = (await heldBy(of(0), "list")) as string[];
+    expect(items).toHaveLength(1_600);
+    expect(new Set(items).size).toBe(1_600);
+    for (let agent = 0; agent < AGENTS; agent++) {
+      const own = items.filter((item) => item.startsWith(`${agent}:`)).map((item) => Number(item.split(":")[1]));
+      expect(own).toEqual(own.toSorted((a, b) => a - b));
+    }
+  });
+
+  it("agents that read and set undo each other", async ({ annotate }) => {
+    await allAtOnce(AGENTS, 100, (agent) => readAndSet(of(agent), "counter"));
+    const value = (await heldBy(of(0), "counter")) as number;
+    await annotate(`3,200 increments came to ${value}`);
+    expect(value).toBeLessThan(3_200);
+  });
+});
