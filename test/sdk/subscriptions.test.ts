@@ -10,7 +10,7 @@ import {
   UnauthorizedError,
 } from "../../sdk/index.ts";
 import { freshKey } from "../client.ts";
-import { connectMemx, type TestClient } from "./memx.ts";
+import { connectMemx, type TestClient, TestSocket } from "./memx.ts";
 
 const quick = { pingIntervalMs: 50, pingTimeoutMs: 100 };
 
@@ -173,6 +173,62 @@ it("keeps a socket on which its pings are answered", async () => {
   await new Promise((resolve) => setTimeout(resolve, 500));
   expect(sockets).toHaveLength(1);
   expect(subscription.status).toBe("live");
+});
+
+it("notices a handshake that is never answered", async () => {
+  let sockets = 0;
+  class Deaf extends TestSocket {
+    constructor(url: string, protocols: string[]) {
+      super(url, protocols);
+      this.silent = sockets++ < 2;
+    }
+  }
+  const { memx } = connectMemx({ ...quick, WebSocket: Deaf });
+  const subscription = memx.subscribe(freshKey());
+  await subscription.ready;
+  expect(sockets).toBe(3);
+});
+
+it("tells memX what it has read, so that it may read more than memX lets wait", async () => {
+  const client = connectMemx();
+  const { memx, sockets } = client;
+  const key = freshKey();
+  const subscription = memx.subscribe(key);
+  const { events } = collect(subscription);
+  await subscription.ready;
+  const value = "x".repeat(250_000);
+  for (let n = 0; n < 40; n++) await memx.set(key, value);
+  await expect.poll(() => events.length, { timeout: 10_000 }).toBe(40);
+  expect(sockets).toHaveLength(1);
+});
+
+it("catches up everyone from where each is after a reset of the socket", async () => {
+  const sockets: TestSocket[] = [];
+  let tamper = (url: string) => url;
+  class Tampered extends TestSocket {
+    constructor(url: string, protocols: string[]) {
+      super(tamper(url), protocols);
+      sockets.push(this);
+    }
+  }
+  const { memx } = connectMemx({ WebSocket: Tampered });
+  const key = freshKey();
+  const resets: number[] = [];
+  const subscription = memx.subscribe(key, { onReset: (revision) => resets.push(revision) });
+  const { values } = collect(subscription);
+  await subscription.ready;
+  await memx.set(key, 1);
+  await expect.poll(values).toEqual([1]);
+  // Comes back as if it had been ahead of memX.
+  tamper = (url) => url.replace(/since=\d+/, "since=9000000000000000");
+  sockets[0]?.cut();
+  await memx.set(key, 2);
+  await expect.poll(values, { timeout: 5_000 }).toEqual([1, 2]);
+  expect(sockets.length).toBeGreaterThan(1);
+  await memx.set(key, 3);
+  await expect.poll(values).toEqual([1, 2, 3]);
+  // memX's log still knew what this one had missed.
+  expect(resets).toEqual([]);
 });
 
 it("holds no more than its buffer for a slow consumer, and loses nothing", async () => {
