@@ -18,7 +18,7 @@ export default defineConfig({
     coverage: {
       provider: "istanbul",
       include: ["worker/**", "durable-objects/**", "sdk/**", "config/**/*.ts"],
-      exclude: ["**/*.d.ts", "**/*.lua"],
+      exclude: ["**/*.d.ts", "**/*.lua", "sdk/dist/**", "sdk/cli.ts"],
       reporter: ["text-summary", "html"],
     },
     projects: [

@@ -9,7 +9,7 @@ import { killGroup } from "./dev-server.ts";
 import { type RoughProxy, startRoughProxy } from "./rough-proxy.ts";
 import { newDisk, startWorkerd } from "./workerd.ts";
 
-const SECONDS = Number(process.env.SDK_FAULT_SECONDS ?? 12);
+const SECONDS = Number(process.env.SDK_FAULT_SECONDS ?? 8);
 const SEED = process.env.SDK_FAULT_SEED ?? String(Math.floor(Math.random() * 2 ** 31));
 const WRITERS = 5;
 const KEYS = ["a", "b", "c"];
@@ -96,7 +96,7 @@ it("loses nothing when the server is killed and started again", async () => {
   await ready;
   let over = false;
   const writers = Promise.all([0, 1].map((name) => write(connect("http://memx", options), name, () => over)));
-  for (let kill = 0; kill < 3; kill++) {
+  for (let kill = 0; kill < 2; kill++) {
     await new Promise((resolve) => setTimeout(resolve, 500));
     const ended = once(memx.process, "exit");
     killGroup(memx.process.pid);

@@ -1,9 +1,11 @@
 // Live changes through the SDK: each once and in order, over one socket, through what happens to that socket.
 
+import { exports } from "cloudflare:workers";
 import { expect, it, onTestFinished } from "vitest";
 import {
   type ChangeEvent,
   ForbiddenError,
+  InvalidRequestError,
   MemxError,
   type Subscription,
   type SubscriptionStatus,
@@ -229,6 +231,50 @@ it("catches up everyone from where each is after a reset of the socket", async (
   await expect.poll(values).toEqual([1, 2, 3]);
   // memX's log still knew what this one had missed.
   expect(resets).toEqual([]);
+});
+
+it.each([1, 10])("misses none of %i changes that happen while it is sent what was before", async (count) => {
+  const key = freshKey();
+  const { memx: writer } = connectMemx();
+  await writer.set(key, "before");
+  const live = writer.subscribe(key);
+  const { values: liveValues } = collect(live);
+  await live.ready;
+  let answers = 0;
+  const fetch = async (url: string, init: RequestInit) => {
+    const response = await exports.default.fetch(new Request(url, init));
+    if (!url.includes("/changes?") || answers++ > 0) return response;
+    // After memX has answered, and before the answer is here.
+    const text = await response.text();
+    for (let n = 0; n < count; n++) await writer.set(key, n);
+    await expect.poll(() => liveValues().length).toBe(count);
+    return new Response(text);
+  };
+  const { memx } = connectMemx({ fetch });
+  const { values } = collect(memx.subscribe(key, { snapshot: true, buffer: 5 }));
+  const expected = ["before", ...Array.from({ length: count }, (_, n) => n)];
+  await expect.poll(values).toEqual(expected);
+  // What does not fit the buffer is fetched in a second answer.
+  expect(answers).toBe(count > 5 ? 2 : 1);
+});
+
+it("lets those who are there go on when memX refuses the socket of a newcomer", async () => {
+  let refuse = false;
+  class Refused extends TestSocket {
+    constructor(url: string, protocols: string[]) {
+      super(refuse ? url.replace("event=value", "event=nonsense") : url, protocols);
+    }
+  }
+  const { memx } = connectMemx({ WebSocket: Refused });
+  const key = freshKey();
+  const first = memx.subscribe(key);
+  const { values } = collect(first);
+  await first.ready;
+  refuse = true;
+  await expect(memx.subscribe(freshKey()).done).rejects.toBeInstanceOf(InvalidRequestError);
+  await memx.set(key, "still there");
+  await expect.poll(values).toEqual(["still there"]);
+  expect(first.status).toBe("live");
 });
 
 it("holds no more than its buffer for a slow consumer, and loses nothing", async () => {
