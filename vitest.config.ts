@@ -33,7 +33,7 @@ export default defineConfig({
     coverage: {
       provider: "istanbul",
       include: ["worker/**", "durable-objects/**", "sdk/**", "config/**/*.ts"],
-      exclude: ["**/*.d.ts", "**/*.lua"],
+      exclude: ["**/*.d.ts", "**/*.lua", "sdk/dist/**", "sdk/cli.ts"],
       reporter: ["text-summary", "html"],
     },
     projects: [
@@ -81,6 +81,7 @@ export default defineConfig({
           include: [
             "test/http/**/*.test.ts",
             "test/feed/**/*.test.ts",
+            "test/sdk/**/*.test.ts",
             "test/{channel,concurrency}.test.ts",
             "test/guarantees/**/*.test.ts",
             "test/store/redis-*.test.ts",

@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import { BASE_URL, get } from "./memory.ts";
+import { MemX } from "../../sdk/index.ts";
+import { memx } from "./memory.ts";
 import { KEYS } from "./team.ts";
 
 const TIME_LIMIT_MS = 60_000;
@@ -21,10 +22,10 @@ process.on("exit", () => {
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
 setTimeout(() => giveUp(`not finished after ${TIME_LIMIT_MS / 1000} s`), TIME_LIMIT_MS).unref();
 
-await fetch(`${BASE_URL}/health`).catch(() =>
-  giveUp(`memX does not answer at ${BASE_URL}. Start it with \`make dev\`, or set MEMX_BASE_URL to where it runs.`),
-);
-const entries = await Promise.all(KEYS.map((key) => get(key))).catch((error: Error) =>
+await new MemX({ retries: 1 })
+  .health()
+  .catch(() => giveUp("memX does not answer. Start it with `make dev`, or set MEMX_BASE_URL to where it runs."));
+const entries = await Promise.all(KEYS.map((key) => memx.get(key))).catch((error: Error) =>
   giveUp(`${error.message}\nIs MEMX_API_KEY a key of this memX that may read and write memx:*?`),
 );
 const after = Math.max(0, ...entries.map((entry) => entry?.revision ?? 0));

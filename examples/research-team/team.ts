@@ -2,7 +2,8 @@
 // The memory is a blackboard. An agent looks at the whole board after every change and does what is missing, so it does
 // not matter who starts first, who comes late and what an earlier run has left behind.
 
-import { type Entry, get, set, watch } from "./memory.ts";
+import type { Entry, ValueEvent } from "../../sdk/index.ts";
+import { memx } from "./memory.ts";
 import type { Hit } from "./search.ts";
 
 /** What stands under each key. */
@@ -42,17 +43,12 @@ export class Board {
 
   /** Writes to memX, and here at once, so that the next look at the board already finds it. */
   async set<K extends Key>(key: K, value: Values[K]): Promise<void> {
-    this.note(key, await set(key, value));
+    this.note(key, { value, ...(await memx.set(key, value)) });
   }
 
   note(key: Key, entry: Entry | null): void {
     const known = this.#entries.get(key);
     if (!known || (entry && entry.revision > known.revision)) this.#entries.set(key, entry);
-  }
-
-  /** Whether every key has been looked at. Before that, something absent may only not have been read yet. */
-  get complete(): boolean {
-    return KEYS.every((key) => this.#entries.has(key));
   }
 
   /** Whether the current question has its final summary. */
@@ -66,29 +62,30 @@ export class Board {
   }
 }
 
-/** Calls `look` on the complete board and after every change, one call at a time, until the question is answered. */
+/** Calls `look` on the whole board and after every change, one call at a time, until the question is answered. */
 export async function attend(look: (board: Board) => Promise<void>): Promise<Board> {
   const board = new Board(await startingRevision());
-  const stop = new AbortController();
-  const failed = Promise.withResolvers<never>();
-  let turn = Promise.resolve();
-  const watching = KEYS.map((key) =>
-    watch(
-      key,
-      (entry) => {
-        board.note(key, entry);
-        turn = turn.then(takeTurn).catch(failed.reject);
-      },
-      stop.signal,
-    ),
-  );
-  async function takeTurn(): Promise<void> {
-    if (!board.complete || stop.signal.aborted) return;
-    await look(board);
-    if (board.answered) stop.abort();
-  }
-  await Promise.race([Promise.all(watching), failed.promise]);
+  await follow(board, () => look(board));
   return board;
+}
+
+/** Notes what stands, and from then on every change; calls `seen` after each, and ends when the question is answered. */
+export async function follow(board: Board, seen: (event?: ValueEvent) => unknown): Promise<void> {
+  // Live first, read second: a change in between is seen twice rather than never.
+  await using changes = memx.subscribe(KEYS, { onStatus: (status) => status === "connecting" && complain() });
+  await changes.ready;
+  await Promise.all(KEYS.map(async (key) => board.note(key, await memx.get(key))));
+  await seen();
+  if (board.answered) return;
+  for await (const event of changes) {
+    board.note(event.key as Key, event.action === "set" ? event : null);
+    await seen(event);
+    if (board.answered) return;
+  }
+}
+
+function complain(): void {
+  console.error("memX: lost the connection, connecting again");
 }
 
 /**
@@ -98,8 +95,8 @@ export async function attend(look: (board: Board) => Promise<void>): Promise<Boa
 export async function startingRevision(): Promise<number> {
   if (process.env.MEMX_AFTER !== undefined) return Number(process.env.MEMX_AFTER);
   const board = new Board(0);
-  const summary = await get("memx:summary");
+  const summary = await memx.get("memx:summary");
   board.note("memx:summary", summary);
-  board.note("memx:query", await get("memx:query"));
+  board.note("memx:query", await memx.get("memx:query"));
   return summary && board.answered ? summary.revision : 0;
 }

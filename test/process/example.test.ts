@@ -1,12 +1,16 @@
-// The example against a running memX, as its README says: four processes that find each other through keys alone.
+// The examples against a running memX, as their READMEs say: agents that find each other through keys alone.
 
 import { spawn } from "node:child_process";
 import { expect, it } from "vitest";
 import { startDev } from "./dev-server.ts";
 
-async function runExample(url: string): Promise<{ code: number | null; output: string }> {
-  const child = spawn(process.execPath, ["examples/research-team/run.ts"], {
-    env: { ...process.env, MEMX_BASE_URL: url, MEMX_API_KEY: "agent_key_1" },
+async function runExample(
+  url: string,
+  name = "research-team",
+  apiKey = "agent_key_1",
+): Promise<{ code: number | null; output: string }> {
+  const child = spawn(process.execPath, [`examples/${name}/run.ts`], {
+    env: { ...process.env, MEMX_BASE_URL: url, MEMX_API_KEY: apiKey },
   });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += chunk));
@@ -28,4 +32,11 @@ it("says how to start memX when none is running", async () => {
   const { code, output } = await runExample("http://127.0.0.1:9");
   expect(code).toBe(1);
   expect(output).toContain("make dev");
+});
+
+it("does every task of the work queue once, though agents stop in the middle", async () => {
+  const { url } = await startDev();
+  const { code, output } = await runExample(url, "work-queue", "local_dev_key");
+  expect(code, output).toBe(0);
+  expect(output).toContain("60 of 60 done, 0 done twice, 4 agents stopped in the middle");
 });

@@ -1,0 +1,92 @@
+// One HTTP call, tried again where that is safe: every read is, and every write, because it carries an `Idempotency-Key`.
+
+import { backoffMs, pause } from "./backoff.ts";
+import { errorOf, isFinal, MemxError, NetworkError, TimeoutError } from "./errors.ts";
+import type { Settings } from "./settings.ts";
+
+/** memX remembers an `Idempotency-Key` for 5 minutes; a repeat after that would be another write. */
+const MAX_RETRY_MS = 240_000;
+
+export type Call = {
+  readonly method: "GET" | "POST" | "DELETE";
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
+  /** Sent as JSON; members that are `undefined` are left out. */
+  readonly body?: Readonly<Record<string, unknown>>;
+  /** What the call is about, for its error. */
+  readonly key?: string | undefined;
+  readonly idempotencyKey?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+};
+
+export class Http {
+  readonly #settings: Settings;
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+  }
+
+  /**
+   * The answer's JSON.
+   * @throws {MemxError} and the reason of an aborted signal
+   */
+  async send<T>(call: Call): Promise<T> {
+    const { method, body, key, signal } = call;
+    const { apiKey, retries } = this.#settings;
+    const headers = new Headers({
+      ...(apiKey !== undefined && { "x-api-key": apiKey }),
+      ...(body && { "content-type": "application/json" }),
+      ...(method !== "GET" && { "idempotency-key": call.idempotencyKey ?? randomId() }),
+    });
+    const init = { method, headers, ...(body && { body: JSON.stringify(body) }) };
+    const url = this.url(call.path, call.query);
+    const began = Date.now();
+    for (let attempt = 0; ; attempt++) {
+      signal?.throwIfAborted();
+      try {
+        return await this.#attempt<T>(url, init, key, signal);
+      } catch (error) {
+        if (!(error instanceof MemxError) || isFinal(error) || attempt >= retries) throw error;
+        const waitMs = (error.retryAfterMs ?? 0) + backoffMs(attempt);
+        if (Date.now() + waitMs - began > MAX_RETRY_MS) throw error;
+        await pause(waitMs, signal);
+      }
+    }
+  }
+
+  url(path: string, query: Call["query"] = {}): string {
+    const parameters = new URLSearchParams();
+    for (const [name, value] of Object.entries(query)) {
+      if (value === undefined) continue;
+      for (const each of Array.isArray(value) ? value : [value]) parameters.append(name, String(each));
+    }
+    return `${this.#settings.baseUrl}${path}${parameters.size > 0 ? `?${parameters}` : ""}`;
+  }
+
+  async #attempt<T>(url: string, init: RequestInit, key: string | undefined, signal?: AbortSignal): Promise<T> {
+    const { fetch, timeoutMs } = this.#settings;
+    const timeout = AbortSignal.timeout(timeoutMs);
+    let response: Response;
+    let text: string;
+    try {
+      response = await fetch(url, { ...init, signal: signal ? AbortSignal.any([signal, timeout]) : timeout });
+      text = await response.text();
+    } catch (cause) {
+      signal?.throwIfAborted();
+      if (timeout.aborted) throw new TimeoutError("timeout", `memX did not answer within ${timeoutMs} ms.`, { key });
+      throw new NetworkError("network", "memX can not be reached.", { key, cause });
+    }
+    if (!response.ok) throw errorOf(response, text, key);
+    try {
+      return JSON.parse(text) as T;
+    } catch {
+      // Whole answers are JSON, so this is a part of one, or a proxy's page.
+      throw new NetworkError("network", "The answer is not memX's, or broke off.", { key, status: undefined });
+    }
+  }
+}
+
+/** Not `crypto.randomUUID`, which pages have only on HTTPS. */
+export function randomId(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,106 @@
+// One socket to memX's `/watch`: reads its frames, pings, and notices when it is dead. It ends once and does not come back;
+// connecting again is the feed's.
+
+import { type MemxError, refusalOf } from "./errors.ts";
+import { type ChangeEvent, readFrame } from "./events.ts";
+import { API_KEY_SUBPROTOCOL, SUBPROTOCOL } from "./protocol.ts";
+import type { Settings, WebSocketLike } from "./settings.ts";
+
+/** After so many characters read, memX wants to be told that they were. */
+const PING_AFTER_CHARS = 1024 * 1024;
+
+export type LineHandlers = {
+  readonly onChange: (event: ChangeEvent, chars: number) => void;
+  readonly onReady: (revision: number) => void;
+  readonly onReset: () => void;
+  /** Once, and never after `close`. With a refusal, the same request would be refused again. */
+  readonly onEnd: (refusal: MemxError | undefined) => void;
+};
+
+export class Line {
+  readonly #socket: WebSocketLike;
+  readonly #settings: Settings;
+  readonly #handlers: LineHandlers;
+  readonly #pings: ReturnType<typeof setInterval>;
+  #silence: ReturnType<typeof setTimeout> | undefined;
+  /** What is due, and so has to be heard: `ready` at first, the answer to a ping later. */
+  #ready = false;
+  #pinged = false;
+  #unconfirmed = 0;
+  #ended = false;
+
+  constructor(url: string, settings: Settings, handlers: LineHandlers) {
+    this.#settings = settings;
+    this.#handlers = handlers;
+    this.#socket = new settings.WebSocket(url, subprotocols(settings.apiKey));
+    this.#socket.addEventListener("message", ({ data }) => this.#hear(String(data)));
+    this.#socket.addEventListener("close", ({ code, reason }) => this.#end(refusalOf(code, reason)));
+    this.#socket.addEventListener("error", () => this.#end(undefined));
+    this.#pings = setInterval(() => this.ping(), settings.pingIntervalMs);
+    this.#awaitAnswer();
+  }
+
+  close(): void {
+    this.#stop();
+  }
+
+  /** Asks whether memX is still there: ends the line if nothing is heard in time. */
+  ping(): void {
+    if (!this.#ready || this.#pinged || this.#ended) return;
+    this.#pinged = true;
+    this.#unconfirmed = 0;
+    this.#awaitAnswer();
+    this.#socket.send("ping");
+  }
+
+  #hear(text: string): void {
+    if (this.#ended) return;
+    if (text === "pong") this.#pinged = false;
+    else this.#read(text);
+    // Whatever comes is a sign of life: an answer may stand behind megabytes of events.
+    clearTimeout(this.#silence);
+    if (!this.#ended && (this.#pinged || !this.#ready)) this.#awaitAnswer();
+  }
+
+  #read(text: string): void {
+    const frame = readFrame(text);
+    if (frame?.event === "ready") {
+      this.#ready = true;
+      this.#handlers.onReady(frame.revision);
+    } else if (frame?.event === "reset") this.#handlers.onReset();
+    else if (frame) this.#handlers.onChange(frame, text.length);
+    this.#unconfirmed += text.length;
+    if (this.#unconfirmed >= PING_AFTER_CHARS) this.ping();
+  }
+
+  #awaitAnswer(): void {
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => this.#end(undefined), this.#settings.pingTimeoutMs);
+  }
+
+  #end(refusal: MemxError | undefined): void {
+    if (this.#ended) return;
+    this.#stop();
+    this.#handlers.onEnd(refusal);
+  }
+
+  #stop(): void {
+    this.#ended = true;
+    clearInterval(this.#pings);
+    clearTimeout(this.#silence);
+    try {
+      // Of a dead one the close event would come minutes later, so nobody waits for it.
+      this.#socket.close(1000);
+    } catch {
+      // It never opened, or has closed.
+    }
+  }
+}
+
+/** The way that works in a browser too, which can set no header. */
+function subprotocols(apiKey: string | undefined): string[] {
+  if (apiKey === undefined) return [SUBPROTOCOL];
+  const binary = Array.from(new TextEncoder().encode(apiKey), (byte) => String.fromCharCode(byte)).join("");
+  const base64url = btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  return [SUBPROTOCOL, API_KEY_SUBPROTOCOL + base64url];
+}

@@ -1,0 +1,62 @@
+// What a schema library has to offer: Standard Schema validates, Standard JSON Schema describes. The interfaces are those of
+// https://standardschema.dev and https://standardschema.dev/json-schema, as far as they are used here.
+
+import { InvalidSchemaError, SchemaViolationError } from "./errors.ts";
+import type { JsonSchema } from "./types.ts";
+
+/** A schema of zod 4.2, ArkType 2.1.28, Valibot with `@valibot/to-json-schema`, and others. */
+export type JsonSchemaSource<In = unknown, Out = In> = {
+  readonly "~standard": {
+    readonly version: 1;
+    readonly vendor: string;
+    readonly types?: { readonly input: In; readonly output: Out } | undefined;
+    readonly validate: (value: unknown) => Result<Out> | Promise<Result<Out>>;
+    readonly jsonSchema: {
+      readonly output: (options: { readonly target: "draft-2020-12" }) => Record<string, unknown>;
+    };
+  };
+};
+
+type Result<Out> = { readonly value: Out; readonly issues?: undefined } | { readonly issues: readonly Issue[] };
+
+type Issue = {
+  readonly message: string;
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+};
+
+/**
+ * What is to be written for a value: with defaults filled in, and so on.
+ * @throws {SchemaViolationError}
+ */
+export async function validate<Out>(schema: JsonSchemaSource<unknown, Out>, value: unknown, key: string): Promise<Out> {
+  const result = await schema["~standard"].validate(value);
+  if (!result.issues) return result.value;
+  const errors = result.issues.map(({ message, path = [] }) => ({ path: path.map(toPointer).join(""), message }));
+  const [first] = errors;
+  const where = first ? ` ${first.path || "It"}: ${first.message}` : "";
+  throw new SchemaViolationError("schema_violation", `The value does not match the key's schema.${where}`, {
+    key,
+    errors,
+  });
+}
+
+/** @throws {InvalidSchemaError} where the schema describes what JSON Schema can not, such as dates */
+export function toJsonSchema(schema: JsonSchemaSource<unknown, unknown>, key: string): JsonSchema {
+  const { jsonSchema, vendor } = schema["~standard"];
+  if (!jsonSchema) {
+    throw new InvalidSchemaError("invalid_schema", `This schema of ${vendor} gives no JSON Schema.`, { key });
+  }
+  try {
+    return jsonSchema.output({ target: "draft-2020-12" });
+  } catch (cause) {
+    throw new InvalidSchemaError("invalid_schema", `The schema has no JSON Schema: ${(cause as Error).message}`, {
+      key,
+      cause,
+    });
+  }
+}
+
+function toPointer(segment: PropertyKey | { readonly key: PropertyKey }): string {
+  const name = String(typeof segment === "object" ? segment.key : segment);
+  return `/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+}

@@ -1,0 +1,128 @@
+// The SDK on a bad network and on a server that is killed: its listener has every change once and in order all the same.
+// SDK_FAULT_SECONDS and SDK_FAULT_SEED repeat a run, or make it longer.
+
+import { once } from "node:events";
+import { afterEach, expect, it } from "vitest";
+import { MemX, type SubscriptionStatus, type ValueEvent } from "../../sdk/index.ts";
+import { createRandom } from "../simulation/random.ts";
+import { killGroup } from "./dev-server.ts";
+import { type RoughProxy, startRoughProxy } from "./rough-proxy.ts";
+import { newDisk, startWorkerd } from "./workerd.ts";
+
+const SECONDS = Number(process.env.SDK_FAULT_SECONDS ?? 8);
+const SEED = process.env.SDK_FAULT_SEED ?? String(Math.floor(Math.random() * 2 ** 31));
+const WRITERS = 5;
+const KEYS = ["a", "b", "c"];
+const apiKey = "local_dev_key";
+/** Long enough that nobody who is away is away for too long. */
+const bindings = { LOG_LENGTH: "100000" };
+/** In a short run there is no time for half a minute of silence. */
+const pings = SECONDS < 60 ? { pingIntervalMs: 1_000, pingTimeoutMs: 1_000 } : {};
+
+const clients: MemX[] = [];
+let proxy: RoughProxy | undefined;
+
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.close();
+  await proxy?.close();
+  proxy = undefined;
+});
+
+function connect(baseUrl: string, options: ConstructorParameters<typeof MemX>[0] = {}): MemX {
+  const memx = new MemX({ apiKey, baseUrl, timeoutMs: 1_000, retries: 50, ...options });
+  clients.push(memx);
+  return memx;
+}
+
+function collect(memx: MemX, ...args: Parameters<MemX["watch"]>) {
+  const events: ValueEvent[] = [];
+  const subscription = memx.watch(args[0], (event) => events.push(event as ValueEvent));
+  return { events, ready: subscription.ready };
+}
+
+/** Writes until told to stop, one after the other. */
+async function write(memx: MemX, name: number, isOver: () => boolean) {
+  const written: { key: string; value: unknown; revision: number }[] = [];
+  for (let n = 0; !isOver(); n++) {
+    const key = KEYS[(n + name) % KEYS.length] as string;
+    const value = `${name}-${n}`;
+    const { revision } = await memx.set(key, value);
+    written.push({ key, value, revision });
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  return written;
+}
+
+const plain = (events: readonly { key: string; value?: unknown; revision: number }[]) =>
+  events.map(({ key, value, revision }) => ({ key, value, revision }));
+
+async function expectAll(events: readonly ValueEvent[], writers: Promise<Awaited<ReturnType<typeof write>>[]>) {
+  const written = (await writers).flat().sort((x, y) => x.revision - y.revision);
+  // Half a minute is what a lost announcement, or a black hole, may cost.
+  await expect.poll(() => events.length, { timeout: 45_000 }).toBeGreaterThanOrEqual(written.length);
+  expect(plain(events)).toEqual(written);
+  return written;
+}
+
+it(`sees every change once and in order through ${SECONDS} s of a network that fails (seed ${SEED})`, async () => {
+  const { url } = await startWorkerd({ bindings });
+  proxy = await startRoughProxy(url, { random: createRandom(SEED), meanMs: 400 });
+  const { events, ready } = collect(connect(proxy.url, pings), "*");
+  await ready;
+  let over = false;
+  const rough = proxy.url;
+  const writers = Promise.all(Array.from({ length: WRITERS }, (_, name) => write(connect(rough), name, () => over)));
+  await new Promise((resolve) => setTimeout(resolve, SECONDS * 1_000));
+  over = true;
+  proxy.calm();
+  const written = await expectAll(events, writers);
+  console.log(`seed ${SEED}: ${written.length} changes through`, proxy.counts);
+  expect(written.length).toBeGreaterThan(20);
+}, 180_000);
+
+it("loses nothing when the server is killed and started again", async () => {
+  const disk = newDisk();
+  let memx = await startWorkerd({ disk, bindings });
+  // The address stays, the server behind it does not.
+  const current = () => memx.url;
+  const fetchCurrent = (url: string, init: RequestInit) => fetch(url.replace("http://memx", current()), init);
+  class CurrentWebSocket extends WebSocket {
+    constructor(address: string, protocols: string[]) {
+      super(address.replace("ws://memx", current().replace("http", "ws")), protocols);
+    }
+  }
+  const options = { fetch: fetchCurrent, WebSocket: CurrentWebSocket as never };
+  const { events, ready } = collect(connect("http://memx", options), "*");
+  await ready;
+  let over = false;
+  const writers = Promise.all([0, 1].map((name) => write(connect("http://memx", options), name, () => over)));
+  for (let kill = 0; kill < 2; kill++) {
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const ended = once(memx.process, "exit");
+    killGroup(memx.process.pid);
+    await ended;
+    memx = await startWorkerd({ disk, bindings });
+  }
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  over = true;
+  await expectAll(events, writers);
+}, 90_000);
+
+it("notices within 40 s that a connection has become a black hole", async () => {
+  const { url } = await startWorkerd({ bindings });
+  proxy = await startRoughProxy(url, { random: createRandom(SEED), meanMs: 0, faults: ["none"] });
+  const statuses: SubscriptionStatus[] = [];
+  // Twenty times as fast as usual, by both of its times; those themselves are tested where they are.
+  const memx = connect(proxy.url, { pingIntervalMs: 25_000 / 20, pingTimeoutMs: 10_000 / 20 });
+  const events: unknown[] = [];
+  const subscription = memx.subscribe("a", (event) => events.push(event), {
+    onStatus: (status) => statuses.push(status),
+  });
+  await subscription.ready;
+  proxy.swallow();
+  const began = performance.now();
+  await expect.poll(() => statuses, { timeout: 10_000, interval: 10 }).toContain("connecting");
+  expect(performance.now() - began).toBeLessThan(40_000 / 20);
+  await connect(url).set("a", 1);
+  await expect.poll(() => events.length, { timeout: 10_000 }).toBe(1);
+});

@@ -1,0 +1,188 @@
+// The SDK as strangers get it: packed, installed into an empty project, and run in Node, in a browser and in a Worker,
+// against memX on both of its stores.
+
+import { execFile, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { promisify } from "node:util";
+import { chromium } from "playwright-core";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { gzipSize, lintPackage, packSdk } from "../../scripts/pack-sdk.ts";
+import { startRedisBridge } from "../../scripts/redis-bridge.ts";
+import { freePort } from "../free-port.ts";
+import { startRedisServer } from "../redis-server.ts";
+import { startProcess } from "./dev-server.ts";
+import { runScenario, SCENARIO_LOG } from "./sdk-scenario.ts";
+import { startWorkerd } from "./workerd.ts";
+
+const MAX_GZIP_BYTES = 12 * 1024;
+const run = promisify(execFile);
+
+let project: string;
+let installed: string;
+let tarball: string;
+let url: string;
+
+beforeAll(() => {
+  project = mkdtempSync(join(tmpdir(), "memx-sdk-"));
+  tarball = packSdk(project);
+  writeFileSync(join(project, "package.json"), '{"type":"module"}');
+  execFileSync("npm", ["install", "--no-audit", "--no-fund", "--offline", tarball], { cwd: project });
+  installed = join(project, "node_modules/memx-sdk");
+});
+
+afterAll(() => rmSync(project, { recursive: true }));
+
+it("is a package without fault, and small", () => {
+  console.log(lintPackage(tarball));
+  console.log(`memx-sdk: ${(gzipSize() / 1024).toFixed(1)} KB, bundled, minified and gzipped`);
+  expect(gzipSize()).toBeLessThan(MAX_GZIP_BYTES);
+  expect(JSON.parse(readFileSync(join(installed, "package.json"), "utf8")).dependencies).toBeUndefined();
+});
+
+describe.each(["embedded", "redis"])("on the %s store", (store) => {
+  beforeEach(async () => {
+    if (store === "embedded") {
+      url = (await startWorkerd()).url;
+      return;
+    }
+    const redis = await startRedisServer();
+    const bridge = await startRedisBridge({ redisUrl: redis.url, token: "a-token", port: 0 });
+    onTestFinished(async () => {
+      await bridge.close();
+      await redis.stop();
+    });
+    const bindings = { UPSTASH_REDIS_REST_URL: bridge.url, UPSTASH_REDIS_REST_TOKEN: "a-token" };
+    url = (await startWorkerd({ bindings })).url;
+  });
+
+  it("runs in Node", async () => {
+    const script = `import { MemX } from "memx-sdk";
+      console.log(JSON.stringify(await (${runScenario})(MemX, ${JSON.stringify(url)}, "node")));`;
+    writeFileSync(join(project, "scenario.js"), script);
+    const { stdout } = await run(process.execPath, ["scenario.js"], { cwd: project });
+    expect(JSON.parse(stdout)).toEqual(SCENARIO_LOG);
+  });
+
+  it("runs in a page of a browser", async () => {
+    const files = createServer(({ url = "" }, response) => {
+      const isModule = url.endsWith(".js");
+      response.setHeader("content-type", isModule ? "text/javascript" : "text/html");
+      response.end(isModule ? readFileSync(join(installed, "dist", url.slice(1))) : "<!doctype html>");
+    }).listen(0, "127.0.0.1");
+    await once(files, "listening");
+    const address = files.address();
+    const origin = `http://127.0.0.1:${typeof address === "object" && address?.port}`;
+    const executablePath = execFileSync("sh", ["-c", "command -v chromium"], { encoding: "utf8" }).trim();
+    const browser = await chromium.launch({
+      executablePath,
+      args: ["--no-sandbox", "--disable-background-networking"],
+    });
+    onTestFinished(async () => {
+      await browser.close();
+      files.close();
+    });
+    const page = await browser.newPage();
+    await page.goto(origin);
+    const log = await page.evaluate(`import("/index.js").then(({ MemX }) => (${runScenario})(MemX, "${url}", "page"))`);
+    expect(log).toEqual(SCENARIO_LOG);
+  });
+
+  it("runs in a Worker", async () => {
+    const port = await freePort();
+    const modules = readdirSync(join(installed, "dist")).filter((file) => file.endsWith(".js") && file !== "cli.js");
+    const worker = `import { MemX } from "./index.js";
+      export default {
+        fetch: async ({ url }) =>
+          url.endsWith("/")
+            ? Response.json(await (${runScenario})(MemX, ${JSON.stringify(url)}, "worker"))
+            : new Response(null, { status: 404 }),
+      };`;
+    writeFileSync(join(installed, "dist/worker.js"), worker);
+    const config = `using Workerd = import "/workerd/workerd.capnp";
+      const config :Workerd.Config = (
+        services = [
+          (name = "main", worker = (
+            modules = [
+              (name = "worker.js", esModule = embed "worker.js"),
+              ${modules.map((file) => `(name = "${file}", esModule = embed "${file}"),`).join("\n")}
+            ],
+            compatibilityDate = "2026-11-01",
+          )),
+          (name = "internet", network = (allow = ["public", "private", "local"])),
+        ],
+        sockets = [(name = "http", address = "127.0.0.1:${port}", service = "main")],
+      );`;
+    writeFileSync(join(installed, "dist/worker.capnp"), config);
+    onTestFinished(() => rmSync(join(installed, "dist/worker.js")));
+    const require = createRequire(import.meta.url);
+    startProcess(require.resolve("workerd/bin/workerd"), ["serve", join(installed, "dist/worker.capnp")]);
+    const answers = () =>
+      fetch(`http://127.0.0.1:${port}/favicon.ico`)
+        .then(({ status }) => status)
+        .catch(() => undefined);
+    await expect.poll(answers, { timeout: 10_000 }).toBe(404);
+    const answer = await fetch(`http://127.0.0.1:${port}`);
+    const text = await answer.text();
+    expect(answer.status, text).toBe(200);
+    expect(JSON.parse(text)).toEqual(SCENARIO_LOG);
+  });
+});
+
+describe("as its README says", () => {
+  beforeEach(async () => {
+    url = (await startWorkerd()).url;
+  });
+
+  it("does in ten lines what they show", async () => {
+    const readme = readFileSync(join(installed, "README.md"), "utf8");
+    const code = /```js\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
+    expect(code.trim().split("\n").length).toBeLessThanOrEqual(10);
+    writeFileSync(join(project, "readme.js"), code);
+    const { stdout } = await run(process.execPath, ["readme.js"], {
+      cwd: project,
+      env: { ...process.env, MEMX_BASE_URL: url },
+    });
+    expect(stdout).toBe("new goal: { x: 1, y: 7 }\n");
+  });
+
+  it("answers on the command line in lines of JSON, with exit codes", async () => {
+    const env = { ...process.env, MEMX_BASE_URL: url, MEMX_API_KEY: "local_dev_key" };
+    const cli = (...args: string[]) =>
+      run("node_modules/.bin/memx-sdk", args, { cwd: project, env })
+        .then(({ stdout }) => ({ code: 0, stdout, stderr: "" }))
+        .catch(({ code, stdout, stderr }) => ({
+          code: code as number,
+          stdout: stdout as string,
+          stderr: stderr as string,
+        }));
+    expect(await cli("get", "a")).toMatchObject({ code: 3, stdout: "" });
+
+    const watching = spawn("node_modules/.bin/memx-sdk", ["watch", "*", "--limit", "2"], { cwd: project, env });
+    const lines: string[] = [];
+    createInterface({ input: watching.stdout }).on("line", (line) => lines.push(line));
+    const ended = once(watching, "exit");
+    // Until it is live nothing is shown, so writes go on until something is.
+    for (let n = 0; lines.length < 2 && n < 100; n++) await cli("set", "a", `{"n":${n}}`);
+    expect(await ended).toEqual([0, null]);
+    expect(JSON.parse(lines[0] as string)).toMatchObject({ event: "value", action: "set", key: "a" });
+
+    expect(await cli("set", "a", "[1]", "--expect", "0")).toMatchObject({ code: 4 });
+    expect(JSON.parse((await cli("increment", "n", "-2")).stdout)).toMatchObject({ value: -2 });
+    expect((await cli("keys", "--values")).stdout.trim().split("\n")).toHaveLength(2);
+    expect(JSON.parse((await cli("schema", "set", "n", '{"type":"number"}')).stdout)).toMatchObject({ ok: true });
+    expect(await cli("set", "n", '"text"')).toMatchObject({ code: 1 });
+    expect(await cli("get", "n", "--key", "nobody")).toMatchObject({ code: 1 });
+    expect(await cli("set", "n", "{")).toMatchObject({ code: 2 });
+    expect(await cli("nonsense")).toMatchObject({ code: 2 });
+    expect((await cli("--help")).stdout).toContain("Exit codes");
+    expect(await cli("delete", "n")).toMatchObject({ code: 0 });
+    expect((await cli("history", "n", "--limit", "1")).stdout).toContain('"action":"delete"');
+    expect(await cli("health", "--url", "http://127.0.0.1:9")).toMatchObject({ code: 5 });
+  });
+});

@@ -1,0 +1,87 @@
+// Leases: one holder at a time, renewed by itself, and told when it is lost.
+
+import { expect, it } from "vitest";
+import { ConflictError, LeaseLostError } from "../../sdk/index.ts";
+import { freshKey } from "../client.ts";
+import { connectMemx } from "./memx.ts";
+
+it("has one holder at a time, each with a larger token than the one before", async () => {
+  const { memx } = connectMemx();
+  const key = freshKey();
+  const lease = await memx.lease(key, { ttl: 10, holder: "a" });
+  const refused = await memx.lease(key, { ttl: 10, holder: "b" }).catch((error) => error);
+  expect(refused).toBeInstanceOf(ConflictError);
+  expect(refused.current.value).toBe("a");
+  await lease.release();
+  await using next = await memx.lease(key, { ttl: 10 });
+  expect(next.token).toBeGreaterThan(lease.token);
+  expect(lease.signal.aborted).toBe(true);
+});
+
+it("gives the key back at the end of its block", async () => {
+  const { memx } = connectMemx();
+  const key = freshKey();
+  {
+    await using lease = await memx.lease(key, { ttl: 10 });
+    expect((await memx.get(key))?.revision).toBe(lease.revision);
+  }
+  expect(await memx.get(key)).toBeNull();
+});
+
+it("outlives its time by renewing itself", async () => {
+  const { memx } = connectMemx();
+  const key = freshKey();
+  await using lease = await memx.lease(key, { ttl: 1 });
+  await expect.poll(() => lease.revision, { timeout: 5_000 }).toBeGreaterThan(lease.token);
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  expect(lease.signal.aborted).toBe(false);
+  expect((await memx.get(key))?.value).toBe(lease.holder);
+});
+
+it("aborts its signal when another has taken the key, and then gives nothing back", async () => {
+  const { memx } = connectMemx();
+  const key = freshKey();
+  const lease = await memx.lease(key, { ttl: 1 });
+  await memx.set(key, "a thief");
+  await expect.poll(() => lease.signal.aborted, { timeout: 5_000 }).toBe(true);
+  expect(lease.signal.reason).toBeInstanceOf(LeaseLostError);
+  await lease.release();
+  expect((await memx.get(key))?.value).toBe("a thief");
+});
+
+it("aborts its signal when it could not be renewed in time", async () => {
+  const { exports } = await import("cloudflare:workers");
+  let down = false;
+  const fetch = async (url: string, init: RequestInit) => {
+    if (down) throw new TypeError("no network");
+    return exports.default.fetch(new Request(url, init));
+  };
+  const { memx } = connectMemx({ fetch });
+  const lease = await memx.lease(freshKey(), { ttl: 1 });
+  down = true;
+  const began = Date.now();
+  await expect.poll(() => lease.signal.aborted, { timeout: 5_000 }).toBe(true);
+  expect(Date.now() - began).toBeLessThan(1_500);
+});
+
+it("waits for the holder to let go", async () => {
+  const { memx } = connectMemx();
+  const key = freshKey();
+  const first = await memx.lease(key, { ttl: 10 });
+  const second = memx.lease(key, { ttl: 10, wait: true });
+  setTimeout(() => void first.release(), 300);
+  const lease = await second;
+  expect(lease.token).toBeGreaterThan(first.token);
+  await lease.release();
+});
+
+it("stops waiting with its signal", async () => {
+  const { memx } = connectMemx();
+  const key = freshKey();
+  await using _first = await memx.lease(key, { ttl: 10 });
+  const reason = new Error("enough");
+  const abort = new AbortController();
+  const second = memx.lease(key, { ttl: 10, wait: true, signal: abort.signal });
+  setTimeout(() => abort.abort(reason), 100);
+  await expect(second).rejects.toBe(reason);
+});

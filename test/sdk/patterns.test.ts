@@ -1,0 +1,57 @@
+// Patterns on the SDK's side: they mean what they mean in memX, and however many there are, they fit into one watch.
+
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { LIMITS } from "../../config/limits.ts";
+import { cover } from "../../sdk/cover.ts";
+import { compileGlob, escapeKey } from "../../sdk/glob.ts";
+import { compileGlob as compileGlobOfMemx } from "../../worker/access/glob.ts";
+import triples from "../access/fnmatch.fixture.json";
+
+const text = fc.string({ unit: fc.constantFrom(..."ab*?[]!-^\\z🎈"), maxLength: 12 });
+const key = fc.string({ unit: fc.constantFrom(..."ab:*?[]🎈"), minLength: 1, maxLength: 40 });
+
+it("matches as Python's fnmatch does", () => {
+  for (const [pattern, name, expected] of triples as [string, string, unknown][]) {
+    expect(compileGlob(pattern)(name), `${pattern} / ${name}`).toBe(Boolean(expected));
+  }
+});
+
+it("matches as memX does", () => {
+  fc.assert(
+    fc.property(text, text, (pattern, name) => compileGlob(pattern)(name) === compileGlobOfMemx(pattern)(name)),
+    { numRuns: 3_000 },
+  );
+});
+
+it("matches an escaped key and nothing else", () => {
+  fc.assert(
+    fc.property(key, key, (a, b) => compileGlobOfMemx(escapeKey(a))(b) === (a === b)),
+    { numRuns: 2_000 },
+  );
+});
+
+it("does not take long over a pattern of many stars", () => {
+  const began = performance.now();
+  expect(compileGlob(`${"*a".repeat(250)}*b`)("a".repeat(512))).toBe(false);
+  expect(performance.now() - began).toBeLessThan(1_000);
+});
+
+it("covers every pattern with few that fit, and each key that they match", () => {
+  fc.assert(
+    fc.property(fc.array(key, { minLength: 1, maxLength: 300 }), (keys) => {
+      const patterns = cover(keys.map(escapeKey));
+      const globs = patterns.map(compileGlobOfMemx);
+      expect(patterns.length).toBeLessThanOrEqual(LIMITS.maxPatterns);
+      expect(patterns.every((pattern) => pattern.length <= LIMITS.maxPatternChars)).toBe(true);
+      expect(keys.every((each) => globs.some((glob) => glob(each)))).toBe(true);
+    }),
+    { numRuns: 200 },
+  );
+  expect(cover(["b", "a", "a"])).toEqual(["a", "b"]);
+  expect(cover(Array.from({ length: 100 }, (_, n) => `task:${n}`).concat("goal")).every((each) => each !== "*")).toBe(
+    true,
+  );
+  const [long] = cover([escapeKey("*".repeat(512))]);
+  expect(compileGlobOfMemx(long as string)("*".repeat(512))).toBe(true);
+});
