@@ -50,12 +50,13 @@ export async function patchValue(
     const value = { value: patched.text, parsed: JSON.parse(patched.text) };
     const outcome = await writeValues(store, namespace, [{ ...draft, ...value }], { idempotency, startMs });
     if (outcome.outcome === "applied" || expect !== undefined) return outcome;
-    if (!canStart(startMs)) return outcome;
     held = outcome.current;
     // What the store just told is worth one more try. After a pause it is old.
-    if (attempt % 2 === 1) continue;
-    await scheduler.wait(Math.random() * Math.min(MAX_PAUSE_MS, MIN_PAUSE_MS * 2 ** attempt));
-    held = toHeld(await store.readEntry(namespace, key));
+    if (attempt % 2 === 0) {
+      await scheduler.wait(Math.random() * Math.min(MAX_PAUSE_MS, MIN_PAUSE_MS * 2 ** attempt));
+      held = toHeld(await store.readEntry(namespace, key));
+    }
+    if (!canStart(startMs)) return { ...outcome, current: held };
   }
 }
 

@@ -1,6 +1,10 @@
 // Patches through HTTP: what they make of a value is in test/patch; this is how it is stored, checked and told.
 
+import { createExecutionContext } from "cloudflare:test";
+import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import { app } from "../../worker/app.ts";
+import type { Operation } from "../../worker/store/store.ts";
 import { answer, freshKey, get, getText, post, problem, request, set, setSchema, setText } from "../client.ts";
 
 type Patched = { ok: boolean; updated: boolean; revision: number; ts: number; value: unknown };
@@ -86,4 +90,34 @@ describe("a patch", () => {
     const body = `{"key":"${freshKey()}","merge":{"a":1,"a":2}}`;
     await problem(await request("POST", "/patch", { body }), "invalid_request");
   });
+});
+
+it("gives up after a while where others are always first, and is told what they wrote", {
+  timeout: 20_000,
+}, async () => {
+  // Who reads is told of a revision that nothing has by the time of the write.
+  const behind = {
+    getByName: (name: string) => {
+      const object = env.EMBEDDED_STORE.getByName(name);
+      return {
+        async write(operations: readonly Operation[]) {
+          const [operation] = operations as [Operation];
+          await object.write([{ op: "set", key: operation.key, value: '"theirs"', schemaRevision: 0 }]);
+          return object.write(operations);
+        },
+        readEntry: (key: string) => object.readEntry(key),
+      };
+    },
+  };
+  const bindings = { ...env, UPSTASH_REDIS_REST_URL: "", UPSTASH_REDIS_REST_TOKEN: "", EMBEDDED_STORE: behind };
+  const headers = { "x-api-key": "local_dev_key", "content-type": "application/json" };
+  const body = JSON.stringify({ key: freshKey(), merge: { mine: 1 } });
+  const startMs = Date.now();
+  const response = await app.fetch(
+    new Request("http://memx/patch", { method: "POST", headers, body }),
+    bindings as never,
+    createExecutionContext(),
+  );
+  expect((await problem(response, "conflict")).current).toMatchObject({ value: "theirs" });
+  expect(Date.now() - startMs).toBeLessThan(4_500);
 });

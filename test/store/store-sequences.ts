@@ -5,9 +5,11 @@ import { expect, it } from "vitest";
 import { ALL_KEYS, type Idempotency, type Operation, type Store } from "../../worker/store/store.ts";
 import { StoreModel } from "./store-model.ts";
 
-const SEQUENCES = 10_000;
+const SEQUENCES = 6_000;
 /** Namespaces in which sequences run at the same time. */
 const LANES = 8;
+/** Sequences after which a lane begins a new namespace: each reads all of its log. */
+const NAMESPACE_SEQUENCES = 50;
 
 const key = fc.constantFrom("a", "b");
 const watchable = fc.constantFrom("a", "b", ALL_KEYS);
@@ -71,8 +73,9 @@ async function runLane(store: Store, keepFromSweeping: (namespace: string) => Pr
   let namespace = "";
   /** Where it stands; unknown before the first sequence. */
   let revision: number | undefined;
+  let count = 0;
   const sequence = async (steps: readonly Step[]) => {
-    if (revision === undefined) {
+    if (revision === undefined || count++ % NAMESPACE_SEQUENCES === 0) {
       namespace = crypto.randomUUID();
       // It would make changes at times that the model does not know of.
       await keepFromSweeping(namespace);
