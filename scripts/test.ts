@@ -2,7 +2,7 @@
 // them. Without those programs it fails and says what to install; it leaves no test out.
 
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { programPath } from "./program-path.ts";
@@ -39,6 +39,10 @@ const { status } = spawnSync(
   { stdio: "inherit", env: { ...process.env, CLOUDFLARE_CF_FETCH_ENABLED: "false" } },
 );
 try {
+  if (!existsSync(report)) {
+    console.error("\nThe tests ended without a report: what ended them stands above.");
+    process.exit(status || 1);
+  }
   const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, "utf8"));
   console.log(`\n${numPassedTests} passed, ${numFailedTests} failed`);
 } finally {

@@ -45,8 +45,6 @@ export async function patchValue(
     if (utf8Length(patched.text) > LIMITS.maxValueBytes) {
       throw new ApiError("too_large", `The value would be larger than ${LIMITS.maxValueBytes} bytes of JSON.`);
     }
-    // The key was changed again and again. A store that was slow the first time is told of as that.
-    if (attempt > 1 && !canStart(startMs)) return { outcome: "conflict", operation: 0, current: held };
     const value = { value: patched.text, parsed: JSON.parse(patched.text) };
     const outcome = await writeValues(store, namespace, [{ ...draft, ...value }], { idempotency, startMs });
     if (outcome.outcome === "applied" || expect !== undefined) return outcome;
