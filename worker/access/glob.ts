@@ -1,22 +1,14 @@
 // Globs that match exactly as Python's `fnmatch.fnmatchcase` does, in time linear in pattern × text. Not for file paths:
-// `/`, `.` and `:` are ordinary characters. The rules are those of `translate` in
-// https://github.com/python/cpython/blob/3.12/Lib/fnmatch.py, which is what the scopes of API keys were written for.
+// `/`, `.` and `:` are ordinary characters. The scopes of API keys were written for these rules.
 
 import picomatch from "picomatch/posix.js";
-
-/** Code points, as inclusive ranges in no particular order. */
-type CodePoints = readonly (readonly [from: number, to: number])[];
-
-/** The tokens between two runs of `*`, one per code point of the text. */
-type Piece = CodePoints[];
+import { type Piece, parseGlob } from "../../sdk/parse-glob.ts";
 
 /**
  * UTF-16 units of a pattern; a longer one matches nothing. The longest key, each of its characters in brackets, still
  * fits, and the classes written for the longest pattern stay below the 65,536 characters that picomatch takes.
  */
 export const MAX_PATTERN_LENGTH = 2_048;
-
-const ANY: CodePoints = [[0, 0x10ffff]];
 
 /**
  * Compiles a glob to a test for whole texts; keep it, compiling costs more than matching.
@@ -27,7 +19,7 @@ const ANY: CodePoints = [[0, 0x10ffff]];
  */
 export function compileGlob(pattern: string): (text: string) => boolean {
   if (pattern.length > MAX_PATTERN_LENGTH) return () => false;
-  const pieces = splitAtStars(Array.from(pattern));
+  const pieces = parseGlob(pattern);
   if (pieces.some((piece) => piece.some((codePoints) => codePoints.length === 0))) return () => false;
 
   const [first = [], ...inner] = pieces;
@@ -47,70 +39,6 @@ export function compileGlob(pattern: string): (text: string) => boolean {
     const start = indexFromEnd(text, last.length);
     return position !== -1 && start >= position && endOfMatch(tail, text, start) === text.length;
   };
-}
-
-function splitAtStars(pattern: readonly string[]): Piece[] {
-  let piece: Piece = [];
-  const pieces = [piece];
-  for (let i = 0; i < pattern.length; i++) {
-    const character = pattern[i] as string;
-    if (character === "*") {
-      if (pattern[i - 1] === "*") continue;
-      piece = [];
-      pieces.push(piece);
-    } else if (character === "?") {
-      piece.push(ANY);
-    } else {
-      const end = character === "[" ? closingBracket(pattern, i) : -1;
-      piece.push(end === -1 ? only(character) : members(pattern.slice(i + 1, end)));
-      if (end !== -1) i = end;
-    }
-  }
-  return pieces;
-}
-
-function closingBracket(pattern: readonly string[], open: number): number {
-  const first = pattern[open + 1] === "!" ? open + 2 : open + 1;
-  return pattern.indexOf("]", first + 1);
-}
-
-/** What stands between brackets. */
-function members(content: readonly string[]): CodePoints {
-  let negated = content[0] === "!";
-  const parts: string[][] = [];
-  for (let i = negated ? 1 : 0; i < content.length; ) {
-    const isRange = content[i + 1] === "-" && i + 2 < content.length;
-    const part = content.slice(i, isRange ? i + 3 : i + 1);
-    if (codePoint(part[0]) <= codePoint(part.at(-1))) parts.push(part);
-    i += part.length;
-  }
-  // Python looks for `!` after it left out ranges from high to low: `[z-a!x]` is `[!x]`, and `[z-a!-x]` is `[!-x]`.
-  if (!negated && parts[0]?.[0] === "!") {
-    negated = true;
-    parts.splice(0, 1, ...parts[0].slice(1).map((character) => [character]));
-  }
-  const ranges = parts.map((part) => [codePoint(part[0]), codePoint(part.at(-1))] as const);
-  return negated ? complement(ranges) : ranges;
-}
-
-function complement(ranges: CodePoints): CodePoints {
-  const gaps: [from: number, to: number][] = [];
-  let next = 0;
-  for (const [from, to] of ranges.toSorted((a, b) => a[0] - b[0])) {
-    if (from > next) gaps.push([next, from - 1]);
-    next = Math.max(next, to + 1);
-  }
-  if (next <= 0x10ffff) gaps.push([next, 0x10ffff]);
-  return gaps;
-}
-
-function codePoint(character: string | undefined): number {
-  return character?.codePointAt(0) as number;
-}
-
-function only(character: string): CodePoints {
-  const number = codePoint(character);
-  return [[number, number]];
 }
 
 /**
