@@ -5,7 +5,7 @@ import { expect, it } from "vitest";
 import { ALL_KEYS, type Idempotency, type Operation, type Store } from "../../worker/store/store.ts";
 import { StoreModel } from "./store-model.ts";
 
-const SEQUENCES = 6_000;
+const SEQUENCES = 10_000;
 /** Namespaces in which sequences run at the same time. */
 const LANES = 8;
 /** Sequences after which a lane begins a new namespace: each reads all of its log. */
