@@ -97,8 +97,10 @@ class Judge {
         position = event.revision;
         index++;
       } else {
-        const from = index === 0 && firstDue ? Math.max(before, firstDue.revision - 1) : position;
-        [position, index] = this.#skipGap(events, index, from, messages);
+        [position, index] =
+          index === 0
+            ? this.#skipFirstGap(events, before, Math.max(before, (firstDue?.revision ?? 0) - 1), messages)
+            : this.#skipGap(events, index, position, messages);
       }
     }
     if (ended) return;
@@ -109,6 +111,28 @@ class Judge {
     if (this.#last - reach <= this.#logLength || this.#heldFault([], this.#last, missing.revision - 1)) {
       throw new Fault(`at the end ${missing.revision} is missing; the last was ${position}`);
     }
+  }
+
+  /** As `skipGap` for a newcomer, which may have joined before or after whatever was applied while it connected. */
+  #skipFirstGap(
+    events: readonly ReceivedEvent[],
+    before: number,
+    due: number,
+    messages: readonly Message[],
+  ): [number, number] {
+    const between = this.#wanted
+      .map(({ revision }) => revision)
+      .filter((revision) => revision > before && revision < due);
+    let first: Fault | undefined;
+    for (const position of [due, ...between.reverse(), before]) {
+      try {
+        return this.#skipGap(events, 0, position, messages);
+      } catch (fault) {
+        if (!(fault instanceof Fault)) throw fault;
+        first ??= fault;
+      }
+    }
+    throw first;
   }
 
   /** Changes are missing: what is held instead has to follow, and then what came after it. Answers where it goes on. */
