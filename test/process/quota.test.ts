@@ -1,25 +1,12 @@
 // A deployment whose namespaces may hold only so much.
 
-import { afterEach, expect, it } from "vitest";
-import { type RedisBridge, startRedisBridge } from "../../scripts/redis-bridge.ts";
-import { type RedisServer, startRedisServer } from "../redis-server.ts";
+import { expect, it } from "vitest";
 import { sender } from "./agents-at-work.ts";
+import { startBridgedRedis } from "./bridged-redis.ts";
 import { startWorkerd } from "./workerd.ts";
 
-let redis: RedisServer | undefined;
-let bridge: RedisBridge | undefined;
-
-afterEach(async () => {
-  await bridge?.close();
-  await redis?.stop();
-  [bridge, redis] = [undefined, undefined];
-});
-
 async function bindingsOf(engine: string): Promise<Record<string, string>> {
-  if (engine === "embedded") return {};
-  redis = await startRedisServer();
-  bridge = await startRedisBridge({ redisUrl: redis.url, port: 0 });
-  return { UPSTASH_REDIS_REST_URL: bridge.url, UPSTASH_REDIS_REST_TOKEN: bridge.token };
+  return engine === "embedded" ? {} : startBridgedRedis();
 }
 
 it.each(["embedded", "redis"])(

@@ -1,22 +1,12 @@
 // Many agents change one key at once: with /patch nobody's change is undone, with a plain read and write most are. On one
 // memX, and on two that share a Redis.
 
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type RedisBridge, startRedisBridge } from "../../scripts/redis-bridge.ts";
-import { type RedisServer, startRedisServer } from "../redis-server.ts";
+import { beforeEach, describe, expect, it } from "vitest";
 import { allAtOnce, append, heldBy, increment, readAndSet, type Send, sender } from "./agents-at-work.ts";
+import { startBridgedRedis } from "./bridged-redis.ts";
 import { startWorkerd } from "./workerd.ts";
 
 const AGENTS = 32;
-
-let redis: RedisServer | undefined;
-let bridge: RedisBridge | undefined;
-
-afterEach(async () => {
-  await bridge?.close();
-  await redis?.stop();
-  [bridge, redis] = [undefined, undefined];
-});
 
 describe.each(["one memX", "two on one Redis"])("on %s", (where) => {
   let senders: Send[];
@@ -27,9 +17,7 @@ describe.each(["one memX", "two on one Redis"])("on %s", (where) => {
       senders = [sender((await startWorkerd()).url)];
       return;
     }
-    redis = await startRedisServer();
-    bridge = await startRedisBridge({ redisUrl: redis.url, port: 0 });
-    const bindings = { UPSTASH_REDIS_REST_URL: bridge.url, UPSTASH_REDIS_REST_TOKEN: bridge.token };
+    const bindings = await startBridgedRedis();
     senders = [];
     for (let n = 0; n < 2; n++) senders.push(sender((await startWorkerd({ bindings })).url));
   });

@@ -1,0 +1,21 @@
+// A Redis behind its own REST bridge, for servers that are told of it by their settings.
+
+import { afterEach } from "vitest";
+import { type RedisBridge, startRedisBridge } from "../../scripts/redis-bridge.ts";
+import { type RedisServer, startRedisServer } from "../redis-server.ts";
+
+let redis: RedisServer | undefined;
+let bridge: RedisBridge | undefined;
+
+afterEach(async () => {
+  await bridge?.close();
+  await redis?.stop();
+  [bridge, redis] = [undefined, undefined];
+});
+
+/** Answers the settings that name it; it ends after the test. */
+export async function startBridgedRedis(): Promise<Record<string, string>> {
+  redis = await startRedisServer();
+  bridge = await startRedisBridge({ redisUrl: redis.url, port: 0 });
+  return { UPSTASH_REDIS_REST_URL: bridge.url, UPSTASH_REDIS_REST_TOKEN: bridge.token };
+}
