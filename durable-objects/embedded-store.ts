@@ -20,6 +20,7 @@ import type {
   Watch,
 } from "../worker/store/store.ts";
 import { EmbeddedTables } from "./embedded-tables.ts";
+import { GroupCommit } from "./group-commit.ts";
 
 type PendingWrite = {
   readonly operations: readonly Operation[];
@@ -30,7 +31,7 @@ type PendingWrite = {
 
 export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject {
   readonly #tables: EmbeddedTables;
-  #pending: PendingWrite[] = [];
+  readonly #groups = new GroupCommit<PendingWrite>((group) => this.#commit(group));
   /** When the next sweep is due, if this object knows of one. */
   #sweepAtMs: number | undefined;
 
@@ -40,11 +41,7 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
   }
 
   write(operations: readonly Operation[], idempotency?: Idempotency): Promise<EmbeddedOutcome> {
-    return new Promise((resolve, reject) => {
-      this.#pending.push({ operations, idempotency, resolve, reject });
-      // A commit costs the same for one write as for many, so those that are waiting to be delivered go along.
-      if (this.#pending.length === 1) setTimeout(() => this.#commit(), 0);
-    });
+    return new Promise((resolve, reject) => this.#groups.add({ operations, idempotency, resolve, reject }));
   }
 
   async recall(idempotency: Idempotency): Promise<AppliedVersions | IdReused | null> {
@@ -98,16 +95,14 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
 
   /** Not for each value when its time is over, which would be an alarm for each. */
   async #armSweep(): Promise<void> {
-    if (this.#sweepAtMs !== undefined || this.#tables.nextExpiryUs() === 0) return;
+    if (this.#sweepAtMs !== undefined || !this.#tables.mayExpire()) return;
     this.#sweepAtMs = Date.now() + LIMITS.sweepIntervalMs;
     const earlier = await this.ctx.storage.getAlarm();
     if (earlier === null) await this.ctx.storage.setAlarm(this.#sweepAtMs);
   }
 
   // The answers leave only once the commit is on disk: the platform's output gate holds them back.
-  #commit(): void {
-    const group = this.#pending;
-    this.#pending = [];
+  #commit(group: readonly PendingWrite[]): void {
     try {
       const atUs = nowUs();
       const outcomes = this.#transaction(() =>
@@ -124,7 +119,12 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
   }
 
   #transaction<T>(step: () => T): T {
-    return this.ctx.storage.transactionSync(step);
+    try {
+      return this.ctx.storage.transactionSync(step);
+    } catch (cause) {
+      this.#tables.forget();
+      throw cause;
+    }
   }
 }
 
