@@ -11,6 +11,8 @@ export class ChangeLog {
   readonly #sql: SqlStorage;
   readonly #kv: SyncKvStorage;
   readonly #length: number;
+  /** Once it is known. */
+  #head: number | undefined;
 
   constructor(storage: DurableObjectStorage, { length }: { length: number }) {
     this.#sql = storage.sql;
@@ -23,11 +25,23 @@ export class ChangeLog {
    * revisions again that channels, caches and clients of the earlier one remember.
    */
   begin(nowUs: number): void {
-    if (this.head() === 0) this.#kv.put("begin", Math.floor(nowUs / 1000));
+    if (this.head() > 0) return;
+    this.#head = Math.floor(nowUs / 1000);
+    this.#kv.put("begin", this.#head);
+  }
+
+  /** After a transaction that was rolled back. */
+  forget(): void {
+    this.#head = undefined;
   }
 
   /** Revision of the last change, which the log always keeps. 0 before anything was done. */
   head(): number {
+    this.#head ??= this.#readHead();
+    return this.#head;
+  }
+
+  #readHead(): number {
     const { last } = this.#sql.exec<{ last: number | null }>("SELECT max(revision) AS last FROM log").one();
     return last ?? this.#kv.get<number>("begin") ?? 0;
   }
@@ -44,6 +58,7 @@ export class ChangeLog {
       json,
     );
     this.#sql.exec("DELETE FROM log WHERE revision <= ?", revision - this.#length);
+    this.#head = revision;
   }
 
   /** What came after a revision; `lastOfKey` is the revision of the key's last change, 0 if none is known. */

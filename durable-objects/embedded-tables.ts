@@ -92,6 +92,9 @@ export class EmbeddedTables {
   readonly #log: ChangeLog;
   readonly #records: IdempotencyRecords;
   readonly #usage: Usage;
+  /** Whether there are times to live, and whether all keys are watched, once it is known. */
+  #mayExpire: boolean | undefined;
+  #namespaceWatched: boolean | undefined;
   /** To read from. */
   readonly held: HeldEntries;
 
@@ -106,6 +109,14 @@ export class EmbeddedTables {
       if (version < MIGRATIONS.length) storage.kv.put("version", MIGRATIONS.length);
     });
     this.#usage = new Usage(storage, quota);
+  }
+
+  /** What is remembered of the tables, after a transaction that was rolled back. */
+  forget(): void {
+    this.held.forget();
+    this.#log.forget();
+    this.#mayExpire = undefined;
+    this.#namespaceWatched = undefined;
   }
 
   /** Does all operations or none. Every condition is about the state before the first of them. */
@@ -129,16 +140,18 @@ export class EmbeddedTables {
     if (exceeded) return exceeded;
     this.#usage.add(moreKeys, moreBytes);
 
-    const namespaceWatched = this.#row(ALL_KEYS, nowUs).watcher !== null;
+    this.#namespaceWatched ??= this.#row(ALL_KEYS, nowUs).watcher !== null;
+    const namespaceWatched = this.#namespaceWatched;
     this.#log.begin(nowUs);
     const results = operations.map((operation, index): AppliedVersion | Unchanged => {
       const atUs = timesUs[index] ?? null;
-      const row = this.#row(operation.key, nowUs);
+      // An operation before this one may have changed it.
+      const row = rows.size < operations.length ? this.#row(operation.key, nowUs) : rowOf(operation.key);
       if (atUs === null) return { change: null, revision: heldRevision(operation, row), ts: seconds(row.ts_us) };
       // What comes after the end of a value's time is linked to it.
       const previous = operation.op === "set" && row.over ? this.#recordExpiry(operation.key, row) : row.revision;
       const version = { revision: this.#log.head() + 1, previous, ts: seconds(atUs) };
-      this.#applyOne(operation, version.revision, atUs, nowUs);
+      this.#applyOne(operation, row, version.revision, atUs, nowUs);
       this.#log.append(changeOf(operation, version));
       return { ...version, watched: row.watcher !== null, namespaceWatched };
     });
@@ -162,6 +175,7 @@ export class EmbeddedTables {
 
   /** The head is the revision of the last change, or where the first one will begin to count. */
   watch(key: string, token: string, nowUs: number): Watch {
+    this.#namespaceWatched = undefined;
     this.#log.begin(nowUs);
     if (key === ALL_KEYS) this.expire(nowUs);
     else this.#settle(key, nowUs);
@@ -187,19 +201,27 @@ export class EmbeddedTables {
     for (const { key } of due) this.#settle(key, nowUs);
   }
 
+  /** `false` where no value expires. */
+  mayExpire(): boolean {
+    this.#mayExpire ??= this.nextExpiryUs() > 0;
+    return this.#mayExpire;
+  }
+
   /** When the next value expires; 0 if none does. */
   nextExpiryUs(): number {
     return this.#sql.exec<{ next: number }>("SELECT coalesce(min(expires_us), 0) AS next FROM expiries").one().next;
   }
 
   unwatch(key: string, token: string): void {
+    this.#namespaceWatched = undefined;
     this.#sql.exec("UPDATE entries SET watcher = NULL WHERE key = ? AND watcher = ?", key, token);
     // Of a key that was never written nothing is left to keep.
     this.#sql.exec("DELETE FROM entries WHERE key = ? AND revision = 0 AND watcher IS NULL", key);
   }
 
-  #applyOne(operation: Operation, revision: number, atUs: number, nowUs: number): void {
+  #applyOne(operation: Operation, row: CurrentRow, revision: number, atUs: number, nowUs: number): void {
     const { key } = operation;
+    this.held.forget(key);
     switch (operation.op) {
       case "set":
         this.#sql.exec(
@@ -210,6 +232,7 @@ export class EmbeddedTables {
           atUs,
           operation.value,
         );
+        if (operation.ttl === undefined && row.expires_us === 0) return;
         if (operation.ttl !== "keep") this.#setExpiry(key, operation.ttl && nowUs + Math.round(operation.ttl * 1e6));
         return;
       case "delete":
@@ -238,6 +261,7 @@ export class EmbeddedTables {
   }
 
   #removeValue(key: string, revision: number, atUs: number): void {
+    this.held.forget(key);
     this.#sql.exec(
       "UPDATE entries SET revision = ?2, ts_us = ?3, value_revision = 0, value = NULL WHERE key = ?1",
       key,
@@ -249,7 +273,10 @@ export class EmbeddedTables {
 
   #setExpiry(key: string, expiresUs: number | undefined): void {
     if (expiresUs === undefined) this.#sql.exec("DELETE FROM expiries WHERE key = ?", key);
-    else this.#sql.exec("INSERT OR REPLACE INTO expiries (key, expires_us) VALUES (?, ?)", key, expiresUs);
+    else {
+      this.#sql.exec("INSERT OR REPLACE INTO expiries (key, expires_us) VALUES (?, ?)", key, expiresUs);
+      this.#mayExpire = true;
+    }
   }
 
   /** Makes the end of a value's time a change, if it is over. */

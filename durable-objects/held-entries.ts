@@ -1,8 +1,12 @@
 // What the embedded store's keys hold, read from its tables. A value whose time is over is not there, whether or not its end
 // is a change already.
 
+import { LRUCache } from "lru-cache";
 import type { EntriesPage, Entry, KeysPage, KeysQuery, ListedKey, StoredSchema } from "../worker/store/store.ts";
 import { ANSWER_CHARS } from "./change-log.ts";
+
+/** Characters of the entries that are kept in memory, of which an object has 128 MB for everything. */
+const KNOWN_CHARS = 4 * 1024 * 1024;
 
 /** Keys in one page of entries. */
 const PAGE_KEYS = 500;
@@ -14,21 +18,40 @@ type EntryRow = { key: string; ts_us: number; value_revision: number; value: str
 
 export class HeldEntries {
   readonly #sql: SqlStorage;
+  /** What was read lately, as it stands now: a transaction of SQLite takes longer than the rest of a read. */
+  readonly #known = new LRUCache<string, { readonly entry: Entry; readonly expiresUs: number }>({
+    maxSize: KNOWN_CHARS,
+    sizeCalculation: ({ entry }, key) => key.length + entry.value.length + 64,
+  });
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
   }
 
   entry(key: string, nowUs: number): Entry | null {
+    const known = this.#known.get(key) ?? this.#read(key);
+    return known && known.expiresUs > nowUs ? known.entry : null;
+  }
+
+  /** After the key's value has changed, or, without a key, after a transaction that was rolled back. */
+  forget(key?: string): void {
+    if (key === undefined) this.#known.clear();
+    else this.#known.delete(key);
+  }
+
+  #read(key: string) {
     const [row] = this.#sql
-      .exec<{ value: string; ts_us: number; revision: number }>(
-        `SELECT value, ts_us, value_revision AS revision FROM entries
-         WHERE key = ?1 AND value_revision > 0 AND NOT EXISTS (SELECT 1 FROM expiries WHERE key = ?1 AND expires_us <= ?2)`,
+      .exec<{ value: string; ts_us: number; revision: number; expires_us: number | null }>(
+        `SELECT value, ts_us, value_revision AS revision, expires_us FROM entries LEFT JOIN expiries USING (key)
+         WHERE key = ? AND value_revision > 0`,
         key,
-        nowUs,
       )
       .toArray();
-    return row ? { value: row.value, ts: seconds(row.ts_us), revision: row.revision } : null;
+    if (!row) return undefined;
+    const { value, ts_us, revision, expires_us } = row;
+    const known = { entry: { value, ts: seconds(ts_us), revision }, expiresUs: expires_us ?? Number.POSITIVE_INFINITY };
+    this.#known.set(key, known);
+    return known;
   }
 
   schema(key: string): StoredSchema | null {
