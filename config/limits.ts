@@ -56,6 +56,8 @@ export const LIMITS = {
   accessTimeoutMs: 3_000,
   /** Good API keys that an isolate remembers, and as many refused ones. */
   maxKnownApiKeys: 10_000,
+  /** Namespaces whose object an isolate remembers how to find. */
+  maxKnownNamespaces: 10_000,
   /** Seconds for which a write can be repeated under its `Idempotency-Key`: longer than any client tries again. */
   idempotencySeconds: 300,
   /** Characters of an `Idempotency-Key`. A UUID has 36. */

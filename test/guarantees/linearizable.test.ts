@@ -115,7 +115,8 @@ it("explains every answer by one order of all calls, while channels and stores a
 /** A store that passes over one condition in ten. */
 function forgetful(random: Random): Env {
   const EMBEDDED_STORE = {
-    getByName(name: string) {
+    idFromName: (name: string) => name,
+    get(name: string) {
       const object = env.EMBEDDED_STORE.getByName(name);
       return {
         readEntry: (key: string) => object.readEntry(key),

@@ -97,7 +97,8 @@ it("gives up after a while where others are always first, and is told what they 
 }, async () => {
   // Who reads is told of a revision that nothing has by the time of the write.
   const behind = {
-    getByName: (name: string) => {
+    idFromName: (name: string) => name,
+    get: (name: string) => {
       const object = env.EMBEDDED_STORE.getByName(name);
       return {
         async write(operations: readonly Operation[]) {

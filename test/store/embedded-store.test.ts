@@ -32,7 +32,8 @@ function limitedObjects(quota: Quota) {
     );
   const nowUs = () => Date.now() * 1000;
   return {
-    getByName: (name: string) => ({
+    idFromName: (name: string) => name,
+    get: (name: string) => ({
       write: (operations: readonly Operation[], idempotency?: Idempotency) =>
         use(name, (tables) => tables.apply(operations, nowUs(), idempotency)),
       readEntry: (key: string) => use(name, (tables) => tables.held.entry(key, nowUs())),

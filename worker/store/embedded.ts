@@ -1,5 +1,7 @@
 // The `Store` on the embedded engine: finds a namespace's object, calls it, and puts changes together again.
 
+import { LRUCache } from "lru-cache";
+import { LIMITS } from "../../config/limits.ts";
 import type { Change } from "../../sdk/protocol.ts";
 import { inTime } from "../in-time.ts";
 import {
@@ -39,14 +41,24 @@ export interface EmbeddedObject {
 }
 
 export function createEmbeddedStore(objects: Env["EMBEDDED_STORE"]): Store {
+  const ids = new LRUCache<string, DurableObjectId>({ max: LIMITS.maxKnownNamespaces });
+  /** Its id is the hash of its name, and is kept, because that costs as much as the rest of a call here. */
+  const objectOf = (namespace: string): EmbeddedObject => {
+    // The prefix keeps "no namespace" a name like any other.
+    const id = ids.get(namespace) ?? objects.idFromName(`namespace:${namespace}`);
+    ids.set(namespace, id);
+    return objects.get(id) as unknown as EmbeddedObject;
+  };
   const call = async <T>(namespace: string, method: (object: EmbeddedObject) => Promise<T>): Promise<T> => {
     try {
-      // The prefix keeps "no namespace" a name like any other.
-      return await inTime(method(objects.getByName(`namespace:${namespace}`) as unknown as EmbeddedObject));
+      return await method(objectOf(namespace));
     } catch (cause) {
       throw storeUnavailable(cause);
     }
   };
+  // A write is given its time by who announces it, for it is to be announced also when it is late.
+  const read = <T>(namespace: string, method: (object: EmbeddedObject) => Promise<T>) =>
+    inTime(call(namespace, method));
   return {
     engine: "embedded",
     async write(namespace, operations, idempotency) {
@@ -57,16 +69,16 @@ export function createEmbeddedStore(objects: Env["EMBEDDED_STORE"]): Store {
       const outcome = await call(namespace, (object) => object.recall(idempotency));
       return outcome?.outcome === "applied" ? appliedChanges(operations, outcome) : outcome;
     },
-    readEntry: (namespace, key) => call(namespace, (object) => object.readEntry(key)),
-    readSchema: (namespace, key) => call(namespace, (object) => object.readSchema(key)),
-    readLog: (namespace, key, after) => call(namespace, (object) => object.readLog(key, after)),
-    readHistory: (namespace, key, before, limit) => call(namespace, (object) => object.readHistory(key, before, limit)),
-    readEntries: (namespace, after) => call(namespace, (object) => object.readEntries(after)),
-    readKeys: (namespace, query) => call(namespace, (object) => object.readKeys(query)),
-    watch: (namespace, key, token) => call(namespace, (object) => object.watch(key, token)),
-    unwatch: (namespace, key, token) => call(namespace, (object) => object.unwatch(key, token)),
+    readEntry: (namespace, key) => read(namespace, (object) => object.readEntry(key)),
+    readSchema: (namespace, key) => read(namespace, (object) => object.readSchema(key)),
+    readLog: (namespace, key, after) => read(namespace, (object) => object.readLog(key, after)),
+    readHistory: (namespace, key, before, limit) => read(namespace, (object) => object.readHistory(key, before, limit)),
+    readEntries: (namespace, after) => read(namespace, (object) => object.readEntries(after)),
+    readKeys: (namespace, query) => read(namespace, (object) => object.readKeys(query)),
+    watch: (namespace, key, token) => read(namespace, (object) => object.watch(key, token)),
+    unwatch: (namespace, key, token) => read(namespace, (object) => object.unwatch(key, token)),
     // Each object wakes itself up.
     expire: async () => {},
-    ping: () => call("", (object) => object.ping()),
+    ping: () => read("", (object) => object.ping()),
   };
 }

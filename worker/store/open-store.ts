@@ -9,14 +9,16 @@ import { timedStore } from "./timed-store.ts";
 
 /** @throws {ApiError} `store_unavailable` where the configuration can not be used: never another store instead */
 export function openStore(env: Env): Store {
-  if (!env.UPSTASH_REDIS_REST_URL && !env.UPSTASH_REDIS_REST_TOKEN)
-    return timedStore(createEmbeddedStore(env.EMBEDDED_STORE));
-  redis ??= timedStore(openRedis(env));
-  return redis;
+  const known = opened.get(env);
+  if (known) return known;
+  const embedded = !env.UPSTASH_REDIS_REST_URL && !env.UPSTASH_REDIS_REST_TOKEN;
+  const store = timedStore(embedded ? createEmbeddedStore(env.EMBEDDED_STORE) : openRedis(env));
+  opened.set(env, store);
+  return store;
 }
 
-/** One per isolate, for its configuration does not change. */
-let redis: Store | undefined;
+/** One for each configuration, which does not change. */
+const opened = new WeakMap<Env, Store>();
 
 function openRedis(env: Env): Store {
   // A secret that came from a file often ends with a line break.
