@@ -2,11 +2,9 @@
 
 import { Hono } from "hono";
 import { contextStorage } from "hono/context-storage";
-import { cors } from "hono/cors";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { type RequestIdVariables, requestId } from "hono/request-id";
-import { secureHeaders } from "hono/secure-headers";
-import { timing } from "hono/timing";
+import { answerHeaders, requestIdOf } from "./answer-headers.ts";
 import { ApiError } from "./errors.ts";
 import { log } from "./log.ts";
 import { limitBody } from "./read-request.ts";
@@ -24,22 +22,12 @@ import { values } from "./routes/values.ts";
 export const app = new Hono<{ Bindings: Env; Variables: RequestIdVariables }>();
 
 app.use(contextStorage());
-// A caller's own id is taken where it is short and has nothing but letters, digits, "_", "-" and "=".
-app.use(requestId({ headerName: "x-request-id", limitLength: 64 }));
+app.use(requestId({ headerName: "", generator: requestIdOf }));
 
 // Before what follows, because the headers of a WebSocket's response can not be changed.
 app.route("/", subscribe);
 
-app.use(timing({ crossOrigin: "*" }));
-app.use(
-  secureHeaders({
-    strictTransportSecurity: "max-age=31536000",
-    xFrameOptions: "DENY",
-    // Pages of any origin may call memX: see CORS.
-    crossOriginResourcePolicy: "cross-origin",
-  }),
-);
-app.use(cors({ origin: "*", exposeHeaders: ["retry-after", "x-request-id"], maxAge: 86_400 }));
+app.use(answerHeaders);
 app.use(
   methodNotAllowed({
     app,

@@ -1,10 +1,11 @@
-// Answers whose JSON is text already, because a stored value or schema was spliced into them.
+// Answers in JSON. A stored value or schema is spliced in as the text that it is.
 
 import type { JsonText } from "../sdk/protocol.ts";
+import { jsonHeaders } from "./answer-headers.ts";
 import type { Held } from "./store/store.ts";
 
 export function jsonAnswer(text: JsonText | null): Response {
-  return new Response(text ?? "null", { headers: { "content-type": "application/json" } });
+  return new Response(text ?? "null", { headers: jsonHeaders() });
 }
 
 /** What is held, as callers are told it; `name` is what the text is. */

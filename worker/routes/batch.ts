@@ -8,6 +8,7 @@ import { authorize } from "../access/principal.ts";
 import { announced } from "../channels/publish.ts";
 import { applyOrConflict } from "../conflict.ts";
 import { readIdempotency } from "../idempotency.ts";
+import { jsonAnswer } from "../json-answer.ts";
 import { outline } from "../json-text.ts";
 import { invalid, keyError, limitText, readBody } from "../read-request.ts";
 import { BATCH_FIELDS, batchRequest } from "../requests.ts";
@@ -35,7 +36,7 @@ batch.post("/batch", async (c) => {
   const pathOf = (operation: number) => `/operations/${operation}`;
   const write = writeValues(openStore(c.env), principal.namespace, drafts, { idempotency, pathOf });
   const { results } = applyOrConflict(await announced(c, principal.namespace, write), principal, operations, pathOf);
-  return c.json({ ok: true, results: operations.map(({ op }, index) => TELL[op](results[index])) });
+  return jsonAnswer(JSON.stringify({ ok: true, results: operations.map(({ op }, index) => TELL[op](results[index])) }));
 });
 
 /** What is wrong with an operation for what it is. */

@@ -20,8 +20,10 @@ docs.get("/docs/swagger-ui.css", (c) => asset(c, "swagger-ui.css"));
 docs.get("/docs/swagger-ui-bundle.js", (c) => asset(c, "swagger-ui-bundle.js"));
 docs.get("/docs/favicon-32x32.png", (c) => asset(c, "favicon-32x32.png"));
 
-function asset(c: Context<{ Bindings: Env }>, file: string): Promise<Response> {
-  return c.env.ASSETS.fetch(new Request(new URL(`/${file}`, c.req.url), c.req.raw));
+async function asset(c: Context<{ Bindings: Env }>, file: string): Promise<Response> {
+  const response = await c.env.ASSETS.fetch(new Request(new URL(`/${file}`, c.req.url), c.req.raw));
+  // A copy, whose headers can be changed.
+  return new Response(response.body, response);
 }
 
 const PAGE = `<!doctype html>

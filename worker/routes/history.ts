@@ -13,7 +13,7 @@ export const history = new Hono<{ Bindings: Env }>();
 
 history.get("/history", async (c) => {
   const principal = await authenticate(c);
-  const { key, limit = "100", before = Number.MAX_SAFE_INTEGER } = readQuery(new URL(c.req.url), historyQuery);
+  const { key, limit = "100", before = Number.MAX_SAFE_INTEGER } = readQuery(c.req.url, historyQuery);
   authorize(principal, "read", key);
   const changes = await openStore(c.env).readHistory(principal.namespace, key, Number(before), Number(limit));
   const last = changes.at(-1);

@@ -14,7 +14,7 @@ export const keys = new Hono<{ Bindings: Env }>();
 
 keys.get("/keys", async (c) => {
   const principal = await authenticate(c);
-  const { prefix = "", cursor, limit = "100", values = "false" } = readQuery(new URL(c.req.url), keysQuery);
+  const { prefix = "", cursor, limit = "100", values = "false" } = readQuery(c.req.url, keysQuery);
   const after = cursor === undefined ? "" : readCursor(cursor, prefix);
   const query = { prefix, after, limit: Number(limit), values: values === "true" };
   const page = await readReadable(openStore(c.env), principal, query);

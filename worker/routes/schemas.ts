@@ -30,7 +30,7 @@ schemas.post("/schema", async (c) => {
 
 schemas.get("/schema", async (c) => {
   const principal = await authenticate(c);
-  const { key } = readQuery(new URL(c.req.url), keyQuery);
+  const { key } = readQuery(c.req.url, keyQuery);
   authorize(principal, "read", key);
   const stored = await openStore(c.env).readSchema(principal.namespace, key);
   if (stored === null) throw new ApiError("not_found", "Schema not found.");
@@ -39,7 +39,7 @@ schemas.get("/schema", async (c) => {
 
 schemas.delete("/schema", async (c) => {
   const principal = await authenticate(c);
-  const { key, expect } = readQuery(new URL(c.req.url), schemaDeletionQuery);
+  const { key, expect } = readQuery(c.req.url, schemaDeletionQuery);
   authorize(principal, "write", key);
   const draft = { op: "schema_delete", key, ...(expect !== undefined && { expect: Number(expect) }) } as const;
   return answerChange(c, principal, draft);
@@ -52,5 +52,5 @@ async function answerChange(c: Context<{ Bindings: Env }>, principal: Principal,
   const { results } = applyOrConflict(await announced(c, namespace, write), principal, [draft]);
   const [result] = results;
   if (!result?.change) throw new ApiError("not_found", "Schema not found.");
-  return c.json({ ok: true, revision: result.change.revision });
+  return jsonAnswer(JSON.stringify({ ok: true, revision: result.change.revision }));
 }

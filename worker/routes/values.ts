@@ -26,12 +26,12 @@ values.post("/set", async (c) => {
   const idempotency = await readIdempotency(c);
   const write = writeValues(openStore(c.env), principal.namespace, [draft], { idempotency });
   const { results } = applyOrConflict(await announced(c, principal.namespace, write), principal, [draft]);
-  return c.json({ ok: true, ...written(results[0]) });
+  return jsonAnswer(JSON.stringify({ ok: true, ...written(results[0]) }));
 });
 
 values.get("/get", async (c) => {
   const principal = await authenticate(c);
-  const { key } = readQuery(new URL(c.req.url), keyQuery);
+  const { key } = readQuery(c.req.url, keyQuery);
   authorize(principal, "read", key);
   const entry = await openStore(c.env).readEntry(principal.namespace, key);
   return jsonAnswer(entry && heldText("value", { ...entry, text: entry.value }));
@@ -46,5 +46,5 @@ values.post("/delete", async (c) => {
   const idempotency = await readIdempotency(c);
   const write = writeValues(openStore(c.env), principal.namespace, [draft], { idempotency });
   const { results } = applyOrConflict(await announced(c, principal.namespace, write), principal, [draft]);
-  return c.json({ ok: true, ...deleted(results[0]) });
+  return jsonAnswer(JSON.stringify({ ok: true, ...deleted(results[0]) }));
 });
