@@ -136,7 +136,8 @@ function endOfString(text: string, start: number): number {
 
 const encoder = new TextEncoder();
 
-/** Length in UTF-8 bytes, as every limit counts it. */
-export function utf8Length(text: string): number {
-  return encoder.encode(text).length;
+/** Whether a text has more bytes in UTF-8, as every limit counts them. Each UTF-16 unit takes one to three. */
+export function isLonger(text: string, maxBytes: number): boolean {
+  if (text.length > maxBytes) return true;
+  return text.length * 3 > maxBytes && encoder.encode(text).length > maxBytes;
 }

@@ -3,7 +3,7 @@
 
 import { LIMITS } from "../config/limits.ts";
 import { ApiError } from "./errors.ts";
-import { utf8Length } from "./json-text.ts";
+import { isLonger } from "./json-text.ts";
 import { applyPatch, type Patch } from "./patch/apply-patch.ts";
 import type { Applied, Conflict, Entry, Held, Idempotency, IdReused, Store } from "./store/store.ts";
 import { applied, canStart, type SetDraft, writeValues } from "./write-values.ts";
@@ -42,7 +42,7 @@ export async function patchValue(
       if (earlier) return earlier;
       throw new ApiError(patched.code, `The patch can not be applied. ${patched.detail}.`);
     }
-    if (utf8Length(patched.text) > LIMITS.maxValueBytes) {
+    if (isLonger(patched.text, LIMITS.maxValueBytes)) {
       throw new ApiError("too_large", `The value would be larger than ${LIMITS.maxValueBytes} bytes of JSON.`);
     }
     const value = { value: patched.text, parsed: JSON.parse(patched.text) };

@@ -5,7 +5,7 @@ import { bodyLimit } from "hono/body-limit";
 import { LIMITS } from "../config/limits.ts";
 import type { FieldError, JsonText } from "../sdk/protocol.ts";
 import { ApiError } from "./errors.ts";
-import { type JsonDocument, JsonTextError, parseJsonText, utf8Length } from "./json-text.ts";
+import { isLonger, type JsonDocument, JsonTextError, parseJsonText } from "./json-text.ts";
 import type { RequestShape } from "./requests.ts";
 
 /** Refuses bodies past the limit before they are in memory, whether or not they announce their length. */
@@ -46,7 +46,7 @@ export async function readBody<T extends object>(
 export function limitText(members: JsonDocument["members"], name: string, maxBytes: number): JsonText {
   const text = members.get(name);
   if (text === undefined) throw new Error(`the body was not checked to have "${name}"`);
-  if (utf8Length(text) > maxBytes)
+  if (isLonger(text, maxBytes))
     throw new ApiError("too_large", `The ${name} is larger than ${maxBytes} bytes of JSON.`);
   return text;
 }
@@ -55,9 +55,10 @@ export function limitText(members: JsonDocument["members"], name: string, maxByt
  * Parameters that are arrays may be repeated.
  * @throws {ApiError} `invalid_request`
  */
-export function readQuery<T extends object>(url: URL, shape: RequestShape<T>, extra: object = {}): T {
+export function readQuery<T extends object>(url: string, shape: RequestShape<T>, extra: object = {}): T {
   const query: Record<string, string | string[]> = { __proto__: null, ...extra } as never;
-  for (const parameter of url.search.slice(1).split("&")) {
+  const start = url.indexOf("?");
+  for (const parameter of start < 0 ? [] : url.slice(start + 1).split("&")) {
     if (parameter === "") continue;
     const [name = "", ...value] = parameter.replaceAll("+", " ").split("=");
     const decoded = decodePercent(name);
@@ -83,9 +84,11 @@ export function decodePercent(text: string): string {
   }
 }
 
+const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
+
 function decodeUtf8(bytes: ArrayBuffer): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes);
+    return strictUtf8.decode(bytes);
   } catch {
     throw new ApiError("invalid_request", "The body is not valid UTF-8.");
   }
@@ -102,6 +105,7 @@ function parseBody(text: string): JsonDocument {
 }
 
 function checked<T extends object>(shape: RequestShape<T>, input: unknown, part: string): T {
+  if (shape.fits(input) && !keyError((input as { key?: string }).key ?? "", "")) return input as T;
   const errors = shape
     .check(input)
     .map((error) => ({ ...error, message: unknownField(shape, error) ?? expectedText(shape, error) ?? error.message }));
@@ -114,7 +118,7 @@ function checked<T extends object>(shape: RequestShape<T>, input: unknown, part:
 
 /** JSON Schema counts characters, an index row and a URL count bytes. */
 export function keyError(key: string, path: string): FieldError | undefined {
-  if (utf8Length(key) <= LIMITS.maxKeyBytes) return undefined;
+  if (!isLonger(key, LIMITS.maxKeyBytes)) return undefined;
   return { path, message: `is longer than ${LIMITS.maxKeyBytes} bytes of UTF-8` };
 }
 

@@ -5,12 +5,19 @@ import { LIMITS } from "../config/limits.ts";
 import { EVENT_FILTERS } from "../sdk/protocol.ts";
 import { compileSchema, type ValueCheck } from "./schemas/compile-schema.ts";
 import type { JsonSchema } from "./schemas/json-schema.ts";
+import { quickCheck } from "./schemas/quick-check.ts";
 
 /** A request's JSON Schema, its check, and, never there at run time, the type of what passed it. */
-export type RequestShape<T> = { readonly schema: JSONSchema; readonly check: ValueCheck; readonly passed?: T };
+export type RequestShape<T> = {
+  readonly schema: JSONSchema;
+  /** Whether a request plainly has this shape; otherwise `check` says whether it has. */
+  readonly fits: (request: unknown) => boolean;
+  readonly check: ValueCheck;
+  readonly passed?: T;
+};
 
 function defineRequest<const S extends Exclude<JSONSchema, boolean>>(schema: S): RequestShape<FromSchema<S>> {
-  return { schema, check: compileSchema(schema as JsonSchema) };
+  return { schema, fits: quickCheck(schema as JsonSchema), check: compileSchema(schema as JsonSchema) };
 }
 
 const key = {

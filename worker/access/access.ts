@@ -1,5 +1,7 @@
 // What answers whether an API key is good. It is asked by the SHA-256 of the key: nobody behind this sees the key itself.
 
+import { LRUCache } from "lru-cache";
+import { LIMITS } from "../../config/limits.ts";
 import { ApiError } from "../errors.ts";
 import type { Principal } from "./principal.ts";
 
@@ -13,10 +15,21 @@ export interface Access {
 
 export type Principals = ReadonlyMap<string, Principal>;
 
+/** Of keys that were seen lately. They are in this isolate's memory anyway, with each request. */
+const hashes = new LRUCache<string, string>({
+  max: LIMITS.maxKnownApiKeys,
+  maxSize: 1024 * 1024,
+  sizeCalculation: (hash, apiKey) => hash.length + apiKey.length,
+});
+
 /** In hexadecimal digits. */
 export async function hashApiKey(apiKey: string): Promise<string> {
+  const known = hashes.get(apiKey);
+  if (known) return known;
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(apiKey));
-  return new Uint8Array(digest).toHex();
+  const hash = new Uint8Array(digest).toHex();
+  hashes.set(apiKey, hash);
+  return hash;
 }
 
 /** For what only whoever runs memX can mend. */

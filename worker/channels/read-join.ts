@@ -28,7 +28,7 @@ export async function readSubscription(c: Context<{ Bindings: Env }>): Promise<J
     ? { key: decodePercent(url.pathname.slice(SUBSCRIBE_PATH.length)) }
     : {};
   const principal = await authenticate(c);
-  const { key, event, since } = readQuery(url, subscribeQuery, inPath);
+  const { key, event, since } = readQuery(c.req.url, subscribeQuery, inPath);
   authorize(principal, "read", key);
   const { namespace, keyHash } = principal;
   return { namespace, keyHash, key, patterns: [], scopes: [], ...readOptions(c, event, since) };
@@ -40,7 +40,7 @@ export async function readSubscription(c: Context<{ Bindings: Env }>): Promise<J
  */
 export async function readWatch(c: Context<{ Bindings: Env }>): Promise<Join> {
   const principal = await authenticate(c);
-  const { pattern, event, since } = readQuery(new URL(c.req.url), watchQuery);
+  const { pattern, event, since } = readQuery(c.req.url, watchQuery);
   return { ...watched(principal, pattern), ...readOptions(c, event, since) };
 }
 
@@ -50,7 +50,7 @@ export async function readWatch(c: Context<{ Bindings: Env }>): Promise<Join> {
  */
 export async function readPoll(c: Context<{ Bindings: Env }>): Promise<{ join: Join; since: number; waitMs: number }> {
   const principal = await authenticate(c);
-  const { pattern, event = "value", since, wait = LIMITS.maxWaitSeconds } = readQuery(new URL(c.req.url), changesQuery);
+  const { pattern, event = "value", since, wait = LIMITS.maxWaitSeconds } = readQuery(c.req.url, changesQuery);
   const join = { ...watched(principal, pattern), event, since: Number(since), ...STREAM };
   return { join, since: join.since, waitMs: Number(wait) * 1000 };
 }

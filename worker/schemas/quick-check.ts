@@ -1,0 +1,58 @@
+// A quick yes for values that plainly match a schema, so that the validator is asked only about those that do not, or that
+// it alone can judge. It never says yes where the validator would say no.
+
+import { isObject, type JsonSchema } from "./json-schema.ts";
+
+type Check = (value: unknown) => boolean;
+
+const UNKNOWN: Check = () => false;
+
+/** What says nothing about values. */
+const ANNOTATIONS = ["title", "description", "examples", "type"];
+
+/** For schemas of memX itself: their patterns run on the platform's own engine. */
+export function quickCheck(schema: JsonSchema): Check {
+  if (typeof schema === "boolean") return () => schema;
+  const keywords = Object.keys(schema).filter((keyword) => !ANNOTATIONS.includes(keyword));
+  const only = (...known: string[]) => keywords.every((keyword) => known.includes(keyword));
+  const { type, minLength = 0, maxLength = Infinity, minimum = -Infinity, maximum = Infinity } = schema as Bounds;
+  switch (type) {
+    case undefined:
+      return only() ? () => true : UNKNOWN;
+    case "string": {
+      if (!only("minLength", "maxLength", "pattern")) return UNKNOWN;
+      const pattern = new RegExp(String(schema.pattern ?? ""), "u");
+      // Of UTF-16 units a text has at least as many as characters, and at most two for each.
+      return (value) =>
+        typeof value === "string" &&
+        value.length >= 2 * minLength - 1 &&
+        value.length <= maxLength &&
+        pattern.test(value);
+    }
+    case "integer":
+    case "number": {
+      if (!only("minimum", "maximum")) return UNKNOWN;
+      const fits = type === "integer" ? Number.isSafeInteger : Number.isFinite;
+      return (value) => fits(value) && (value as number) >= minimum && (value as number) <= maximum;
+    }
+    case "object": {
+      if (!only("properties", "required", "additionalProperties") || schema.additionalProperties !== false)
+        return UNKNOWN;
+      const checks = new Map(
+        Object.entries((schema.properties ?? {}) as Record<string, JsonSchema>).map(([name, of]) => [
+          name,
+          quickCheck(of),
+        ]),
+      );
+      const required = (schema.required ?? []) as readonly string[];
+      return (value) =>
+        isObject(value) &&
+        required.every((name) => Object.hasOwn(value, name)) &&
+        Object.keys(value).every((name) => checks.get(name)?.(value[name]) ?? false);
+    }
+    default:
+      return UNKNOWN;
+  }
+}
+
+type Bounds = { type?: string; minLength?: number; maxLength?: number; minimum?: number; maximum?: number };
