@@ -269,7 +269,8 @@ export class Channel extends DurableObject<Env> {
 
   #broadcast(change: Change): void {
     const text = encodeEvent(change);
-    for (const subscriber of this.#all()) subscriber.deliver(change, text);
+    // Those that are closing among them, because to ask each would take as long as to send.
+    for (const socket of this.ctx.getWebSockets()) this.#subscriber(socket).deliver(change, text);
     this.#moveTo(change.revision);
   }
 

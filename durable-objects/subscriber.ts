@@ -130,11 +130,10 @@ export class Subscriber {
   }
 
   #send(text: string): void {
-    if (!this.open) return;
     try {
       this.#socket.send(text);
     } catch {
-      return; // It closed meanwhile; the platform takes it off the list.
+      return; // It is closing, or was closed; the platform takes it off the list.
     }
     this.#window.sent(text.length, Date.now());
     if (this.#lags(this.#maxUnreadChars)) this.#fallBehind();
