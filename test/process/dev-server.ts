@@ -41,9 +41,10 @@ export function startProcess(
   command: string,
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>> = process.env,
+  cwd = ".",
 ): ChildProcess {
   // As on a machine that has never seen wrangler.
-  const child = spawn(command, args, { detached: true, env: { ...env, XDG_CONFIG_HOME: data } });
+  const child = spawn(command, args, { cwd, detached: true, env: { ...env, XDG_CONFIG_HOME: data } });
   started.push(child);
   return child;
 }
