@@ -1,0 +1,38 @@
+# memX on workerd, as `npm start` runs it. What builds it stays behind: no wrangler, no compiler, no source of the Worker.
+
+FROM node:24-bookworm-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm install --ignore-scripts
+COPY wrangler.toml ./
+COPY config config
+COPY scripts scripts
+COPY sdk sdk
+COPY durable-objects durable-objects
+COPY worker worker
+RUN npm run build
+
+FROM node:24-bookworm-slim AS dependencies
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+# Not npm ci: docs/decisions/0007-npm-install-not-npm-ci.md. workerd runs without its install script.
+RUN npm install --omit=dev --ignore-scripts
+
+FROM node:24-bookworm-slim
+# Within the container; who reaches it from outside is up to the port that is published.
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=8000 MEMX_DATA_DIR=/data
+WORKDIR /app
+COPY --from=dependencies /app/node_modules node_modules
+COPY --from=build /app/dist dist
+COPY package.json ./
+COPY config config
+COPY scripts scripts
+# What scripts/start.ts has to know of settings.
+COPY worker/store/settings.ts worker/store/settings.ts
+RUN mkdir /data && chown node /data
+USER node
+VOLUME /data
+EXPOSE 8000
+HEALTHCHECK --start-period=30s CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+# No shell around it, so that it hears of signals.
+CMD ["node", "scripts/start.ts"]

@@ -1,0 +1,125 @@
+// The image and its composition, where no engine runs: the Dockerfile is carried out step by step, as an ordinary user, and
+// the files have to agree with each other.
+
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { parse } from "yaml";
+import { freePort } from "../free-port.ts";
+import { buildImage, type Image, openToAll, USER } from "./image.ts";
+
+const read = (file: string) => readFileSync(file, "utf8");
+const compose = parse(read("docker-compose.yml"));
+
+let folder: string;
+let image: Image;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "memx-image-"));
+  image = buildImage("Dockerfile", ".", folder);
+  openToAll(folder);
+}, 300_000);
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** As the image's user, where there is one to become. */
+function asUser() {
+  if (process.getuid?.() !== 0) return {};
+  const id = (kind: string) => Number(execFileSync("id", [kind, USER], { encoding: "utf8" }));
+  return { uid: id("-u"), gid: id("-g") };
+}
+
+describe("the image", () => {
+  it("runs as an ordinary user, tells its health, keeps its data in the volume, and hears of SIGTERM", async () => {
+    expect(image.user).toBe("node");
+    const [command, ...args] = image.command as [string, ...string[]];
+    // What `docker run -e` would set. Tests listen on loopback only.
+    const settings = { PORT: String(await freePort()), HOST: "127.0.0.1", MEMX_ACL: '{"a-key":["*"]}' };
+    const options = { cwd: image.at(image.workdir), env: { ...image.env, ...settings }, ...asUser() };
+    const isHealthy = () => {
+      const [check, ...rest] = image.healthcheck as [string, ...string[]];
+      return spawnSync(check, rest, options).status === 0;
+    };
+    expect(isHealthy()).toBe(false);
+
+    const child: ChildProcess = spawn(command, args, options);
+    onTestFinished(() => void child.kill("SIGKILL"));
+    let output = "";
+    for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => (output += chunk));
+    await expect.poll(() => output, { timeout: 20_000 }).toContain("memX is ready on ");
+    expect(isHealthy()).toBe(true);
+
+    const response = await fetch(`http://127.0.0.1:${settings.PORT}/set`, {
+      method: "POST",
+      headers: { "x-api-key": "a-key", "content-type": "application/json" },
+      body: '{"key":"a","value":1}',
+    });
+    expect(response.status).toBe(200);
+    const css = await fetch(`http://127.0.0.1:${settings.PORT}/docs/swagger-ui.css`);
+    expect(css.headers.get("content-type")).toBe("text/css; charset=utf-8");
+    expect(image.volumes).toEqual(["/data"]);
+    expect(existsSync(join(image.at("/data"), "store"))).toBe(true);
+
+    child.kill("SIGTERM");
+    expect((await once(child, "exit"))[0]).toBe(0);
+    expect(isHealthy()).toBe(false);
+  });
+
+  it("has nothing that only builds and tests need", () => {
+    for (const name of ["wrangler", "vitest", "esbuild", "typescript", "node"]) {
+      expect(existsSync(image.at(`/app/node_modules/${name}`)), name).toBe(false);
+    }
+    expect(existsSync(image.at("/app/worker/index.ts"))).toBe(false);
+  });
+
+  it("starts what npm start starts", () => {
+    const { scripts } = JSON.parse(read("package.json"));
+    expect(image.command.join(" ")).toBe(scripts.start);
+    expect(read("Makefile")).toContain("scripts/start.ts");
+    expect(scripts.prestart).toBe("npm run build");
+    expect(read("Dockerfile")).toContain("RUN npm run build\n");
+  });
+});
+
+describe("docker-compose.yml", () => {
+  const { memx, redis } = compose.services;
+
+  it("publishes the image's port on this machine only, unless told otherwise", () => {
+    expect(image.ports).toEqual([image.env.PORT]);
+    expect(memx.ports).toEqual([`\${HOST:-127.0.0.1}:\${PORT:-8000}:${image.env.PORT}`]);
+    expect(redis.ports).toBeUndefined();
+  });
+
+  it("keeps the image's data and Redis's in volumes of their own", () => {
+    expect(memx.volumes).toEqual([`memx:${image.volumes[0]}`]);
+    expect(redis.volumes).toEqual(["redis:/data"]);
+    expect(Object.keys(compose.volumes)).toEqual(["memx", "redis"]);
+  });
+
+  it("has a Redis that keeps what memX expects of it, and waits until it answers", () => {
+    expect(redis.command.join(" ")).toContain("--appendonly yes --appendfsync always --maxmemory-policy noeviction");
+    expect(redis.healthcheck.test).toEqual(["CMD", "redis-cli", "ping"]);
+    expect(memx.depends_on.redis.condition).toBe("service_healthy");
+    expect(memx.environment.REDIS_URL).toBe("redis://redis:6379/0");
+  });
+
+  it("hands on every setting of memX, but for those of another Redis", () => {
+    const { REDIS_URL, ...handedOn } = memx.environment;
+    const bound = [...read("config/workerd.capnp").matchAll(/fromEnvironment = "(\w+)"/g)].map(([, name]) => name);
+    expect(Object.keys(handedOn).sort()).toEqual(bound.filter((name) => !name?.startsWith("UPSTASH_")).sort());
+    expect(Object.values(handedOn).every((value) => value === null)).toBe(true);
+  });
+});
+
+it("names in the README every setting that starts it", () => {
+  const settings = [...read("scripts/start.ts").matchAll(/\b(?:env\.)?(HOST|PORT|MEMX_[A-Z_]+|REDIS_URL)\b/g)].map(
+    ([, name]) => name as string,
+  );
+  expect([...new Set(settings)].sort()).toEqual(["HOST", "MEMX_ACL", "MEMX_DATA_DIR", "PORT", "REDIS_URL"]);
+  const readme = read("README.md");
+  for (const name of settings) expect(readme).toContain(`\`${name}\``);
+  for (const command of ["npm start", "make serve", "docker compose up"]) expect(readme).toContain(command);
+});
