@@ -1,0 +1,124 @@
+// Servers that are measured: each a process of its own on the loopback, with what it costs, as Linux counts it.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+
+export type Server = {
+  readonly pid: number;
+  readonly output: () => string;
+  stop(): Promise<void>;
+};
+
+const running = new Set<ChildProcess>();
+
+// For a run that ends without stopping them.
+process.once("exit", () => {
+  for (const child of running) kill(child, "SIGKILL");
+});
+
+/** Resolves when `ready` does not throw, and rejects with what the process said if it ends before. */
+export async function startServer(
+  command: string,
+  args: readonly string[],
+  {
+    ready,
+    env = {},
+    cwd,
+  }: { ready: () => Promise<unknown>; env?: Readonly<Record<string, string>>; cwd?: string | undefined },
+): Promise<Server> {
+  const child = spawn(command, args, {
+    // A group of its own, because some start others.
+    detached: true,
+    cwd,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...env },
+  });
+  running.add(child);
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk) => {
+      output = (output + chunk).slice(-20_000);
+    });
+  }
+  let failure: string | undefined;
+  child.once("error", (error) => {
+    failure = error.message;
+  });
+  const ended = once(child, "exit").catch(() => undefined);
+  ended.then(() => {
+    failure ??= "it ended";
+    running.delete(child);
+  });
+  const deadline = performance.now() + 30_000;
+  while (failure === undefined) {
+    try {
+      await ready();
+      break;
+    } catch (error) {
+      if (performance.now() > deadline) failure = `not ready after 30 s (${error})`;
+      await sleep(5);
+    }
+  }
+  const stop = async () => {
+    kill(child, "SIGTERM");
+    const patience = setTimeout(() => kill(child, "SIGKILL"), 8_000);
+    await ended;
+    clearTimeout(patience);
+  };
+  if (failure !== undefined) {
+    await stop();
+    throw new Error(`${command} ${args.join(" ")}: ${failure}\n${output}`);
+  }
+  return { pid: child.pid ?? 0, output: () => output, stop };
+}
+
+function kill(child: ChildProcess, signal: NodeJS.Signals): void {
+  try {
+    if (child.pid) process.kill(-child.pid, signal);
+  } catch {
+    // It has ended already.
+  }
+}
+
+/** The process and all that it started. */
+export function family(pid: number): number[] {
+  const parents = new Map<number, number>();
+  for (const name of readdirSync("/proc")) {
+    if (/^\d+$/.test(name)) parents.set(Number(name), Number(statOf(Number(name))?.[1] ?? 0));
+  }
+  const members = [pid];
+  for (const member of members) {
+    for (const [child, parent] of parents) if (parent === member) members.push(child);
+  }
+  return members;
+}
+
+/** Seconds on a processor since these processes were started. */
+export function cpuSeconds(pids: readonly number[]): number {
+  // In ticks of 10 ms: "utime" and "stime" of proc(5).
+  return pids.reduce((sum, pid) => {
+    const stat = statOf(pid);
+    return sum + (Number(stat?.[11] ?? 0) + Number(stat?.[12] ?? 0)) / 100;
+  }, 0);
+}
+
+/** Bytes of memory that are resident. */
+export function residentBytes(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => {
+    const kilobytes = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+    return sum + Number(kilobytes) * 1024;
+  }, 0);
+}
+
+/** From the third field of proc(5) on: the second is a name and may hold spaces. */
+function statOf(pid: number): string[] | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return text.slice(text.lastIndexOf(")") + 2).split(" ");
+  } catch {
+    // It has ended.
+    return undefined;
+  }
+}

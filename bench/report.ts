@@ -1,0 +1,86 @@
+// Results as Markdown tables, for a terminal and for docs/performance.md alike.
+
+import { OPERATIONS } from "./operations.ts";
+import type { Results } from "./results.ts";
+import { median } from "./statistics.ts";
+import { judge } from "./targets.ts";
+import type { Rates } from "./throughput.ts";
+
+/** Each under the name that it has in docs/performance.md. */
+export function tables(results: Results): Map<string, string> {
+  const made = new Map([
+    ["machine", machineTable(results)],
+    ["targets", targetTable(results)],
+  ]);
+  if (results.throughput) made.set("throughput", throughputTable(results.throughput));
+  if (results.delivery) made.set("delivery", deliveryTable(results.delivery));
+  return made;
+}
+
+function machineTable({ machine, connections }: Results): string {
+  const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);
+  return [
+    `${machine.date}, ${machine.processors}, ${machine.memoryGiB} GiB, ${machine.system}; load before: ${machine.loadBefore.toFixed(2)}`,
+    `${versions.join(", ")}; ${connections} connections`,
+  ].join("  \n");
+}
+
+function targetTable(results: Results): string {
+  const rows = judge(results).map(({ what, measured, bound, reached }) => [
+    what,
+    bound,
+    measured === undefined ? "not measured" : short(measured),
+    reached === undefined ? "" : reached ? "reached" : "**not reached**",
+  ]);
+  return table(["ratio", "target", "measured", ""], rows);
+}
+
+function throughputTable(all: readonly Rates[]): string {
+  const rows = OPERATIONS.flatMap(({ name, what }) =>
+    all
+      .filter(({ operation }) => operation === name)
+      .map((rates) => [
+        what,
+        rates.contestant,
+        count(median(rates.perSecond)),
+        short(median(rates.p50Ms)),
+        short(median(rates.p99Ms)),
+        count(median(rates.serverMicros)),
+        count(median(rates.allMicros)),
+        count(median(rates.loadMicros)),
+      ]),
+  );
+  return table(
+    ["operation", "on", "a second", "p50 ms", "p99 ms", "server CPU µs", "with Redis µs", "load CPU µs"],
+    rows,
+  );
+}
+
+function deliveryTable(all: NonNullable<Results["delivery"]>): string {
+  const sizes = [...new Set(all.map(({ subscribers }) => subscribers))].toSorted((a, b) => a - b);
+  const feeds = [...new Set(all.map(({ contestant, feed }) => `${contestant}, ${feed}`))];
+  const rows = feeds.map((name) => [
+    name,
+    ...sizes.map((size) => {
+      const found = all.find((so) => `${so.contestant}, ${so.feed}` === name && so.subscribers === size);
+      return found ? short(median(found.lastMs)) : "";
+    }),
+  ]);
+  return table(["milliseconds to the last of so many subscribers", ...sizes.map(count)], rows);
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [head, ...rows];
+  const widths = head.map((_, column) => Math.max(3, ...all.map((row) => row[column]?.length ?? 0)));
+  const line = (row: readonly string[]) => `| ${widths.map((width, n) => (row[n] ?? "").padEnd(width)).join(" | ")} |`;
+  return [line(head), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)].join("\n");
+}
+
+/** Three digits. */
+function short(number: number): string {
+  return number >= 100 ? count(number) : number.toPrecision(3);
+}
+
+function count(number: number): string {
+  return Math.round(number).toLocaleString("en-US");
+}

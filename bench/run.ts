@@ -1,0 +1,78 @@
+// `npm run bench`: measures memX, the floor of the runtime that it runs on, and etcd, in rounds that take turns. Prints
+// tables and whether memX reaches what it sets out to, and leaves them with the numbers of each round in bench/results.
+
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { buildFloor } from "./contestants/floor.ts";
+import { buildMemx } from "./contestants/memx.ts";
+import { measureDelivery } from "./delivery.ts";
+import { describeMachine } from "./machine.ts";
+import { OPERATIONS } from "./operations.ts";
+import { needPrograms } from "./programs.ts";
+import { tables } from "./report.ts";
+import type { Results } from "./results.ts";
+import { measureThroughput } from "./throughput.ts";
+
+const PARTS = ["throughput", "delivery"] as const;
+
+const { values } = parseArgs({
+  allowNegative: true,
+  options: {
+    /** Parts of the run, or operations of its throughput part; all of them unless given. */
+    only: { type: "string" },
+    rounds: { type: "string", default: "5" },
+    seconds: { type: "string", default: "2" },
+    connections: { type: "string", default: "16" },
+    /** As little of everything as shows that it works. */
+    quick: { type: "boolean", default: false },
+    etcd: { type: "boolean", default: true },
+    out: { type: "string", default: "bench/results" },
+  },
+});
+const { quick, etcd } = values;
+const rounds = quick ? 1 : Number(values.rounds);
+const seconds = quick ? 0.05 : Number(values.seconds);
+const connections = Number(values.connections);
+const only = values.only === undefined ? undefined : new Set(values.only.split(","));
+const operations = OPERATIONS.map(({ name }) => name);
+const unknown = [...(only ?? [])].filter((name) => ![...PARTS, ...operations].includes(name));
+if (unknown.length > 0 || !(rounds > 0) || !(seconds > 0) || !(connections > 0)) {
+  console.error(`--only takes ${[...PARTS, ...operations].join(", ")}; rounds, seconds and connections are above 0.`);
+  process.exit(1);
+}
+const wanted = (part: (typeof PARTS)[number]) => only === undefined || only.has(part);
+const chosen = operations.filter((name) => only === undefined || only.has("throughput") || only.has(name));
+
+try {
+  needPrograms(["redis-server", ...(etcd ? ["etcd"] : [])]);
+  const results: Results = { machine: describeMachine({ etcd }), connections };
+  buildMemx();
+  buildFloor();
+  if (chosen.length > 0) {
+    const warmUpSeconds = quick ? 0.05 : 0.5;
+    const options = { rounds, seconds, warmUpSeconds, connections, only: new Set(chosen), etcd };
+    results.throughput = await measureThroughput(options, console.log);
+  }
+  if (wanted("delivery")) {
+    results.delivery = await measureDelivery(
+      {
+        rounds: Math.min(rounds, 3),
+        sizes: quick ? [1, 20] : [1, 10, 100, 1_000, 5_000, 10_000],
+        messages: (subscribers) => (quick ? 2 : Math.max(10, Math.min(100, Math.round(30_000 / subscribers)))),
+        only: ({ contestant, name: feed }, subscribers) =>
+          (etcd || contestant !== "etcd") &&
+          ((subscribers !== 10 && subscribers !== 10_000) || feed === "subscribe" || feed === "broadcast"),
+      },
+      console.log,
+    );
+  }
+  mkdirSync(values.out, { recursive: true });
+  const made = tables(results);
+  writeFileSync(join(values.out, "results.json"), `${JSON.stringify(results, null, 2)}\n`);
+  writeFileSync(join(values.out, "results.md"), `${[...made.values()].join("\n\n")}\n`);
+  console.log(`\n${[...made.values()].join("\n\n")}\n\nIn full in ${values.out}.`);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(1);
+}
