@@ -16,7 +16,7 @@ export type Feed = {
 
 const SWITCHED = "101 Switching Protocols\r\n";
 
-const handshake = (path: string, headers: Headers) =>
+export const handshake = (path: string, headers: Headers) =>
   httpRequest("GET", path, {
     ...headers,
     connection: "Upgrade",

@@ -15,7 +15,7 @@ export type Operation = {
 };
 
 /** About as large as what agents tell each other. */
-const value = (n: number) => ({ n, agent: "researcher", status: "done", note: "x".repeat(60) });
+export const value = (n: number) => ({ n, agent: "researcher", status: "done", note: "x".repeat(60) });
 const KEYS = 100;
 const PAGE = 100;
 const CONNECTIONS_AT_MOST = 256;
@@ -34,7 +34,8 @@ const SCHEMA = {
 let turn = 0;
 /** Built once, so that the load costs no more than it has to. */
 const each = <T>(count: number, make: (n: number) => T) => Array.from({ length: count }, (_, n) => make(n));
-const mention = (text: string) => (body: string) => (body.includes(text) ? undefined : `it does not say ${text}`);
+export const mention = (text: string) => (body: string) =>
+  body.includes(text) ? undefined : `it does not say ${text}`;
 const post = (path: string, headers: Headers, body: unknown) => httpRequest("POST", path, headers, body);
 
 /** One after the other, whichever connection it is. */
@@ -46,10 +47,11 @@ function ofConnection(requests: readonly Buffer[], check: Call["check"]): Call {
   return { request: (connection) => requests[connection] as Buffer, check };
 }
 
-const updated = mention('"ok":true,"updated":true');
+export const updated = mention('"ok":true,"updated":true');
 const set = (key: string, headers: Headers) => post("/set", headers, { key, value: value(1) });
 const bare = (path: string) => post(path, {}, { key: "bench:one", value: value(1) });
-const put = (key: string) => post("/v3/kv/put", {}, { key: base64(key), value: base64(JSON.stringify(value(1))) });
+export const put = (key: string) =>
+  post("/v3/kv/put", {}, { key: base64(key), value: base64(JSON.stringify(value(1))) });
 const range = (key: string) => post("/v3/kv/range", {}, { key: base64(key) });
 const names = each(KEYS, (n) => `bench:${n}`);
 

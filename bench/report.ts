@@ -14,6 +14,10 @@ export function tables(results: Results): Map<string, string> {
   ]);
   if (results.throughput) made.set("throughput", throughputTable(results.throughput));
   if (results.delivery) made.set("delivery", deliveryTable(results.delivery));
+  if (results.resume) made.set("resume", resumeTable(results.resume));
+  if (results.calls) made.set("calls", callTable(results.calls));
+  if (results.size || results.sockets) made.set("size", sizeTable(results));
+  if (results.growth) made.set("growth", growthTable(results.growth));
   return made;
 }
 
@@ -69,6 +73,64 @@ function deliveryTable(all: NonNullable<Results["delivery"]>): string {
   return table(["milliseconds to the last of so many subscribers", ...sizes.map(count)], rows);
 }
 
+function resumeTable(all: NonNullable<Results["resume"]>): string {
+  const rows = all.map(({ contestant, feed, ms }) => [contestant, feed, short(median(ms))]);
+  return table(["1,000 missed changes", "by", "ms"], rows);
+}
+
+function callTable(all: NonNullable<Results["calls"]>): string {
+  const names = [...new Set(all.map(({ what }) => what))];
+  const rows = names.map((name) => {
+    const of = (contestant: string) => all.find((calls) => calls.what === name && calls.contestant === contestant);
+    const [embedded, redis] = [of("memX embedded"), of("memX on Redis")];
+    return [
+      name,
+      exact(embedded?.durableObjectCalls),
+      exact(redis?.durableObjectCalls),
+      exact(redis?.redisRequests),
+      exact(redis?.redisCommands),
+    ];
+  });
+  return table(
+    ["one operation", "object calls, embedded", "object calls, Redis", "requests to Redis", "commands in them"],
+    rows,
+  );
+}
+
+function sizeTable({ size, sockets }: Results): string {
+  const rows: string[][] = [];
+  if (size) {
+    rows.push(["the bundle", `${kib(size.bundleBytes)} KiB; gzip ${kib(size.bundleGzipBytes)} KiB`]);
+    rows.push(["from start to the first answer", `${short(size.startMs)} ms`]);
+  }
+  for (const { feed, contestant, bytesPerSocket } of sockets ?? []) {
+    rows.push([`memory of an idle socket: ${contestant}, ${feed}`, `${kib(bytesPerSocket)} KiB`]);
+  }
+  return table(["what", "how much"], rows);
+}
+
+function growthTable(all: NonNullable<Results["growth"]>): string {
+  const rows = all.map((growth) => [
+    growth.contestant,
+    count(growth.keys),
+    count(growth.getPerSecond),
+    growth.getRatio.toFixed(2),
+    count(growth.setPerSecond),
+    growth.setRatio.toFixed(2),
+    mib(growth.memxBytes),
+    growth.redisBytes ? mib(growth.redisBytes) : "",
+    mib(growth.diskBytes),
+    count(growth.diskBytes / growth.keys),
+  ]);
+  return table(
+    [
+      ...["on", "keys", "gets a second", "× small", "sets a second", "× small"],
+      ...["memX MiB", "Redis MiB", "disk MiB", "disk bytes a key"],
+    ],
+    rows,
+  );
+}
+
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [head, ...rows];
   const widths = head.map((_, column) => Math.max(3, ...all.map((row) => row[column]?.length ?? 0)));
@@ -84,3 +146,7 @@ function short(number: number): string {
 function count(number: number): string {
   return Math.round(number).toLocaleString("en-US");
 }
+
+const exact = (number = Number.NaN) => String(Math.round(number * 100) / 100);
+const kib = (bytes: number) => (bytes / 1024).toFixed(1);
+const mib = (bytes: number) => (bytes / 1024 ** 2).toFixed(1);

@@ -4,17 +4,22 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { countCalls } from "./calls.ts";
 import { buildFloor } from "./contestants/floor.ts";
 import { buildMemx } from "./contestants/memx.ts";
 import { measureDelivery } from "./delivery.ts";
+import { measureGrowth } from "./growth.ts";
 import { describeMachine } from "./machine.ts";
 import { OPERATIONS } from "./operations.ts";
 import { needPrograms } from "./programs.ts";
 import { tables } from "./report.ts";
 import type { Results } from "./results.ts";
+import { measureResume } from "./resume.ts";
+import { measureSize } from "./size.ts";
+import { measureSockets } from "./sockets.ts";
 import { measureThroughput } from "./throughput.ts";
 
-const PARTS = ["throughput", "delivery"] as const;
+const PARTS = ["throughput", "delivery", "resume", "calls", "size", "sockets", "growth"] as const;
 
 const { values } = parseArgs({
   allowNegative: true,
@@ -66,6 +71,19 @@ try {
       },
       console.log,
     );
+  }
+  if (wanted("resume")) {
+    results.resume = await measureResume({ rounds: Math.min(rounds, 3), samples: quick ? 1 : 20, etcd }, console.log);
+  }
+  if (wanted("calls")) results.calls = await countCalls();
+  if (wanted("size")) results.size = await measureSize({ starts: quick ? 1 : 9 });
+  if (wanted("sockets")) {
+    results.sockets = await measureSockets({ from: quick ? 10 : 1_000, to: quick ? 50 : 10_000, quick });
+  }
+  if (wanted("growth")) {
+    const sizes = quick ? [100, 300] : [1_000, 10_000, 100_000, 1_000_000];
+    const options = { sizes, rounds: quick ? 1 : 5, seconds: quick ? 0.05 : 1, connections };
+    results.growth = await measureGrowth(options, console.log);
   }
   mkdirSync(values.out, { recursive: true });
   const made = tables(results);

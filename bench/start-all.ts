@@ -23,7 +23,7 @@ export async function startAll(names: ReadonlySet<ContestantName>) {
     if (names.has("memX on Redis") || names.has("floor")) {
       const redis = await startBridgedRedis();
       stops.push(redis.stop);
-      if (names.has("memX on Redis")) add("memX on Redis", await startMemx(redis));
+      if (names.has("memX on Redis")) add("memX on Redis", await startMemx({ redis }));
       if (names.has("floor")) add("floor", await startFloor(redis));
     }
     if (names.has("etcd")) add("etcd", await startEtcd());

@@ -26,6 +26,7 @@ export function judge(results: Results): Target[] {
 
   const embedded = "memX embedded";
   const call = rate("call", "floor");
+  const idle = results.sockets?.find(({ contestant, feed }) => contestant === embedded && feed === "subscribe");
   return [
     atLeast("set, embedded, of the floor's empty call", ratio(rate("set", embedded), call), 0.7),
     atLeast("get, embedded, of the floor's empty call", ratio(rate("get", embedded), call), 0.85),
@@ -47,7 +48,20 @@ export function judge(results: Results): Target[] {
       ratio(times(embedded, 1000, "subscribe"), times("floor", 1000, "broadcast")),
       1.2,
     ),
+    between("get at 1 M keys, embedded, of get at 1 k", growth(results, embedded), 0.9, 1.1),
+    between("get at 1 M keys, Redis, of get at 1 k", growth(results, "memX on Redis"), 0.9, 1.1),
+    atMost("KiB of the bundle, gzip", results.size && results.size.bundleGzipBytes / 1024, 130),
+    atMost("KiB of memory per idle socket", idle && idle.bytesPerSocket / 1024, 8),
   ];
+}
+
+function growth(results: Results, contestant: string): number | undefined {
+  return results.growth?.find((so) => so.contestant === contestant && so.keys === 1_000_000)?.getRatio;
+}
+
+function between(what: string, measured: number | undefined, least: number, most: number): Target {
+  const reached = measured === undefined ? undefined : measured >= least && measured <= most;
+  return { what, measured, bound: `${least} to ${most}`, reached };
 }
 
 function atLeast(what: string, measured: number | undefined, bound: number): Target {

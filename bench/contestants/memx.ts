@@ -25,7 +25,14 @@ export function buildMemx(): void {
 
 export type Memx = Contestant & { readonly folder: string };
 
-export async function startMemx(redis?: BridgedRedis): Promise<Memx> {
+export async function startMemx({
+  redis,
+  counting = false,
+}: {
+  redis?: BridgedRedis | undefined;
+  /** Behind bench/counting.js, which counts calls. */
+  counting?: boolean;
+} = {}): Promise<Memx> {
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), "memx-bench-"));
   const settings: Record<string, string> = {
@@ -39,6 +46,7 @@ export async function startMemx(redis?: BridgedRedis): Promise<Memx> {
       services = [
         (name = "main", worker = (
           modules = [
+            ${counting ? `(name = "counting.js", esModule = embed "../bench/counting.js"),` : ""}
             (name = "index.js", esModule = embed "index.js"),
             ${scripts.map((file) => `(name = "${file}", text = embed "${file}"),`).join("\n")}
           ],

@@ -10,6 +10,7 @@ import { startServer } from "../processes.ts";
 const TOKEN = "bench";
 
 export type BridgedRedis = {
+  readonly port: number;
   readonly url: string;
   readonly token: string;
   readonly folder: string;
@@ -48,6 +49,7 @@ export async function startBridgedRedis(): Promise<BridgedRedis> {
     ready: () => command("PING"),
   });
   return {
+    port,
     url,
     token: TOKEN,
     folder,
