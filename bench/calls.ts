@@ -42,12 +42,12 @@ async function countOn(contestant: ContestantName, redis: BridgedRedis | undefin
   const count = async (what: string, request: (last: string | undefined, headers: Headers) => Buffer) => {
     // The first ones find nothing kept.
     let last = await connection.ask(request(undefined, headers));
-    await sleep(300);
+    await sleep(100);
     await countedCalls(port);
     monitor?.read();
     for (let n = 0; n < TIMES; n++) last = await connection.ask(request(last, headers));
     // For what follows the answer.
-    await sleep(300);
+    await sleep(100);
     const calls = await countedCalls(port);
     const { requests, commands } = monitor?.read() ?? { requests: 0, commands: 0 };
     return {

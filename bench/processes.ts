@@ -15,7 +15,7 @@ const running = new Set<ChildProcess>();
 
 // For a run that ends without stopping them.
 process.once("exit", () => {
-  for (const child of running) kill(child, "SIGKILL");
+  for (const child of running) kill(child);
 });
 
 /** Resolves when `ready` does not throw, and rejects with what the process said if it ends before. */
@@ -62,10 +62,9 @@ export async function startServer(
     }
   }
   const stop = async () => {
-    kill(child, "SIGTERM");
-    const patience = setTimeout(() => kill(child, "SIGKILL"), 8_000);
+    // Their data goes with them, so nothing has to be finished.
+    kill(child);
     await ended;
-    clearTimeout(patience);
   };
   if (failure !== undefined) {
     await stop();
@@ -74,9 +73,9 @@ export async function startServer(
   return { pid: child.pid ?? 0, output: () => output, stop };
 }
 
-function kill(child: ChildProcess, signal: NodeJS.Signals): void {
+function kill(child: ChildProcess): void {
   try {
-    if (child.pid) process.kill(-child.pid, signal);
+    if (child.pid) process.kill(-child.pid, "SIGKILL");
   } catch {
     // It has ended already.
   }

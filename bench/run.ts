@@ -1,13 +1,14 @@
 // `npm run bench`: measures memX, the floor of the runtime that it runs on, and etcd, in rounds that take turns. Prints
 // tables and whether memX reaches what it sets out to, and leaves them with the numbers of each round in bench/results.
 
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { countCalls } from "./calls.ts";
 import { buildFloor } from "./contestants/floor.ts";
 import { buildMemx } from "./contestants/memx.ts";
 import { measureDelivery } from "./delivery.ts";
+import { rewritePage, withEarlier, writeResults } from "./documents.ts";
 import { measureGrowth } from "./growth.ts";
 import { describeMachine } from "./machine.ts";
 import { OPERATIONS } from "./operations.ts";
@@ -21,6 +22,8 @@ import { measureThroughput } from "./throughput.ts";
 
 const PARTS = ["throughput", "delivery", "resume", "calls", "size", "sockets", "growth"] as const;
 
+const DOCS = "docs/performance";
+
 const { values } = parseArgs({
   allowNegative: true,
   options: {
@@ -32,6 +35,8 @@ const { values } = parseArgs({
     /** As little of everything as shows that it works. */
     quick: { type: "boolean", default: false },
     etcd: { type: "boolean", default: true },
+    /** Puts the results into docs/performance.md, too. */
+    docs: { type: "boolean", default: false },
     out: { type: "string", default: "bench/results" },
   },
 });
@@ -85,11 +90,15 @@ try {
     const options = { sizes, rounds: quick ? 1 : 5, seconds: quick ? 0.05 : 1, connections };
     results.growth = await measureGrowth(options, console.log);
   }
-  mkdirSync(values.out, { recursive: true });
-  const made = tables(results);
-  writeFileSync(join(values.out, "results.json"), `${JSON.stringify(results, null, 2)}\n`);
-  writeFileSync(join(values.out, "results.md"), `${[...made.values()].join("\n\n")}\n`);
-  console.log(`\n${[...made.values()].join("\n\n")}\n\nIn full in ${values.out}.`);
+  writeResults(results, values.out);
+  const markdown = [...tables(results).values()].join("\n\n");
+  writeFileSync(join(values.out, "results.md"), `${markdown}\n`);
+  console.log(`\n${markdown}\n\nIn full in ${values.out}.`);
+  if (values.docs) {
+    const all = withEarlier(results, DOCS);
+    writeResults(all, DOCS);
+    rewritePage(`${DOCS}.md`, all);
+  }
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exit(1);
