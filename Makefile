@@ -12,6 +12,12 @@ node_modules/.package-lock.json: package.json package-lock.json
 dev: node_modules/.package-lock.json
 	@$(NODE) scripts/dev.ts
 
+# Production, on this machine.
+.PHONY: serve
+serve: node_modules/.package-lock.json
+	@$(NODE) scripts/build.ts
+	@$(NODE) scripts/start.ts
+
 .PHONY: test
 test: node_modules/.package-lock.json
 	@npm test

@@ -3,6 +3,8 @@
 import { type Context, Hono } from "hono";
 import { openApiDocument } from "../openapi.ts";
 
+const JAVASCRIPT = "text/javascript; charset=utf-8";
+
 export const docs = new Hono<{ Bindings: Env }>();
 
 docs.get("/openapi.json", (c) => c.json(openApiDocument));
@@ -15,13 +17,17 @@ docs.get("/docs", (c) => {
   );
   return c.html(PAGE);
 });
-docs.get("/docs/start.js", (c) => c.body(START, { headers: { "content-type": "text/javascript; charset=utf-8" } }));
-docs.get("/docs/swagger-ui.css", (c) => asset(c, "swagger-ui.css"));
-docs.get("/docs/swagger-ui-bundle.js", (c) => asset(c, "swagger-ui-bundle.js"));
-docs.get("/docs/favicon-32x32.png", (c) => asset(c, "favicon-32x32.png"));
+docs.get("/docs/start.js", (c) => c.body(START, { headers: { "content-type": JAVASCRIPT } }));
+docs.get("/docs/swagger-ui.css", (c) => asset(c, "swagger-ui.css", "text/css; charset=utf-8"));
+docs.get("/docs/swagger-ui-bundle.js", (c) => asset(c, "swagger-ui-bundle.js", JAVASCRIPT));
+docs.get("/docs/favicon-32x32.png", (c) => asset(c, "favicon-32x32.png", "image/png"));
 
-function asset(c: Context<{ Bindings: Env }>, file: string): Promise<Response> {
-  return c.env.ASSETS.fetch(new Request(new URL(`/${file}`, c.req.url), c.req.raw));
+/** With a type of ours: workerd's disk service knows none. */
+async function asset(c: Context<{ Bindings: Env }>, file: string, type: string): Promise<Response> {
+  const response = await c.env.ASSETS.fetch(new Request(new URL(`/${file}`, c.req.url), c.req.raw));
+  const headers = new Headers(response.headers);
+  if (response.ok) headers.set("content-type", type);
+  return new Response(response.body, { status: response.status, headers });
 }
 
 const PAGE = `<!doctype html>

@@ -1,0 +1,67 @@
+# memX on workerd, for one's own machine: the bundle that a deploy uploads, with the settings of the environment and the
+# data in a folder. `npm start` serves it, and says which folders, address and settings they are. By hand, from the root of
+# the repository, after `npm run build` and `mkdir data`: `npx workerd serve config/workerd.capnp`.
+# There is no MEMX_ENV, so that no plain start opens memX to the key that everybody knows, and no rate limiter.
+
+using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [
+    ( name = "memx", worker = .memx ),
+    ( name = "data", disk = ( path = "data", writable = true ) ),
+    # The files of the page at /docs. The Worker decides which of them anyone can reach.
+    ( name = "swagger-ui", disk = ( path = "node_modules/swagger-ui-dist" ) ),
+    # Redis's bridge is on this machine, and Supabase may be in this house. Unless told so, workerd reaches neither.
+    ( name = "internet", network = (
+        allow = ["public", "private", "local"],
+        tlsOptions = ( trustBrowserCas = true ),
+    ) ),
+  ],
+  sockets = [
+    ( name = "http", address = "127.0.0.1:8000", service = "memx" ),
+    # Whoever calls it has what expired on Redis removed. On Cloudflare a clock does; here scripts/start.ts does, and no
+    # one else has to reach it.
+    ( name = "sweep", address = "127.0.0.1:0", service = ( name = "memx", entrypoint = "sweep" ) ),
+  ],
+);
+
+const memx :Workerd.Worker = (
+  # As in wrangler.toml.
+  compatibilityDate = "2026-11-01",
+  compatibilityFlags = ["nodejs_als"],
+  modules = [
+    ( name = "index.js", esModule = embed "../dist/index.js" ),
+    ( name = "expire.lua", text = embed "../dist/expire.lua" ),
+    ( name = "namespace.lua", text = embed "../dist/namespace.lua" ),
+    ( name = "read-entries.lua", text = embed "../dist/read-entries.lua" ),
+    ( name = "read-entry.lua", text = embed "../dist/read-entry.lua" ),
+    ( name = "read-keys.lua", text = embed "../dist/read-keys.lua" ),
+    ( name = "read-log.lua", text = embed "../dist/read-log.lua" ),
+    ( name = "read-record.lua", text = embed "../dist/read-record.lua" ),
+    ( name = "read-schema.lua", text = embed "../dist/read-schema.lua" ),
+    ( name = "unwatch.lua", text = embed "../dist/unwatch.lua" ),
+    ( name = "watch.lua", text = embed "../dist/watch.lua" ),
+    ( name = "write.lua", text = embed "../dist/write.lua" ),
+  ],
+  bindings = [
+    ( name = "CHANNEL", durableObjectNamespace = "Channel" ),
+    ( name = "EMBEDDED_STORE", durableObjectNamespace = "EmbeddedStore" ),
+    ( name = "ASSETS", service = "swagger-ui" ),
+    # What the environment does not have is null, which counts as not set.
+    ( name = "MEMX_ACL", fromEnvironment = "MEMX_ACL" ),
+    ( name = "SUPABASE_URL", fromEnvironment = "SUPABASE_URL" ),
+    ( name = "SUPABASE_SERVICE_KEY", fromEnvironment = "SUPABASE_SERVICE_KEY" ),
+    ( name = "REVOCATION_SECONDS", fromEnvironment = "REVOCATION_SECONDS" ),
+    ( name = "UPSTASH_REDIS_REST_URL", fromEnvironment = "UPSTASH_REDIS_REST_URL" ),
+    ( name = "UPSTASH_REDIS_REST_TOKEN", fromEnvironment = "UPSTASH_REDIS_REST_TOKEN" ),
+    ( name = "LOG_LENGTH", fromEnvironment = "LOG_LENGTH" ),
+    ( name = "MAX_NAMESPACE_KEYS", fromEnvironment = "MAX_NAMESPACE_KEYS" ),
+    ( name = "MAX_NAMESPACE_BYTES", fromEnvironment = "MAX_NAMESPACE_BYTES" ),
+  ],
+  # The names of the folders under "data". With another one, memX would begin anew.
+  durableObjectNamespaces = [
+    ( className = "Channel", uniqueKey = "channel", enableSql = true ),
+    ( className = "EmbeddedStore", uniqueKey = "store", enableSql = true ),
+  ],
+  durableObjectStorage = ( localDisk = "data" ),
+);
