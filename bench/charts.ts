@@ -5,6 +5,8 @@ import { barChart, lineChart } from "./plot.ts";
 import type { Results } from "./results.ts";
 import { median } from "./statistics.ts";
 
+const CONTESTANTS = ["memX embedded", "memX on Redis", "floor", "etcd"];
+
 /** Those of which a chart says more than the table. */
 export function charts({ throughput, delivery, growth }: Results): Map<string, string> {
   const made = new Map<string, string>();
@@ -17,7 +19,7 @@ export function charts({ throughput, delivery, growth }: Results): Map<string, s
       };
     });
     const measured = groups.filter(({ values }) => Object.keys(values).length > 0);
-    made.set("throughput.svg", barChart("Answers a second; longer is better", measured));
+    made.set("throughput.svg", barChart("Answers a second; longer is better", CONTESTANTS, measured));
   }
   if (delivery) {
     const names = [...new Set(delivery.map(({ contestant, feed }) => `${contestant}, ${feed}`))];

@@ -14,10 +14,10 @@ const STYLE = `<style>
   @media (prefers-color-scheme: dark) { text { fill: #adb5bd } }
 </style>`;
 
-/** Horizontal bars in groups; the longer the better, or not, as `title` says. */
-export function barChart(title: string, groups: readonly Bars[]): string {
-  const series = [...new Set(groups.flatMap(({ values }) => Object.keys(values)))];
-  const [left, right, top, bar, gap] = [250, 60, 62, 13, 12];
+/** Horizontal bars in groups, in each those of `series` that it has. */
+export function barChart(title: string, series: readonly string[], groups: readonly Bars[]): string {
+  const rows = Math.ceil(series.length / LEGEND_COLUMNS);
+  const [left, right, top, bar, gap] = [290, 60, 62 + (rows - 1) * 18, 13, 12];
   const max = Math.max(...groups.flatMap(({ values }) => Object.values(values)));
   const x = scaleLinear([0, max], [left, WIDTH - right]);
   let y = top;
@@ -71,11 +71,11 @@ export function lineChart(
     for (const [px, py] of points)
       parts.push(`<circle cx="${round(x(px))}" cy="${round(y(py))}" r="3" fill="${stroke}"/>`);
   }
-  parts.push(text(WIDTH - right, bottom + 38, xLabel, "end"), text(left - 8, top - 12, yLabel, "start"));
+  parts.push(text(WIDTH - right, bottom + 38, xLabel, "end"), text(left, top - 8, yLabel));
   return svg(bottom + 48, title, [...legend(names), ...parts]);
 }
 
-const LEGEND_COLUMNS = 4;
+const LEGEND_COLUMNS = 3;
 
 function legend(names: readonly string[]): string[] {
   const step = WIDTH / LEGEND_COLUMNS;

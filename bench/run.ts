@@ -1,12 +1,12 @@
 // `npm run bench`: measures memX, the floor of the runtime that it runs on, and etcd, in rounds that take turns. Prints
 // tables and whether memX reaches what it sets out to, and leaves them with the numbers of each round in bench/results.
 
+import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { countCalls } from "./calls.ts";
 import { buildFloor } from "./contestants/floor.ts";
-import { buildMemx } from "./contestants/memx.ts";
 import { measureDelivery } from "./delivery.ts";
 import { rewritePage, withEarlier, writeResults } from "./documents.ts";
 import { measureGrowth } from "./growth.ts";
@@ -57,7 +57,7 @@ const chosen = operations.filter((name) => only === undefined || only.has("throu
 try {
   needPrograms(["redis-server", ...(etcd ? ["etcd"] : [])]);
   const results: Results = { machine: describeMachine({ etcd }), connections };
-  buildMemx();
+  execFileSync(process.execPath, ["scripts/build.ts"], { stdio: "inherit" });
   buildFloor();
   if (chosen.length > 0) {
     const warmUpSeconds = quick ? 0.05 : 0.5;
