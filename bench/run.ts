@@ -35,6 +35,8 @@ const { values } = parseArgs({
     /** As little of everything as shows that it works. */
     quick: { type: "boolean", default: false },
     etcd: { type: "boolean", default: true },
+    /** Whether dist/ is made anew first. */
+    build: { type: "boolean", default: true },
     /** Puts the results into docs/performance.md, too. */
     docs: { type: "boolean", default: false },
     out: { type: "string", default: "bench/results" },
@@ -57,7 +59,7 @@ const chosen = operations.filter((name) => only === undefined || only.has("throu
 try {
   needPrograms(["redis-server", ...(etcd ? ["etcd"] : [])]);
   const results: Results = { machine: describeMachine({ etcd }), connections };
-  execFileSync(process.execPath, ["scripts/build.ts"], { stdio: "inherit" });
+  if (values.build) execFileSync(process.execPath, ["scripts/build.ts"], { stdio: "inherit" });
   buildFloor();
   if (chosen.length > 0) {
     const warmUpSeconds = quick ? 0.05 : 0.5;
