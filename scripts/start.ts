@@ -1,0 +1,146 @@
+// `npm start`: memX in production on one's own machine. Reads the settings, starts workerd, and the bridge where REDIS_URL
+// names a Redis; calls the sweep each minute, as Cloudflare's clock does; ends all of it in order. Builds nothing.
+
+import { createServer } from "node:net";
+import { logLength, quota } from "../worker/store/settings.ts";
+import { openDataFolder } from "./data-folder.ts";
+import { type RedisBridge, startRedisBridge } from "./redis-bridge.ts";
+import { withoutPassword } from "./redis-connection.ts";
+import { runWorkerd } from "./workerd.ts";
+
+const READY_MS = 20_000;
+
+try {
+  await start();
+} catch (error) {
+  fail(error);
+}
+
+async function start(): Promise<void> {
+  loadSettings();
+  const { env } = process;
+  const host = env.HOST || "127.0.0.1";
+  const address = await freeAddress(host, env.PORT || "8000");
+  const dataFolder = openDataFolder(env.MEMX_DATA_DIR || "data");
+  const bridge = await openBridge(env);
+
+  const workerd = runWorkerd({
+    address,
+    dataFolder,
+    env: {
+      ...env,
+      ...(bridge && { UPSTASH_REDIS_REST_URL: bridge.url, UPSTASH_REDIS_REST_TOKEN: bridge.token }),
+    },
+  });
+  let stopping: Promise<number> | undefined;
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => {
+      stopping ??= workerd.stop();
+    });
+  }
+  workerd.ended.then(async (code) => {
+    await bridge?.close();
+    if (!stopping) console.error(`workerd has ended by itself, with code ${code}.`);
+    process.exit(stopping ? 0 : code || 1);
+  });
+
+  const ports = await workerd.listening;
+  // Nobody can call "all addresses of this machine".
+  const local = { "0.0.0.0": "127.0.0.1", "::": "::1" }[host] ?? host;
+  const url = (name: string, port: number) => `http://${name.includes(":") ? `[${name}]` : name}:${port}`;
+  try {
+    const store = await health(url(local, ports.http));
+    const closed = await whyClosed(url(local, ports.http));
+    if (closed && env.MEMX_ACL && !env.SUPABASE_URL && !env.SUPABASE_SERVICE_KEY) throw new Error(closed);
+    if (store === "redis") sweepEachMinute(url("127.0.0.1", ports.sweep));
+    const place = env.REDIS_URL
+      ? `the Redis at ${withoutPassword(env.REDIS_URL)}`
+      : "Redis over Upstash's REST protocol";
+    console.log(
+      `memX is ready on ${url(host, ports.http)}   store: ${store === "redis" ? place : "embedded"}   data: ${dataFolder}`,
+    );
+    if (closed) console.log(`Nobody gets in yet. ${closed}`);
+  } catch (error) {
+    if (stopping) return;
+    stopping = workerd.stop();
+    await stopping;
+    throw error;
+  }
+}
+
+/** Those of a `.env` file in the folder that this is started in, where the environment does not have them. */
+function loadSettings(): void {
+  try {
+    process.loadEnvFile();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+  logLength(process.env);
+  quota(process.env);
+}
+
+/** As workerd wants it. @throws where nobody can listen there */
+async function freeAddress(host: string, port: string): Promise<string> {
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) throw new Error("PORT has to be a number from 0 to 65535.");
+  const server = createServer();
+  try {
+    await new Promise<void>((resolve, reject) => server.once("error", reject).listen(Number(port), host, resolve));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EADDRINUSE") {
+      throw new Error(`Port ${port} on ${host} is taken: end what listens there, or set PORT to another one.`);
+    }
+    if (code === "EACCES") throw new Error(`This user may not listen on port ${port}: set PORT to one from 1024 on.`);
+    throw new Error(`HOST: memX can not listen on ${host} (${code}).`);
+  }
+  const bound = server.address() as { address: string };
+  await new Promise((resolve) => server.close(resolve));
+  return `${bound.address.includes(":") ? `[${bound.address}]` : bound.address}:${port}`;
+}
+
+async function openBridge({
+  REDIS_URL,
+  UPSTASH_REDIS_REST_URL,
+  UPSTASH_REDIS_REST_TOKEN,
+}: NodeJS.ProcessEnv): Promise<RedisBridge | undefined> {
+  if (!REDIS_URL) return undefined;
+  if (UPSTASH_REDIS_REST_URL || UPSTASH_REDIS_REST_TOKEN) {
+    throw new Error("REDIS_URL and UPSTASH_REDIS_REST_* name two stores: set one of them.");
+  }
+  return startRedisBridge({ redisUrl: REDIS_URL, port: 0 });
+}
+
+/** The engine of the store, once that answers. @throws what is wrong with it, when it has not by then */
+async function health(url: string): Promise<string> {
+  const end = performance.now() + READY_MS;
+  for (;;) {
+    const { status, body } = await ask(`${url}/health`);
+    if (status === 200) return body.store;
+    if (performance.now() > end) throw new Error(body.detail ?? `${url}/health answers ${status}.`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+/** Why nobody gets in, if nobody does: what memX says to somebody with a key that nobody has. */
+async function whyClosed(url: string): Promise<string | undefined> {
+  const { status, body } = await ask(`${url}/get?key=a`, { "x-api-key": crypto.randomUUID() });
+  return status === 503 ? body.detail : undefined;
+}
+
+async function ask(url: string, headers: Record<string, string> = {}): Promise<{ status: number; body: Answer }> {
+  const response = await fetch(url, { headers });
+  return { status: response.status, body: (await response.json()) as Answer };
+}
+
+type Answer = { readonly store: string; readonly detail?: string };
+
+function sweepEachMinute(url: string): void {
+  const sweep = () => fetch(url).catch(() => console.warn("What has expired on Redis was not removed; trying again."));
+  setInterval(sweep, 60_000).unref();
+  sweep();
+}
+
+function fail(error: unknown): never {
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(1);
+}
