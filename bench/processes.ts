@@ -18,6 +18,8 @@ process.once("exit", () => {
   for (const child of running) kill(child);
 });
 
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
+
 /** Resolves when `ready` does not throw, and rejects with what the process said if it ends before. */
 export async function startServer(
   command: string,

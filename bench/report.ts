@@ -30,13 +30,14 @@ function machineTable({ machine, connections }: Results): string {
 }
 
 function targetTable(results: Results): string {
-  const rows = judge(results).map(({ what, measured, bound, reached }) => [
+  const rows = judge(results).map(({ what, measured, byCpu, bound, reached }) => [
     what,
     bound,
     measured === undefined ? "not measured" : short(measured),
+    byCpu === undefined ? "" : short(byCpu),
     reached === undefined ? "" : reached ? "reached" : "**not reached**",
   ]);
-  return table(["ratio", "target", "measured", ""], rows);
+  return table(["ratio", "target", "measured", "by CPU time", ""], rows);
 }
 
 function throughputTable(all: readonly Rates[]): string {

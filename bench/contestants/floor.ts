@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { WORKERD } from "../../scripts/workerd.ts";
 import { freePort } from "../../test/free-port.ts";
 import { startServer } from "../processes.ts";
 import { answers, type Contestant } from "./contestant.ts";
@@ -27,7 +28,7 @@ export async function startFloor(redis: BridgedRedis): Promise<Contestant> {
   const folder = mkdtempSync(join(tmpdir(), "memx-bench-floor-"));
   const sha = await redis.command("SCRIPT", "LOAD", "return 'constant'");
   const server = await startServer(
-    require.resolve("workerd/bin/workerd"),
+    WORKERD,
     [
       "serve",
       "bench/floor/floor.capnp",

@@ -1,9 +1,9 @@
-// memX as it runs on one's own machine, by its own configuration of workerd, on either store and in data of its own.
+// memX as `npm start` serves it, on either store and in data of its own. Without scripts/start.ts around it, which waits.
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { WORKERD, workerdArguments } from "../../scripts/workerd.ts";
 import { freePort } from "../../test/free-port.ts";
 import { startServer } from "../processes.ts";
 import { answers, type Contestant } from "./contestant.ts";
@@ -12,8 +12,6 @@ import type { BridgedRedis } from "./redis.ts";
 const CONFIG = "config/workerd.capnp";
 /** Beside the bundle, which its paths are relative to. */
 const COUNTING_CONFIG = "dist/counting.capnp";
-
-const require = createRequire(import.meta.url);
 
 /** So many that each may have its 1,000 sockets in a channel. */
 export const API_KEYS = Array.from({ length: 10 }, (_, n) => `bench-key-${n}`);
@@ -32,24 +30,18 @@ export async function startMemx({
   const folder = mkdtempSync(join(tmpdir(), "memx-bench-"));
   if (counting) writeFileSync(COUNTING_CONFIG, countingConfig());
   const headers = { "x-api-key": API_KEYS[0] ?? "" };
-  const server = await startServer(
-    require.resolve("workerd/bin/workerd"),
-    [
-      ...["serve", counting ? COUNTING_CONFIG : CONFIG, "--socket-addr", `http=127.0.0.1:${port}`],
-      ...["--directory-path", `data=${folder}`, "--directory-path", "swagger-ui=node_modules/swagger-ui-dist"],
-    ],
-    {
-      env: {
-        // What whoever runs the bench has set for a memX of theirs is not measured.
-        ...{ SUPABASE_URL: "", SUPABASE_SERVICE_KEY: "", REVOCATION_SECONDS: "", LOG_LENGTH: "" },
-        ...{ MAX_NAMESPACE_KEYS: "", MAX_NAMESPACE_BYTES: "" },
-        MEMX_ACL: JSON.stringify(Object.fromEntries(API_KEYS.map((key) => [key, ["*"]]))),
-        UPSTASH_REDIS_REST_URL: redis?.url ?? "",
-        UPSTASH_REDIS_REST_TOKEN: redis?.token ?? "",
-      },
-      ready: () => answers(`http://127.0.0.1:${port}/get?key=ready`, { headers }),
+  const args = workerdArguments({ address: `127.0.0.1:${port}`, dataFolder: folder });
+  const server = await startServer(WORKERD, args.with(1, counting ? COUNTING_CONFIG : CONFIG), {
+    env: {
+      // What whoever runs the bench has set for a memX of theirs is not measured.
+      ...{ SUPABASE_URL: "", SUPABASE_SERVICE_KEY: "", REVOCATION_SECONDS: "", LOG_LENGTH: "" },
+      ...{ MAX_NAMESPACE_KEYS: "", MAX_NAMESPACE_BYTES: "" },
+      MEMX_ACL: JSON.stringify(Object.fromEntries(API_KEYS.map((key) => [key, ["*"]]))),
+      UPSTASH_REDIS_REST_URL: redis?.url ?? "",
+      UPSTASH_REDIS_REST_TOKEN: redis?.token ?? "",
     },
-  );
+    ready: () => answers(`http://127.0.0.1:${port}/get?key=ready`, { headers }),
+  });
   return {
     name: redis ? "memX on Redis" : "memX embedded",
     port,
