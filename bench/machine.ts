@@ -1,9 +1,9 @@
 // What it was measured on and with: numbers without it say nothing.
 
-import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { cpus, loadavg, release, totalmem } from "node:os";
+import { versionOf } from "../scripts/debian.ts";
 
 const require = createRequire(import.meta.url);
 
@@ -29,12 +29,22 @@ export function describeMachine({ etcd }: { etcd: boolean }): Machine {
       memX: JSON.parse(readFileSync("package.json", "utf8")).version,
       node: process.versions.node,
       workerd: require("workerd/package.json").version,
-      redis: version("redis-server"),
-      ...(etcd && { etcd: version("etcd") }),
+      redis: versionOf("redis-server") ?? "",
+      ...(etcd && { etcd: versionOf("etcd") ?? "" }),
     },
   };
 }
 
-function version(program: string): string {
-  return /\d+(\.\d+)+/.exec(execFileSync(program, ["--version"], { encoding: "utf8" }))?.[0] ?? "unknown";
+/** @throws where it is no Linux, or lets a process open too few files, saying so */
+export function needLinux({ openFiles }: { openFiles: number }): void {
+  if (process.platform !== "linux") {
+    throw new Error("The bench needs Linux: it reads the processor time and memory of processes from /proc.");
+  }
+  // Node raises its own limit to this one, and processes that it starts have it too.
+  const hard = Number(/^Max open files\s+\S+\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1]);
+  if (hard < openFiles) {
+    throw new Error(
+      `The bench opens ${openFiles} files and sockets in a process, and this machine lets it open ${hard}: raise it with ulimit -n.`,
+    );
+  }
 }

@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 export type Server = {
@@ -81,19 +81,6 @@ function kill(child: ChildProcess): void {
   } catch {
     // It has ended already.
   }
-}
-
-/** The process and all that it started. */
-export function family(pid: number): number[] {
-  const parents = new Map<number, number>();
-  for (const name of readdirSync("/proc")) {
-    if (/^\d+$/.test(name)) parents.set(Number(name), Number(statOf(Number(name))?.[1] ?? 0));
-  }
-  const members = [pid];
-  for (const member of members) {
-    for (const [child, parent] of parents) if (parent === member) members.push(child);
-  }
-  return members;
 }
 
 /** Seconds on a processor since these processes were started. */

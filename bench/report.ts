@@ -1,5 +1,6 @@
 // Results as Markdown tables, for a terminal and for docs/performance.md alike.
 
+import type { Growth } from "./growth.ts";
 import { OPERATIONS } from "./operations.ts";
 import type { Results } from "./results.ts";
 import { median } from "./statistics.ts";
@@ -16,7 +17,7 @@ export function tables(results: Results): Map<string, string> {
   if (results.delivery) made.set("delivery", deliveryTable(results.delivery));
   if (results.resume) made.set("resume", resumeTable(results.resume));
   if (results.calls) made.set("calls", callTable(results.calls));
-  if (results.size || results.sockets) made.set("size", sizeTable(results));
+  if (results.size || results.sockets || results.growth) made.set("size", sizeTable(results));
   if (results.growth) made.set("growth", growthTable(results.growth));
   return made;
 }
@@ -98,7 +99,7 @@ function callTable(all: NonNullable<Results["calls"]>): string {
   );
 }
 
-function sizeTable({ size, sockets }: Results): string {
+function sizeTable({ size, sockets, growth = [] }: Results): string {
   const rows: string[][] = [];
   if (size) {
     rows.push(["the bundle", `${kib(size.bundleBytes)} KiB; gzip ${kib(size.bundleGzipBytes)} KiB`]);
@@ -106,6 +107,14 @@ function sizeTable({ size, sockets }: Results): string {
   }
   for (const { feed, contestant, bytesPerSocket } of sockets ?? []) {
     rows.push([`memory of an idle socket: ${contestant}, ${feed}`, `${kib(bytesPerSocket)} KiB`]);
+  }
+  for (const contestant of new Set(growth.map((so) => so.contestant))) {
+    const all = growth.filter((so) => so.contestant === contestant);
+    const [small, large] = [all[0], all.at(-1)];
+    if (small === undefined || large === undefined) continue;
+    const each = (of: (so: Growth) => number) => count((of(large) - of(small)) / (large.keys - small.keys));
+    rows.push([`memory of a key: ${contestant}`, `${each((so) => so.memxBytes + so.redisBytes)} bytes`]);
+    rows.push([`disk of a key: ${contestant}`, `${each((so) => so.diskBytes)} bytes`]);
   }
   return table(["what", "how much"], rows);
 }
@@ -121,12 +130,11 @@ function growthTable(all: NonNullable<Results["growth"]>): string {
     mib(growth.memxBytes),
     growth.redisBytes ? mib(growth.redisBytes) : "",
     mib(growth.diskBytes),
-    count(growth.diskBytes / growth.keys),
   ]);
   return table(
     [
       ...["on", "keys", "gets a second", "× small", "sets a second", "× small"],
-      ...["memX MiB", "Redis MiB", "disk MiB", "disk bytes a key"],
+      ...["memX MiB", "Redis MiB", "disk MiB"],
     ],
     rows,
   );

@@ -10,7 +10,7 @@ import { buildFloor } from "./contestants/floor.ts";
 import { measureDelivery } from "./delivery.ts";
 import { rewritePage, withEarlier, writeResults } from "./documents.ts";
 import { measureGrowth } from "./growth.ts";
-import { describeMachine } from "./machine.ts";
+import { describeMachine, needLinux } from "./machine.ts";
 import { OPERATIONS } from "./operations.ts";
 import { needPrograms } from "./programs.ts";
 import { tables } from "./report.ts";
@@ -57,7 +57,8 @@ const wanted = (part: (typeof PARTS)[number]) => only === undefined || only.has(
 const chosen = operations.filter((name) => only === undefined || only.has("throughput") || only.has(name));
 
 try {
-  needPrograms(["redis-server", ...(etcd ? ["etcd"] : [])]);
+  needLinux({ openFiles: !quick && (wanted("delivery") || wanted("sockets")) ? 10_500 : 1_000 });
+  needPrograms(etcd ? ["redis-server", "etcd"] : ["redis-server"]);
   const results: Results = { machine: describeMachine({ etcd }), connections };
   if (values.build) execFileSync(process.execPath, ["scripts/build.ts"], { stdio: "inherit" });
   buildFloor();
@@ -93,9 +94,10 @@ try {
     results.growth = await measureGrowth(options, console.log);
   }
   writeResults(results, values.out);
-  const markdown = [...tables(results).values()].join("\n\n");
-  writeFileSync(join(values.out, "results.md"), `${markdown}\n`);
-  console.log(`\n${markdown}\n\nIn full in ${values.out}.`);
+  const made = [...tables(results).values()];
+  writeFileSync(join(values.out, "results.md"), `${made.join("\n\n")}\n`);
+  const [machine, targets, ...rest] = made;
+  console.log(`\n${[...rest, machine, targets].join("\n\n")}\n\nIn full in ${values.out}.`);
   if (values.docs) {
     const all = withEarlier(results, DOCS);
     writeResults(all, DOCS);
