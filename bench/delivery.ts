@@ -5,7 +5,9 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { openConnection } from "./connection.ts";
+import type { Contestant } from "./contestants/contestant.ts";
 import { FEEDS, type Feed } from "./feeds.ts";
+import { cpuSeconds } from "./processes.ts";
 import { startAll } from "./start-all.ts";
 import { median } from "./statistics.ts";
 import type { Open, Told } from "./subscribers.ts";
@@ -17,6 +19,9 @@ export type Delivery = {
   readonly subscribers: number;
   readonly firstMs: number[];
   readonly lastMs: number[];
+  /** Microseconds on a processor for each message to each subscriber: of all that serve, and of the subscribers. */
+  readonly serverMicros: number[];
+  readonly subscriberMicros: number[];
 };
 
 export type DeliveryOptions = {
@@ -48,15 +53,20 @@ export async function measureDelivery(
           const contestant = contestants.get(feed.contestant);
           if (contestant === undefined) throw new Error(`${feed.contestant} was not started`);
           const count = messages(subscribers);
-          const times = await deliver(feed, contestant, subscribers, count).catch((error) => {
+          const delivered = await deliver(feed, contestant, subscribers, count).catch((error) => {
             throw new Error(`${feed.name} on ${feed.contestant} with ${subscribers} subscribers: ${error.message}`);
           });
           const key = `${feed.name} ${feed.contestant} ${subscribers}`;
           const { name, contestant: on } = feed;
-          const so = results.get(key) ?? { feed: name, contestant: on, subscribers, firstMs: [], lastMs: [] };
+          const so = results.get(key) ?? {
+            ...{ feed: name, contestant: on, subscribers },
+            ...{ firstMs: [], lastMs: [], serverMicros: [], subscriberMicros: [] },
+          };
           results.set(key, so);
-          so.firstMs.push(median(times.map(({ firstMs }) => firstMs)));
-          so.lastMs.push(median(times.map(({ lastMs }) => lastMs)));
+          so.firstMs.push(median(delivered.firstMs));
+          so.lastMs.push(median(delivered.lastMs));
+          so.serverMicros.push(delivered.serverMicros);
+          so.subscriberMicros.push(delivered.subscriberMicros);
         }
       }
     } finally {
@@ -70,30 +80,39 @@ export async function measureDelivery(
   return [...results.values()];
 }
 
-type Times = { readonly firstMs: number; readonly lastMs: number };
-
 async function deliver(
   feed: Feed,
-  { port, headers }: { readonly port: number; readonly headers: Readonly<Record<string, string>> },
+  { port, headers, pids }: Contestant,
   subscribers: number,
   messages: number,
-): Promise<Times[]> {
+): Promise<{ firstMs: number[]; lastMs: number[]; serverMicros: number; subscriberMicros: number }> {
   const topic = `feed:${++topics}:`;
   const crowd = await openSubscribers({ ...feed.subscribe(topic), port, count: subscribers });
   const connection = await openConnection(port);
-  const times: Times[] = [];
+  const [firstMs, lastMs]: [number[], number[]] = [[], []];
+  const cpu = () => [cpuSeconds(pids), cpuSeconds([crowd.process.pid ?? 0])] as const;
   try {
     const warmUp = Math.min(WARM_UP, messages);
+    let before = cpu();
     for (let message = 1; message <= warmUp + messages; message++) {
+      if (message === warmUp + 1) before = cpu();
       const request = feed.send(topic, message, headers);
       const reached = crowd.reached(message);
       const sentMs = Number(process.hrtime.bigint()) / 1e6;
-      const [{ firstMs, lastMs }] = await Promise.all([reached, connection.ask(request)]);
-      if (message > warmUp) times.push({ firstMs: firstMs - sentMs, lastMs: lastMs - sentMs });
+      const [at] = await Promise.all([reached, connection.ask(request)]);
       // For what a server still does behind its answer.
       await sleep(5);
+      if (message <= warmUp) continue;
+      firstMs.push(at.firstMs - sentMs);
+      lastMs.push(at.lastMs - sentMs);
     }
-    return times;
+    const after = cpu();
+    const micros = (seconds: number) => (seconds * 1e6) / messages / subscribers;
+    return {
+      ...{ firstMs, lastMs },
+      serverMicros: micros(after[0] - before[0]),
+      subscriberMicros: micros(after[1] - before[1]),
+    };
   } finally {
     connection.close();
     await crowd.close();

@@ -1,5 +1,6 @@
 // Results as Markdown tables, for a terminal and for docs/performance.md alike.
 
+import type { Delivery } from "./delivery.ts";
 import type { Growth } from "./growth.ts";
 import { OPERATIONS } from "./operations.ts";
 import type { Results } from "./results.ts";
@@ -14,7 +15,13 @@ export function tables(results: Results): Map<string, string> {
     ["targets", targetTable(results)],
   ]);
   if (results.throughput) made.set("throughput", throughputTable(results.throughput));
-  if (results.delivery) made.set("delivery", deliveryTable(results.delivery));
+  if (results.delivery) {
+    const { delivery } = results;
+    const last = ({ lastMs }: Delivery) => lastMs;
+    made.set("delivery", deliveryTable(delivery, "milliseconds to the last of so many subscribers", last));
+    const cpu = ({ serverMicros }: Delivery) => serverMicros;
+    made.set("delivery-cpu", deliveryTable(delivery, "server CPU µs of a message for each of them", cpu));
+  }
   if (results.resume) made.set("resume", resumeTable(results.resume));
   if (results.calls) made.set("calls", callTable(results.calls));
   if (results.size || results.sockets || results.growth) made.set("size", sizeTable(results));
@@ -62,17 +69,17 @@ function throughputTable(all: readonly Rates[]): string {
   );
 }
 
-function deliveryTable(all: NonNullable<Results["delivery"]>): string {
+function deliveryTable(all: readonly Delivery[], head: string, of: (delivery: Delivery) => readonly number[]): string {
   const sizes = [...new Set(all.map(({ subscribers }) => subscribers))].toSorted((a, b) => a - b);
   const feeds = [...new Set(all.map(({ contestant, feed }) => `${contestant}, ${feed}`))];
   const rows = feeds.map((name) => [
     name,
     ...sizes.map((size) => {
       const found = all.find((so) => `${so.contestant}, ${so.feed}` === name && so.subscribers === size);
-      return found ? short(median(found.lastMs)) : "";
+      return found ? short(median(of(found))) : "";
     }),
   ]);
-  return table(["milliseconds to the last of so many subscribers", ...sizes.map(count)], rows);
+  return table([head, ...sizes.map(count)], rows);
 }
 
 function resumeTable(all: NonNullable<Results["resume"]>): string {
