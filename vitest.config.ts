@@ -119,7 +119,12 @@ export default defineConfig({
       },
       {
         // Starts memX as a process of its own, as people do.
-        test: { ...patience, name: "process", include: ["test/process/**/*.test.ts"] },
+        test: {
+          ...patience,
+          name: "process",
+          globalSetup: "test/process/build.ts",
+          include: ["test/process/**/*.test.ts"],
+        },
       },
     ],
   },

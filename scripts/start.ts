@@ -10,11 +10,10 @@ import { runWorkerd } from "./workerd.ts";
 
 const READY_MS = 20_000;
 
-try {
-  await start();
-} catch (error) {
-  fail(error);
-}
+await start().catch((error) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(1);
+});
 
 async function start(): Promise<void> {
   loadSettings();
@@ -32,16 +31,17 @@ async function start(): Promise<void> {
       ...(bridge && { UPSTASH_REDIS_REST_URL: bridge.url, UPSTASH_REDIS_REST_TOKEN: bridge.token }),
     },
   });
-  let stopping: Promise<number> | undefined;
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.on(signal, () => {
-      stopping ??= workerd.stop();
-    });
-  }
+  let exitCode: number | undefined;
+  const end = (code: number) => {
+    if (exitCode !== undefined) return;
+    exitCode = code;
+    workerd.stop();
+  };
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => end(0));
   workerd.ended.then(async (code) => {
     await bridge?.close();
-    if (!stopping) console.error(`workerd has ended by itself, with code ${code}.`);
-    process.exit(stopping ? 0 : code || 1);
+    if (exitCode === undefined) console.error(`workerd has ended by itself, with code ${code}.`);
+    process.exit(exitCode ?? (code || 1));
   });
 
   const ports = await workerd.listening;
@@ -61,10 +61,9 @@ async function start(): Promise<void> {
     );
     if (closed) console.log(`Nobody gets in yet. ${closed}`);
   } catch (error) {
-    if (stopping) return;
-    stopping = workerd.stop();
-    await stopping;
-    throw error;
+    // Otherwise somebody ended it meanwhile.
+    if (exitCode === undefined) console.error((error as Error).message);
+    end(1);
   }
 }
 
@@ -138,9 +137,4 @@ function sweepEachMinute(url: string): void {
   const sweep = () => fetch(url).catch(() => console.warn("What has expired on Redis was not removed; trying again."));
   setInterval(sweep, 60_000).unref();
   sweep();
-}
-
-function fail(error: unknown): never {
-  console.error(error instanceof Error ? error.message : error);
-  process.exit(1);
 }

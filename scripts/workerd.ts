@@ -23,7 +23,7 @@ export type Workerd = {
   /** Resolves with its exit code. */
   readonly ended: Promise<number>;
   /** Takes no more connections, answers the requests in flight, and ends. Open sockets and streams are cut off after 5 seconds. */
-  stop(): Promise<number>;
+  stop(): void;
 };
 
 export function workerdArguments({ address, dataFolder }: { address: string; dataFolder: string }): string[] {
@@ -52,12 +52,9 @@ export function runWorkerd(options: { address: string; dataFolder: string; env: 
     process: child,
     listening: readPorts(child.stdio[3] as Readable),
     ended,
-    async stop() {
+    stop() {
       child.kill("SIGTERM");
-      const late = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
-      await ended;
-      clearTimeout(late);
-      return 0;
+      setTimeout(() => child.kill("SIGKILL"), STOP_MS).unref();
     },
   };
 }

@@ -37,9 +37,14 @@ export function dataFolder(): string {
 }
 
 /** A process in a group of its own, ended after the test. */
-export function startProcess(command: string, args: readonly string[]): ChildProcess {
+export function startProcess(
+  command: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>> = process.env,
+  cwd = ".",
+): ChildProcess {
   // As on a machine that has never seen wrangler.
-  const child = spawn(command, args, { detached: true, env: { ...process.env, XDG_CONFIG_HOME: data } });
+  const child = spawn(command, args, { cwd, detached: true, env: { ...env, XDG_CONFIG_HOME: data } });
   started.push(child);
   return child;
 }

@@ -28,7 +28,7 @@ describe.each([
     timeout: 60_000 + requests * 30,
   }, async () => {
     const memx = await startWorkerd({
-      bindings: { MEMX_ENV: "", MEMX_ACL: JSON.stringify(LIST), ...(await settings()) },
+      bindings: { MEMX_ACL: JSON.stringify(LIST), ...(await settings()) },
     });
     const random = createRandom(seed);
     const statuses: Record<number, number> = {};

@@ -37,7 +37,7 @@ describe("with Supabase", () => {
     const created = await run(["create", "--name", "ci", "--user", user, "--read", "a:*", "--write", "b"], settings());
     expect(created).toMatchObject({ code: 0, err: "" });
     const apiKey = API_KEY.exec(created.out)?.[0] as string;
-    const memx = await startWorkerd({ bindings: { MEMX_ENV: "", REVOCATION_SECONDS: "1", ...settings() } });
+    const memx = await startWorkerd({ bindings: { REVOCATION_SECONDS: "1", ...settings() } });
     expect(await statusOf(memx.url, apiKey, "a:x")).toBe(200);
     expect(await statusOf(memx.url, apiKey, "b")).toBe(403);
 
@@ -77,7 +77,7 @@ describe("without Supabase", () => {
     expect(mine).toMatch(API_KEY);
     expect(plain).not.toBe(mine);
     const memx = await startWorkerd({
-      bindings: { MEMX_ENV: "", MEMX_ACL: JSON.stringify(Object.assign({}, ...entries)) },
+      bindings: { MEMX_ACL: JSON.stringify(Object.assign({}, ...entries)) },
     });
     expect(await statusOf(memx.url, mine, "anything")).toBe(200);
     expect(await statusOf(memx.url, plain, "a")).toBe(200);

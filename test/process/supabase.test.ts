@@ -18,9 +18,8 @@ afterAll(() => supabase?.close());
 const start = (bindings: Readonly<Record<string, string>> = {}) =>
   startWorkerd({
     bindings: {
-      // The other sources are there too, and open nothing.
-      MEMX_ENV: "development",
-      MEMX_ACL: JSON.stringify({ listed: ["*"] }),
+      // The other source is there too, and opens nothing.
+      MEMX_ACL: JSON.stringify({ listed: ["*"], local_dev_key: ["*"] }),
       SUPABASE_URL: supabase.url,
       SUPABASE_SERVICE_KEY: supabase.serviceKey,
       ...bindings,
@@ -312,7 +311,7 @@ describe("a configuration that can not be used", () => {
 });
 
 it("with no configuration at all every data route says what to set, and nothing opens", async () => {
-  const memx = await startWorkerd({ bindings: { MEMX_ENV: "" } });
+  const memx = await startWorkerd({ bindings: { MEMX_ACL: "" } });
   const headers = { "x-api-key": "local_dev_key", "content-type": "application/json" };
   const calls: [string, string][] = [
     ["POST", "/set"],

@@ -1,12 +1,12 @@
-// The bundle that a deploy would upload, on workerd itself: memX as it runs in production, without wrangler's proxies.
+// memX as it runs in production on one's own machine: the bundle, on workerd, with config/workerd.capnp. Without
+// scripts/start.ts, which has tests of its own.
 
 import type { ChildProcess } from "node:child_process";
-import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, expect } from "vitest";
+import { expect } from "vitest";
+import developmentList from "../../config/acl.json" with { type: "json" };
+import { WORKERD, workerdArguments } from "../../scripts/workerd.ts";
 import { freePort } from "../free-port.ts";
 import { dataFolder, startProcess } from "./dev-server.ts";
 
@@ -18,25 +18,7 @@ export type Workerd = {
   readonly output: () => string;
 };
 
-const require = createRequire(import.meta.url);
-let bundle: string | undefined;
 let disks = 0;
-
-afterAll(() => {
-  if (bundle) rmSync(bundle, { recursive: true });
-  bundle = undefined;
-});
-
-/** Made once for a test file, in a folder that goes with it. */
-function bundleFolder(): string {
-  if (bundle) return bundle;
-  bundle = mkdtempSync(join(tmpdir(), "memx-bundle-"));
-  const wrangler = join(require.resolve("wrangler/package.json"), "../bin/wrangler.js");
-  execFileSync(process.execPath, [wrangler, "deploy", "--dry-run", "--outdir", bundle], {
-    env: { ...process.env, WRANGLER_SEND_METRICS: "false", WRANGLER_HIDE_BANNER: "true" },
-  });
-  return bundle;
-}
 
 /** A folder for the storage of a `startWorkerd`, gone after the test. */
 export function newDisk(): string {
@@ -45,7 +27,10 @@ export function newDisk(): string {
   return disk;
 }
 
-/** Resolves when it answers. `bindings` are its settings as text; it ends after the test. */
+/**
+ * Resolves when it answers. `bindings` are its settings, and no others of the environment; it ends after the test. Unless
+ * they say otherwise, it knows the API keys of development.
+ */
 export async function startWorkerd({
   bindings = {},
   disk = newDisk(),
@@ -53,41 +38,11 @@ export async function startWorkerd({
   bindings?: Readonly<Record<string, string>>;
   disk?: string;
 } = {}): Promise<Workerd> {
-  const folder = bundleFolder();
   const port = await freePort();
-  const texts = Object.entries({ MEMX_ENV: "development", ...bindings });
-  const scripts = readdirSync(folder).filter((file) => file.endsWith(".lua"));
-  const config = `using Workerd = import "/workerd/workerd.capnp";
-    const config :Workerd.Config = (
-      services = [
-        (name = "main", worker = (
-          modules = [
-            (name = "index.js", esModule = embed "index.js"),
-            ${scripts.map((file) => `(name = "${file}", text = embed "${file}"),`).join("\n")}
-          ],
-          compatibilityDate = "2026-11-01",
-          compatibilityFlags = ["nodejs_als"],
-          bindings = [
-            ${texts.map(([name, text]) => `(name = "${name}", text = ${JSON.stringify(text)}),`).join("\n")}
-            (name = "CHANNEL", durableObjectNamespace = "Channel"),
-            (name = "EMBEDDED_STORE", durableObjectNamespace = "EmbeddedStore"),
-          ],
-          durableObjectNamespaces = [
-            (className = "Channel", uniqueKey = "channel", enableSql = true),
-            (className = "EmbeddedStore", uniqueKey = "store", enableSql = true),
-          ],
-          durableObjectStorage = (localDisk = "disk"),
-        )),
-        (name = "disk", disk = (path = "${disk}", writable = true)),
-        # Unless told so, workerd reaches no address of this machine.
-        (name = "internet", network = (allow = ["public", "private", "local"])),
-      ],
-      sockets = [(name = "http", address = "127.0.0.1:${port}", service = "main")],
-    );`;
-  // Beside the bundle, because that is where "embed" looks.
-  const configFile = join(folder, `${port}.capnp`);
-  writeFileSync(configFile, config);
-  const child = startProcess(require.resolve("workerd/bin/workerd"), ["serve", configFile]);
+  const child = startProcess(WORKERD, workerdArguments({ address: `127.0.0.1:${port}`, dataFolder: disk }), {
+    MEMX_ACL: JSON.stringify(developmentList),
+    ...bindings,
+  });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => (output += chunk));
   const url = `http://127.0.0.1:${port}`;

@@ -1,0 +1,230 @@
+// `npm start` as people run it, on embedded storage and on a real Redis: ready, stopped, killed, and set up wrongly.
+
+import { type ChildProcess, execFileSync, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join, resolve } from "node:path";
+import { createClient } from "redis";
+import { expect, it, onTestFinished } from "vitest";
+import { freePort } from "../free-port.ts";
+import { startRedisServer } from "../redis-server.ts";
+import { dataFolder, startProcess } from "./dev-server.ts";
+import { connectRaw } from "./raw-subscriber.ts";
+
+const API_KEY = "key-of-this-test";
+const HEADERS = { "x-api-key": API_KEY, "content-type": "application/json" };
+const MEMX_ACL = JSON.stringify({ [API_KEY]: ["*"] });
+
+type Run = {
+  readonly process: ChildProcess;
+  readonly url: string;
+  readonly output: () => string;
+  readonly code: Promise<number | null>;
+};
+
+/** In a folder of the test's own, with these settings and no others. */
+function run(settings: Readonly<Record<string, string>>): Run {
+  const env = { PATH: process.env.PATH, ...settings };
+  const child = startProcess(process.execPath, [resolve("scripts/start.ts")], env, dataFolder());
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => (output += chunk));
+  return {
+    process: child,
+    url: `http://127.0.0.1:${settings.PORT}`,
+    output: () => output,
+    code: once(child, "close").then(([code]) => code),
+  };
+}
+
+async function start(settings: Readonly<Record<string, string>> = {}): Promise<Run> {
+  const started = run({ MEMX_ACL, PORT: String(await freePort()), ...settings });
+  await expect.poll(started.output, { timeout: 20_000, interval: 50 }).toContain("memX is ready on ");
+  return started;
+}
+
+async function set(url: string, key: string, value: unknown, rest: object = {}): Promise<Response> {
+  return fetch(`${url}/set`, { method: "POST", headers: HEADERS, body: JSON.stringify({ key, value, ...rest }) });
+}
+
+async function get(url: string, key: string): Promise<unknown> {
+  return ((await (await fetch(`${url}/get?key=${key}`, { headers: HEADERS })).json()) as { value: unknown } | null)
+    ?.value;
+}
+
+/** The process that `parent` started to serve. */
+function workerdOf(parent: ChildProcess): number {
+  const lines = execFileSync("ps", ["-A", "-o", "pid=,ppid=,command="], { encoding: "utf8" }).split("\n");
+  const processes = lines.map((line) => line.trim().split(/\s+/));
+  const found = processes.find(([, ppid, command]) => Number(ppid) === parent.pid && command?.endsWith("/workerd"));
+  return Number(found?.[0]);
+}
+
+/** Where nobody asks how a process has ended, it stays as a zombie, which holds nothing. */
+function isThere(pid: number): boolean {
+  const { stdout } = spawnSync("ps", ["-o", "stat=", "-p", String(pid)], { encoding: "utf8" });
+  return /^\s*[^Z\s]/.test(stdout);
+}
+
+it("says where it is, where the data is, and nothing else", async () => {
+  const { url, output } = await start();
+  expect(output()).toBe(`memX is ready on ${url}   store: embedded   data: ${join(dataFolder(), "data")}\n`);
+  expect(await (await fetch(`${url}/health`)).json()).toMatchObject({ status: "ok", store: "embedded" });
+});
+
+it("has a write that was answered right before it was killed, and leaves nothing behind on the port", async () => {
+  const port = String(await freePort());
+  const first = await start({ PORT: port });
+  const workerd = workerdOf(first.process);
+  for (let n = 1; n <= 20; n++) expect((await set(first.url, "n", n)).status).toBe(200);
+  process.kill(-(first.process.pid as number), "SIGKILL");
+  await expect.poll(() => isThere(workerd), { timeout: 10_000 }).toBe(false);
+  const second = await start({ PORT: port });
+  expect(await get(second.url, "n")).toBe(20);
+});
+
+it("answers what is in flight when it is told to end, and loses and invents no write", async () => {
+  const settings = { PORT: String(await freePort()) };
+  const { process: child, url, code } = await start(settings);
+  const { revision } = (await (await set(url, "other", 1)).json()) as { revision: number };
+  const poll = fetch(`${url}/changes?pattern=nothing&since=${revision}&wait=2`, { headers: HEADERS });
+  const answered = Array.from({ length: 8 }, () => 0);
+  const writers = answered.map(async (_, writer) => {
+    for (let n = 1; ; n++) {
+      const response = await set(url, `w${writer}`, n).catch(() => undefined);
+      if (response === undefined) return;
+      expect(response.status).toBe(200);
+      await response.text();
+      answered[writer] = n;
+    }
+  });
+  await expect.poll(() => Math.min(...answered), { timeout: 20_000 }).toBeGreaterThan(5);
+  child.kill("SIGTERM");
+  expect((await poll).status).toBe(200);
+  await Promise.all(writers);
+  expect(await code).toBe(0);
+
+  const again = await start(settings);
+  expect(await Promise.all(answered.map((_, writer) => get(again.url, `w${writer}`)))).toEqual(answered);
+});
+
+it.each(["SIGTERM", "SIGINT"] as const)("ends on %s, also while somebody subscribes", async (signal) => {
+  const { process: child, url, code } = await start();
+  const workerd = workerdOf(child);
+  const subscriber = await connectRaw(url, "/subscribe/a", { "x-api-key": API_KEY });
+  expect(subscriber.isOpen()).toBe(true);
+  child.kill(signal);
+  expect(await code).toBe(0);
+  expect(isThere(workerd)).toBe(false);
+});
+
+it("ends with workerd when that ends by itself", async () => {
+  const { process: child, code, output } = await start();
+  process.kill(workerdOf(child), "SIGKILL");
+  expect(await code).toBe(1);
+  expect(output()).toContain("workerd has ended by itself");
+});
+
+it("takes its settings from .env, and before that from the environment", async () => {
+  const port = await freePort();
+  const file = { MEMX_ACL: `'${MEMX_ACL}'`, PORT: "1", LOG_LENGTH: "nonsense", MEMX_DATA_DIR: "elsewhere" };
+  writeFileSync(
+    join(dataFolder(), ".env"),
+    Object.entries(file)
+      .map((entry) => `${entry.join("=")}\n`)
+      .join(""),
+  );
+  const started = run({ PORT: String(port), LOG_LENGTH: "10" });
+  await expect.poll(started.output, { timeout: 20_000 }).toContain(`127.0.0.1:${port} `);
+  expect(started.output()).toContain(`data: ${join(dataFolder(), "elsewhere")}\n`);
+  expect((await set(started.url, "a", 1)).status).toBe(200);
+});
+
+it("opens to nobody until API keys are configured, and says how", async () => {
+  const { url, output } = await start({ MEMX_ACL: "", MEMX_ENV: "development" });
+  await expect.poll(output).toContain("MEMX_ACL to an access list");
+  const response = await fetch(`${url}/get?key=a`, { headers: { "x-api-key": "local_dev_key" } });
+  expect(response.status).toBe(503);
+  expect(await response.json()).toMatchObject({ code: "auth_unavailable" });
+});
+
+it("knows no key but the configured ones", async () => {
+  const { url } = await start({ MEMX_ENV: "development" });
+  const response = await fetch(`${url}/get?key=a`, { headers: { "x-api-key": "local_dev_key" } });
+  expect(response.status).toBe(403);
+});
+
+it("keeps everything in the Redis at REDIS_URL, and removes there what has expired", async () => {
+  const server = await startRedisServer();
+  onTestFinished(() => server.stop());
+  const redis = createClient({ url: server.url });
+  await redis.connect();
+  onTestFinished(() => redis.close());
+  const settings = { REDIS_URL: server.url };
+  const first = await start(settings);
+  expect(first.output()).toContain(`store: the Redis at ${server.url}   `);
+  expect((await set(first.url, "stays", "as it was")).status).toBe(200);
+  expect((await set(first.url, "expires", "soon gone", { ttl: 1 })).status).toBe(200);
+  const entry = "{memx:}:entry:expires";
+  expect(await redis.hGet("{memx:}:entry:stays", "value")).toBe('"as it was"');
+  const expires = Number(await redis.hGet(entry, "expires"));
+  const now = async () => {
+    const [seconds, micros] = (await redis.sendCommand(["TIME"])) as unknown as [string, string];
+    return Number(seconds) * 1_000_000 + Number(micros);
+  };
+  await expect.poll(now, { timeout: 10_000 }).toBeGreaterThan(expires);
+
+  // Nobody has come by, and nobody will ask for this key.
+  first.process.kill("SIGTERM");
+  expect(await first.code).toBe(0);
+  expect(await redis.hExists(entry, "value")).toBe(1);
+  const second = await start(settings);
+  await expect.poll(() => redis.hExists(entry, "value"), { timeout: 10_000 }).toBe(0);
+  expect(await get(second.url, "stays")).toBe("as it was");
+});
+
+it("serves the page at /docs with types that browsers take", async () => {
+  const { url } = await start();
+  const typeOf = async (file: string) => (await fetch(`${url}/docs/${file}`)).headers.get("content-type");
+  expect(await typeOf("swagger-ui.css")).toBe("text/css; charset=utf-8");
+  expect(await typeOf("swagger-ui-bundle.js")).toBe("text/javascript; charset=utf-8");
+  expect(await typeOf("favicon-32x32.png")).toBe("image/png");
+  expect((await fetch(`${url}/docs/package.json`)).status).toBe(404);
+});
+
+it.each([
+  ["a port that is none", { PORT: "abc" }, "PORT has to be a number"],
+  ["an address of another machine", { HOST: "192.0.2.1" }, "HOST: memX can not listen on 192.0.2.1"],
+  ["a folder that is a file", { MEMX_DATA_DIR: "/dev/null" }, "MEMX_DATA_DIR: /dev/null is not a folder"],
+  ["a length that is none", { LOG_LENGTH: "long" }, "LOG_LENGTH has to be a whole number"],
+  ["a quota that is none", { MAX_NAMESPACE_KEYS: "-1" }, "MAX_NAMESPACE_KEYS has to be a whole number"],
+  ["no Redis", { REDIS_URL: "redis://user:secret@127.0.0.1:1/0" }, "There is no Redis at redis://127.0.0.1:1/0"],
+  ["two stores", { REDIS_URL: "redis://127.0.0.1:1", UPSTASH_REDIS_REST_URL: "http://127.0.0.1:1" }, "two stores"],
+])("says in one line what is wrong with its settings: %s", async (_, settings, message) => {
+  const { code, output } = run({ MEMX_ACL, PORT: String(await freePort()), ...settings });
+  expect(await code).toBe(1);
+  expect(output()).toContain(message);
+  expect(output().trim().split("\n")).toHaveLength(1);
+});
+
+it("says so when its API keys are not readable", async () => {
+  const { code, output } = run({ MEMX_ACL: "{", PORT: String(await freePort()) });
+  expect(await code).toBe(1);
+  expect(output()).toContain("MEMX_ACL");
+  expect(output()).not.toContain("ready");
+});
+
+it("does not start on a port that is taken, or on data that another one uses", async () => {
+  const other = createServer().listen(0, "127.0.0.1");
+  await once(other, "listening");
+  onTestFinished(() => void other.close());
+  const { port } = other.address() as { port: number };
+  const late = run({ MEMX_ACL, PORT: String(port) });
+  expect(await late.code).toBe(1);
+  expect(late.output()).toMatch(/^Port \d+ on 127.0.0.1 is taken: .*\n$/);
+
+  await start();
+  const second = run({ MEMX_ACL, PORT: String(await freePort()) });
+  expect(await second.code).toBe(1);
+  expect(second.output()).toMatch(/^Another memX uses the data in .*\n$/);
+});

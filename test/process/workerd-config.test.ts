@@ -1,0 +1,59 @@
+// config/workerd.capnp says the same as wrangler.toml, so that what runs at home is what is deployed.
+
+import { globSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { basename } from "node:path";
+import { expect, it } from "vitest";
+import { unstable_readConfig as readConfig } from "wrangler";
+
+const require = createRequire(import.meta.url);
+/** Wrangler's own types lose themselves here. */
+const deployed = readConfig({ config: "wrangler.toml" }) as unknown as {
+  readonly compatibility_date: string;
+  readonly compatibility_flags: readonly string[];
+  readonly durable_objects: { readonly bindings: readonly { readonly name: string; readonly class_name: string }[] };
+  readonly assets: { readonly directory: string; readonly binding: string };
+};
+const served = readFileSync("config/workerd.capnp", "utf8").replace(/#.*$/gm, "");
+const all = (pattern: RegExp) => [...served.matchAll(pattern)].map(([, name]) => name);
+
+it("has the date and the flags", () => {
+  expect(served).toContain(`compatibilityDate = "${deployed.compatibility_date}"`);
+  expect(served).toContain(`compatibilityFlags = ${JSON.stringify(deployed.compatibility_flags)}`);
+});
+
+it("has the Durable Objects, with SQL", () => {
+  const bindings = deployed.durable_objects.bindings.map(({ name, class_name }) => [name, class_name]);
+  expect(
+    [...served.matchAll(/name = "(\w+)", durableObjectNamespace = "(\w+)"/g)].map((match) => match.slice(1)),
+  ).toEqual(bindings);
+  expect(all(/className = "(\w+)", uniqueKey = "\w+", enableSql = true/g)).toEqual(bindings.map(([, name]) => name));
+});
+
+it("has the page's files", () => {
+  expect(all(/name = "(\w+)", service = "swagger-ui"/g)).toEqual([deployed.assets.binding]);
+  expect(all(/"swagger-ui", disk = \( path = "([^"]+)" \)/g)).toEqual([deployed.assets.directory]);
+});
+
+it("binds every setting, but for the two that would open or count what they should not", () => {
+  const settings = [...readFileSync("worker/env.d.ts", "utf8").matchAll(/readonly (\w+)\?:/g)].map(([, name]) => name);
+  const bound = all(/fromEnvironment = "(\w+)"/g);
+  expect([...bound, "MEMX_ENV", "RATE_LIMITER"].sort()).toEqual(settings.sort());
+  expect(all(/name = "(\w+)", fromEnvironment/g)).toEqual(bound);
+});
+
+it("has every script of Redis", () => {
+  const scripts = globSync("worker/**/*.lua").map((path) => basename(path));
+  expect(all(/text = embed "..\/dist\/([^"]+)"/g)).toEqual(scripts.sort());
+});
+
+it("keeps the sweep to this machine", () => {
+  expect(all(/address = "([^"]+)", service = \( name = "memx", entrypoint = "sweep" \)/g)).toEqual(["127.0.0.1:0"]);
+  expect(all(/address = "([^"]+)", service = "memx"/g)).toEqual(["127.0.0.1:8000"]);
+});
+
+it("runs on the one workerd that wrangler brings", () => {
+  const { dependencies } = require("../../package.json");
+  expect(dependencies.workerd).toBe(require("wrangler/package.json").dependencies.workerd);
+  expect(globSync("node_modules/**/workerd/package.json")).toEqual(["node_modules/workerd/package.json"]);
+});
