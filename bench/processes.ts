@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 export type Server = {
@@ -83,13 +83,16 @@ function kill(child: ChildProcess): void {
   }
 }
 
-/** Seconds on a processor since these processes were started. */
+/** Seconds on a processor of the threads that these processes have. */
 export function cpuSeconds(pids: readonly number[]): number {
-  // In ticks of 10 ms: "utime" and "stime" of proc(5).
-  return pids.reduce((sum, pid) => {
-    const stat = statOf(pid);
-    return sum + (Number(stat?.[11] ?? 0) + Number(stat?.[12] ?? 0)) / 100;
-  }, 0);
+  let nanoseconds = 0;
+  for (const pid of pids) {
+    for (const thread of readdirSync(`/proc/${pid}/task`)) {
+      // In proc(5): "time spent on the cpu, in nanoseconds". Its ticks in `stat` are of 10 ms, which is too much for one message.
+      nanoseconds += Number.parseInt(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8"), 10);
+    }
+  }
+  return nanoseconds / 1e9;
 }
 
 /** Bytes of memory that are resident. */
@@ -98,15 +101,4 @@ export function residentBytes(pids: readonly number[]): number {
     const kilobytes = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
     return sum + Number(kilobytes) * 1024;
   }, 0);
-}
-
-/** From the third field of proc(5) on: the second is a name and may hold spaces. */
-function statOf(pid: number): string[] | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return text.slice(text.lastIndexOf(")") + 2).split(" ");
-  } catch {
-    // It has ended.
-    return undefined;
-  }
 }
