@@ -1,4 +1,5 @@
-// The entry of memX's bundle, with every call of its Durable Objects counted. Only the bench runs it.
+// The entry of memX's bundle, with every call of its Durable Objects counted. Only the bench runs it, and workerd reads it as it
+// stands: hence JavaScript.
 
 import memx, * as bundle from "./index.js";
 
