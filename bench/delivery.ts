@@ -54,7 +54,9 @@ export async function measureDelivery(
           if (contestant === undefined) throw new Error(`${feed.contestant} was not started`);
           const count = messages(subscribers);
           const delivered = await deliver(feed, contestant, subscribers, count).catch((error) => {
-            throw new Error(`${feed.name} on ${feed.contestant} with ${subscribers} subscribers: ${error.message}`);
+            throw new Error(
+              `${feed.name} on ${feed.contestant} with ${subscribers} subscribers: ${error.message}\n${contestant.output()}`,
+            );
           });
           const key = `${feed.name} ${feed.contestant} ${subscribers}`;
           const { name, contestant: on } = feed;

@@ -10,7 +10,7 @@ import { buildFloor } from "./contestants/floor.ts";
 import { measureDelivery } from "./delivery.ts";
 import { rewritePage, withEarlier, writeResults } from "./documents.ts";
 import { measureGrowth } from "./growth.ts";
-import { describeMachine, needLinux } from "./machine.ts";
+import { describeMachine, mostSockets, needLinux } from "./machine.ts";
 import { OPERATIONS } from "./operations.ts";
 import { needPrograms } from "./programs.ts";
 import { tables } from "./report.ts";
@@ -57,43 +57,56 @@ const wanted = (part: (typeof PARTS)[number]) => only === undefined || only.has(
 const chosen = operations.filter((name) => only === undefined || only.has("throughput") || only.has(name));
 
 try {
-  needLinux({ openFiles: !quick && (wanted("delivery") || wanted("sockets")) ? 10_500 : 1_000 });
+  needLinux();
   needPrograms(etcd ? ["redis-server", "etcd"] : ["redis-server"]);
   const results: Results = { machine: describeMachine({ etcd }), connections };
   if (values.build) execFileSync(process.execPath, ["scripts/build.ts"], { stdio: "inherit" });
   buildFloor();
+  // Whatever ends the run, what was measured before is kept.
+  const save = () => writeResults(results, values.out);
+  // As many as memX takes in one channel, or as the machine does.
+  const crowd = Math.min(10_000, Math.floor(mostSockets() / 1_000) * 1_000);
+  if (crowd < 10_000 && !quick) {
+    console.log(
+      `A process may open too few files here for 10,000 sockets (ulimit -n): measuring ${crowd} in their place.`,
+    );
+  }
   if (chosen.length > 0) {
     const warmUpSeconds = quick ? 0.05 : 0.5;
     const options = { rounds, seconds, warmUpSeconds, connections, only: new Set(chosen), etcd };
     results.throughput = await measureThroughput(options, console.log);
+    save();
   }
   if (wanted("delivery")) {
     results.delivery = await measureDelivery(
       {
         rounds: Math.min(rounds, 3),
-        sizes: quick ? [1, 20] : [1, 10, 100, 1_000, 5_000, 10_000],
+        sizes: quick ? [1, 20] : [1, 10, 100, 1_000, 5_000, crowd],
         messages: (subscribers) => (quick ? 2 : Math.max(10, Math.min(100, Math.round(30_000 / subscribers)))),
         only: ({ contestant, name: feed }, subscribers) =>
           (etcd || contestant !== "etcd") &&
-          ((subscribers !== 10 && subscribers !== 10_000) || feed === "subscribe" || feed === "broadcast"),
+          ((subscribers !== 10 && subscribers !== crowd) || feed === "subscribe" || feed === "broadcast"),
       },
       console.log,
     );
+    save();
   }
   if (wanted("resume")) {
     results.resume = await measureResume({ rounds: Math.min(rounds, 3), samples: quick ? 1 : 20, etcd }, console.log);
+    save();
   }
   if (wanted("calls")) results.calls = await countCalls();
   if (wanted("size")) results.size = await measureSize({ starts: quick ? 1 : 9 });
   if (wanted("sockets")) {
-    results.sockets = await measureSockets({ from: quick ? 10 : 1_000, to: quick ? 50 : 10_000, quick });
+    results.sockets = await measureSockets({ from: quick ? 10 : 1_000, to: quick ? 50 : crowd, quick });
+    save();
   }
   if (wanted("growth")) {
     const sizes = quick ? [100, 300] : [1_000, 10_000, 100_000, 1_000_000];
-    const options = { sizes, rounds: quick ? 1 : 5, seconds: quick ? 0.05 : 1, connections };
+    const options = { sizes, rounds: Math.min(rounds, 5), seconds: quick ? 0.05 : 1, connections };
     results.growth = await measureGrowth(options, console.log);
   }
-  writeResults(results, values.out);
+  save();
   const made = [...tables(results).values()];
   writeFileSync(join(values.out, "results.md"), `${made.join("\n\n")}\n`);
   const [machine, targets, ...rest] = made;

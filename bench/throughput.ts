@@ -52,7 +52,7 @@ export async function measureThroughput(
     try {
       const shift = Math.floor((all.length * round) / rounds);
       for (const { operation, contestant } of [...all.slice(shift), ...all.slice(0, shift)]) {
-        const { port, headers, pids } = contestants.get(contestant) as Contestant;
+        const { port, headers, pids, output: said } = contestants.get(contestant) as Contestant;
         const call = OPERATIONS.find(({ name }) => name === operation)?.on[contestant]?.(headers);
         if (call === undefined) throw new Error(`${contestant} has no ${operation}`);
         const cpu = () => [cpuSeconds(pids.slice(0, 1)), cpuSeconds(pids)] as const;
@@ -64,7 +64,7 @@ export async function measureThroughput(
             before = cpu();
           },
         }).catch((error) => {
-          throw new Error(`${operation} on ${contestant}: ${error.message}`);
+          throw new Error(`${operation} on ${contestant}: ${error.message}\n${said()}`);
         });
         const after = cpu();
         const micros = (cpuTime: number) => (cpuTime * 1e6) / measured.operations;

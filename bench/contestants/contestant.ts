@@ -6,6 +6,8 @@ export type Contestant = {
   readonly headers: Readonly<Record<string, string>>;
   /** Processes that do its work. The first is the one that answers. */
   readonly pids: readonly number[];
+  /** What it said last, for when something goes wrong. */
+  output(): string;
   stop(): Promise<void>;
 };
 

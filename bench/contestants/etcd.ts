@@ -29,6 +29,7 @@ export async function startEtcd(): Promise<Contestant> {
     port,
     headers: {},
     pids: [server.pid],
+    output: server.output,
     async stop() {
       await server.stop();
       rmSync(folder, { recursive: true, force: true });

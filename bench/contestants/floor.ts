@@ -47,6 +47,7 @@ export async function startFloor(redis: BridgedRedis): Promise<Contestant> {
     port,
     headers: {},
     pids: [server.pid, ...redis.pids],
+    output: server.output,
     async stop() {
       await server.stop();
       rmSync(folder, { recursive: true, force: true });

@@ -48,6 +48,7 @@ export async function startMemx({
     headers,
     pids: [server.pid, ...(redis?.pids ?? [])],
     folder,
+    output: server.output,
     async stop() {
       await server.stop();
       rmSync(folder, { recursive: true, force: true });
