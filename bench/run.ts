@@ -66,7 +66,9 @@ try {
   const save = () => writeResults(results, values.out);
   // As many as memX takes in one channel, or as the machine does.
   const crowd = Math.min(10_000, Math.floor(mostSockets() / 1_000) * 1_000);
-  if (crowd < 10_000 && !quick) {
+  if (crowd < 10_000 && !quick && (wanted("delivery") || wanted("sockets"))) {
+    if (crowd < 6_000)
+      throw new Error("The bench opens 6,000 sockets at least: raise ulimit -n to 12,500, or better 20,500.");
     console.log(
       `A process may open too few files here for 10,000 sockets (ulimit -n): measuring ${crowd} in their place.`,
     );
