@@ -5,7 +5,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { programPath } from "./program-path.ts";
+import { installPackages, versionOf } from "./debian.ts";
 
 /** Each program with its Debian package, and the oldest major version that will do. */
 const PROGRAMS = [
@@ -50,26 +50,12 @@ try {
 }
 process.exit(status ?? 1);
 
-/** With apt-get where that needs to ask nobody; elsewhere says what to install, and ends. */
+/** Or says what to install, and ends. */
 function install(packages: string[]): void {
+  if (installPackages(packages)) return;
   const names = packages.join(" ");
-  if (process.getuid?.() === 0 && versionOf("apt-get") !== undefined) {
-    console.log(`The tests need ${names}: installing with apt-get.`);
-    const options = { stdio: "inherit", env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } } as const;
-    const done = [
-      ["update", "-qq"],
-      ["install", "-y", "-qq", "--no-install-recommends", ...packages],
-    ].every((args) => spawnSync("apt-get", args, options).status === 0);
-    if (done) return;
-  }
   console.error(
     `The tests need ${names}. Install it first: apt-get install ${names}, or brew install redis chromium postgresql.`,
   );
   process.exit(1);
-}
-
-/** As `--version` tells: "7.0.15"; empty where it tells none, `undefined` where there is no such program. */
-function versionOf(program: string): string | undefined {
-  const { status, stdout } = spawnSync(programPath(program), ["--version"], { encoding: "utf8" });
-  return status === 0 ? (/\bv?=?(\d+(\.\d+)+)/.exec(stdout)?.[1] ?? "") : undefined;
 }

@@ -1,0 +1,107 @@
+// What an operation asks of others: calls of Durable Objects, requests to Redis, and commands within them. Counted, not timed.
+
+import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { httpRequest, openConnection } from "./connection.ts";
+import { startMemx } from "./contestants/memx.ts";
+import { type BridgedRedis, startBridgedRedis } from "./contestants/redis.ts";
+import { openSubscribers } from "./delivery.ts";
+import { FEEDS } from "./feeds.ts";
+import { type ContestantName, type Headers, OPERATIONS, prepare } from "./operations.ts";
+
+export type Calls = {
+  readonly what: string;
+  readonly contestant: string;
+  /** For one operation. */
+  readonly durableObjectCalls: number;
+  readonly redisRequests: number;
+  readonly redisCommands: number;
+};
+
+const TIMES = 20;
+
+export async function countCalls(): Promise<Calls[]> {
+  const results: Calls[] = [];
+  for (const contestant of ["memX embedded", "memX on Redis"] as const) {
+    const redis = contestant === "memX on Redis" ? await startBridgedRedis() : undefined;
+    try {
+      results.push(...(await countOn(contestant, redis)));
+    } finally {
+      await redis?.stop();
+    }
+  }
+  return results;
+}
+
+async function countOn(contestant: ContestantName, redis: BridgedRedis | undefined): Promise<Calls[]> {
+  const memx = await startMemx({ redis, counting: true });
+  const monitor = redis && (await openMonitor(redis.port));
+  const connection = await openConnection(memx.port);
+  const { port, headers } = memx;
+
+  const count = async (what: string, request: (last: string | undefined, headers: Headers) => Buffer) => {
+    // The first ones find nothing kept.
+    let last = await connection.ask(request(undefined, headers));
+    await sleep(100);
+    await countedCalls(port);
+    monitor?.read();
+    for (let n = 0; n < TIMES; n++) last = await connection.ask(request(last, headers));
+    // For what follows the answer.
+    await sleep(100);
+    const calls = await countedCalls(port);
+    const { requests, commands } = monitor?.read() ?? { requests: 0, commands: 0 };
+    return {
+      ...{ what, contestant },
+      durableObjectCalls: calls / TIMES,
+      redisRequests: requests / TIMES,
+      redisCommands: commands / TIMES,
+    };
+  };
+
+  try {
+    await prepare(contestant, port, headers);
+    const counted: Calls[] = [];
+    for (const { what, on } of OPERATIONS) {
+      const call = on[contestant]?.(headers);
+      if (call) counted.push(await count(what, (last) => call.request(0, last)));
+    }
+    const feed = FEEDS.find((candidate) => candidate.contestant === contestant && candidate.name === "subscribe");
+    if (feed) {
+      const crowd = await openSubscribers({ ...feed.subscribe("counted"), port, count: 1 });
+      let message = 0;
+      counted.push(await count("set, with a subscriber", () => feed.send("counted", ++message, headers)));
+      await crowd.close();
+    }
+    return counted;
+  } finally {
+    connection.close();
+    monitor?.close();
+    await memx.stop();
+  }
+}
+
+async function countedCalls(port: number): Promise<number> {
+  const connection = await openConnection(port);
+  const calls = JSON.parse(await connection.ask(httpRequest("GET", "/counted-calls", {})));
+  connection.close();
+  return Object.values<number>(calls).reduce((sum, number) => sum + number, 0);
+}
+
+/** What Redis is asked for, as its MONITOR tells. Commands of scripts have `lua` for an address. */
+async function openMonitor(port: number) {
+  const socket = connect(port, "127.0.0.1");
+  await new Promise((resolve, reject) => socket.once("connect", resolve).once("error", reject));
+  let received = "";
+  socket.setEncoding("latin1").on("data", (chunk) => (received += chunk));
+  socket.write("MONITOR\r\n");
+  return {
+    read() {
+      const lines = received.split("\n").filter((line) => /^\+\d+\.\d+ \[/.test(line));
+      received = "";
+      // The bridge asks by itself whether Redis is there.
+      const requests = lines.filter((line) => !/ \[\d+ lua\] /.test(line) && !/"PING"/i.test(line));
+      return { requests: requests.length, commands: lines.filter((line) => / \[\d+ lua\] /.test(line)).length };
+    },
+    close: () => socket.destroy(),
+  };
+}

@@ -1,0 +1,67 @@
+// A connection that asks one thing at a time. Small on purpose, because it shares the machine with what it measures; it is no
+// HTTP client, and reads no answer but those of the servers in this folder.
+
+import { connect } from "node:net";
+
+export type Connection = {
+  /** The body of the answer. @throws where it is not a success */
+  ask(request: Buffer): Promise<string>;
+  close(): void;
+};
+
+/** The bytes of a request. */
+export function httpRequest(
+  method: string,
+  path: string,
+  headers: Readonly<Record<string, string>>,
+  body?: unknown,
+): Buffer {
+  const text = body === undefined ? "" : JSON.stringify(body);
+  const length = { "content-type": "application/json", "content-length": `${Buffer.byteLength(text)}` };
+  const all = { host: "127.0.0.1", ...headers, ...(text && length) };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  return Buffer.from(`${method} ${path} HTTP/1.1\r\n${lines.join("")}\r\n${text}`);
+}
+
+export async function openConnection(port: number): Promise<Connection> {
+  const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+  let waiting: PromiseWithResolvers<string> | undefined = Promise.withResolvers();
+  let received = "";
+  const fail = (reason: string) => waiting?.reject(new Error(`${reason}: ${received}`));
+  socket.setEncoding("utf8");
+  socket.on("connect", () => waiting?.resolve(""));
+  socket.on("error", (error) => fail(error.message));
+  socket.on("close", () => fail("the connection was closed"));
+  socket.on("data", (chunk: string) => {
+    received += chunk;
+    const body = bodyOf(received);
+    if (body === undefined) return;
+    if (!received.startsWith("HTTP/1.1 200 ")) return fail("not answered with success");
+    received = "";
+    waiting?.resolve(body);
+  });
+  await waiting.promise;
+  waiting = undefined;
+  return {
+    ask(request) {
+      waiting = Promise.withResolvers();
+      socket.write(request);
+      return waiting.promise;
+    },
+    close() {
+      waiting = undefined;
+      socket.destroy();
+    },
+  };
+}
+
+/** Once the answer is whole. Nothing follows it, because the next request has not been sent. */
+function bodyOf(answer: string): string | undefined {
+  const end = answer.indexOf("\r\n\r\n");
+  if (end === -1) return undefined;
+  const length = /\r\ncontent-length: (\d+)/i.exec(answer)?.[1];
+  const body = answer.slice(end + 4);
+  // What is measured is ASCII: a character is a byte.
+  if (length !== undefined) return body.length >= Number(length) ? body : undefined;
+  return body.endsWith("\r\n0\r\n\r\n") ? body : undefined;
+}

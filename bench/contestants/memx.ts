@@ -1,0 +1,66 @@
+// memX as `npm start` serves it, on either store and in data of its own. Without scripts/start.ts around it, which waits.
+
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { WORKERD, workerdArguments } from "../../scripts/workerd.ts";
+import { freePort } from "../../test/free-port.ts";
+import { startServer } from "../processes.ts";
+import { answers, type Contestant } from "./contestant.ts";
+import type { BridgedRedis } from "./redis.ts";
+
+const CONFIG = "config/workerd.capnp";
+/** Beside the bundle, which its paths are relative to. */
+const COUNTING_CONFIG = "dist/counting.capnp";
+
+/** So many that each may have its 1,000 sockets in a channel. */
+export const API_KEYS = Array.from({ length: 10 }, (_, n) => `bench-key-${n}`);
+
+export type Memx = Contestant & { readonly folder: string };
+
+export async function startMemx({
+  redis,
+  counting = false,
+}: {
+  redis?: BridgedRedis | undefined;
+  /** Behind bench/counting.js, which counts calls. */
+  counting?: boolean;
+} = {}): Promise<Memx> {
+  const port = await freePort();
+  const folder = mkdtempSync(join(tmpdir(), "memx-bench-"));
+  if (counting) writeFileSync(COUNTING_CONFIG, countingConfig());
+  const headers = { "x-api-key": API_KEYS[0] ?? "" };
+  const args = workerdArguments({ address: `127.0.0.1:${port}`, dataFolder: folder });
+  const server = await startServer(WORKERD, args.with(1, counting ? COUNTING_CONFIG : CONFIG), {
+    env: {
+      // What whoever runs the bench has set for a memX of theirs is not measured.
+      ...{ SUPABASE_URL: "", SUPABASE_SERVICE_KEY: "", REVOCATION_SECONDS: "", LOG_LENGTH: "" },
+      ...{ MAX_NAMESPACE_KEYS: "", MAX_NAMESPACE_BYTES: "" },
+      MEMX_ACL: JSON.stringify(Object.fromEntries(API_KEYS.map((key) => [key, ["*"]]))),
+      UPSTASH_REDIS_REST_URL: redis?.url ?? "",
+      UPSTASH_REDIS_REST_TOKEN: redis?.token ?? "",
+    },
+    ready: () => answers(`http://127.0.0.1:${port}/get?key=ready`, { headers }),
+  });
+  return {
+    name: redis ? "memX on Redis" : "memX embedded",
+    port,
+    headers,
+    pids: [server.pid, ...(redis?.pids ?? [])],
+    folder,
+    output: server.output,
+    async stop() {
+      await server.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The first module is the one that runs. */
+function countingConfig(): string {
+  const config = readFileSync(CONFIG, "utf8");
+  const first = "modules = [";
+  if (config.split(first).length !== 2)
+    throw new Error(`${CONFIG} does not have its modules where they are looked for`);
+  return config.replace(first, `${first} ( name = "counting.js", esModule = embed "../bench/counting.js" ),`);
+}

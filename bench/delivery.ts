@@ -1,0 +1,162 @@
+// How long a message takes from the call that sends it until the last of so many subscribers has it.
+
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { openConnection } from "./connection.ts";
+import type { Contestant } from "./contestants/contestant.ts";
+import { FEEDS, type Feed } from "./feeds.ts";
+import { cpuSeconds } from "./processes.ts";
+import { startAll } from "./start-all.ts";
+import { median } from "./statistics.ts";
+import type { Open, Told } from "./subscribers.ts";
+
+/** Medians of each round, in milliseconds. */
+export type Delivery = {
+  readonly feed: string;
+  readonly contestant: string;
+  readonly subscribers: number;
+  readonly firstMs: number[];
+  readonly lastMs: number[];
+  /** Microseconds on a processor for each message to each subscriber: of all that serve, and of the subscribers. */
+  readonly serverMicros: number[];
+  readonly subscriberMicros: number[];
+};
+
+export type DeliveryOptions = {
+  readonly rounds: number;
+  readonly sizes: readonly number[];
+  /** Messages at one size; fewer where there are many subscribers. */
+  readonly messages: (subscribers: number) => number;
+  readonly only: (feed: Feed, subscribers: number) => boolean;
+};
+
+/** Messages before anything is counted. */
+const WARM_UP = 20;
+
+let topics = 0;
+
+export async function measureDelivery(
+  { rounds, sizes, messages, only }: DeliveryOptions,
+  say: (line: string) => void,
+): Promise<Delivery[]> {
+  const results = new Map<string, Delivery>();
+  for (let round = 0; round < rounds; round++) {
+    const feeds = FEEDS.filter((feed) => sizes.some((size) => only(feed, size)));
+    const { contestants, stop } = await startAll(new Set(feeds.map(({ contestant }) => contestant)));
+    try {
+      for (const subscribers of sizes) {
+        const shift = round % feeds.length;
+        for (const feed of [...feeds.slice(shift), ...feeds.slice(0, shift)]) {
+          if (!only(feed, subscribers)) continue;
+          const contestant = contestants.get(feed.contestant);
+          if (contestant === undefined) throw new Error(`${feed.contestant} was not started`);
+          const count = messages(subscribers);
+          const delivered = await deliver(feed, contestant, subscribers, count).catch((error) => {
+            throw new Error(
+              `${feed.name} on ${feed.contestant} with ${subscribers} subscribers: ${error.message}\n${contestant.output()}`,
+            );
+          });
+          const key = `${feed.name} ${feed.contestant} ${subscribers}`;
+          const { name, contestant: on } = feed;
+          const so = results.get(key) ?? {
+            ...{ feed: name, contestant: on, subscribers },
+            ...{ firstMs: [], lastMs: [], serverMicros: [], subscriberMicros: [] },
+          };
+          results.set(key, so);
+          so.firstMs.push(median(delivered.firstMs));
+          so.lastMs.push(median(delivered.lastMs));
+          so.serverMicros.push(delivered.serverMicros);
+          so.subscriberMicros.push(delivered.subscriberMicros);
+        }
+      }
+    } finally {
+      await stop();
+    }
+    const shown = [...results.values()].map(
+      (so) => `${so.feed} ${so.contestant} ${so.subscribers}: ${so.lastMs.at(-1)?.toFixed(2)} ms`,
+    );
+    say(`round ${round + 1} of ${rounds}: ${shown.join(", ")}`);
+  }
+  return [...results.values()];
+}
+
+async function deliver(
+  feed: Feed,
+  { port, headers, pids }: Contestant,
+  subscribers: number,
+  messages: number,
+): Promise<{ firstMs: number[]; lastMs: number[]; serverMicros: number; subscriberMicros: number }> {
+  const topic = `feed:${++topics}:`;
+  const crowd = await openSubscribers({ ...feed.subscribe(topic), port, count: subscribers });
+  const connection = await openConnection(port);
+  const [firstMs, lastMs]: [number[], number[]] = [[], []];
+  const cpu = () => [cpuSeconds(pids), cpuSeconds([crowd.process.pid ?? 0])] as const;
+  try {
+    const warmUp = Math.min(WARM_UP, messages);
+    let before = cpu();
+    for (let message = 1; message <= warmUp + messages; message++) {
+      if (message === warmUp + 1) before = cpu();
+      const request = feed.send(topic, message, headers);
+      const reached = crowd.reached(message);
+      const sentMs = Number(process.hrtime.bigint()) / 1e6;
+      const [at] = await Promise.all([reached, connection.ask(request)]);
+      // For what a server still does behind its answer.
+      await sleep(5);
+      if (message <= warmUp) continue;
+      firstMs.push(at.firstMs - sentMs);
+      lastMs.push(at.lastMs - sentMs);
+    }
+    const after = cpu();
+    const micros = (seconds: number) => (seconds * 1e6) / messages / subscribers;
+    return {
+      ...{ firstMs, lastMs },
+      serverMicros: micros(after[0] - before[0]),
+      subscriberMicros: micros(after[1] - before[1]),
+    };
+  } finally {
+    connection.close();
+    await crowd.close();
+  }
+}
+
+export type Crowd = {
+  reached(message: number): Promise<{ readonly firstMs: number; readonly lastMs: number }>;
+  readonly process: ChildProcess;
+  close(): Promise<void>;
+};
+
+export async function openSubscribers(open: Open): Promise<Crowd> {
+  const child = fork(join(import.meta.dirname, "subscribers.ts"));
+  const ended = once(child, "exit");
+  const broken = ended.then(() => Promise.reject(new Error("the subscribers ended")));
+  // Asked by whoever waits for something.
+  broken.catch(() => undefined);
+  const waiting = new Map<number, (told: Extract<Told, { told: "all" }>) => void>();
+  const { promise: standing, resolve } = Promise.withResolvers<void>();
+  child.on("message", (told: Told) => {
+    if (told.told === "open") resolve();
+    else waiting.get(told.message)?.(told);
+  });
+  child.send(open);
+  await Promise.race([standing, broken]);
+  return {
+    process: child,
+    reached(message) {
+      const { promise, resolve } = Promise.withResolvers<Extract<Told, { told: "all" }>>();
+      waiting.set(message, resolve);
+      return Promise.race([promise, broken, late(message)]);
+    },
+    async close() {
+      if (child.exitCode === null) child.send("close");
+      await ended;
+    },
+  };
+}
+
+/** The same for all, and far beyond what anybody needs. */
+async function late(message: number): Promise<never> {
+  await sleep(60_000, undefined, { ref: false });
+  throw new Error(`message ${message} had not come to everybody after a minute`);
+}

@@ -1,0 +1,49 @@
+// What it was measured on and with: numbers without it say nothing.
+
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { cpus, loadavg, release, totalmem } from "node:os";
+import { versionOf } from "../scripts/debian.ts";
+
+const require = createRequire(import.meta.url);
+
+export type Machine = {
+  readonly date: string;
+  readonly processors: string;
+  readonly memoryGiB: number;
+  readonly system: string;
+  /** Of the minute before the run. More than a little means that others were at work. */
+  readonly loadBefore: number;
+  readonly versions: Readonly<Record<string, string>>;
+};
+
+export function describeMachine({ etcd }: { etcd: boolean }): Machine {
+  const all = cpus();
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    processors: `${all.length} × ${all[0]?.model.trim() ?? "unknown"}`,
+    memoryGiB: Math.round(totalmem() / 1024 ** 3),
+    system: `${process.platform} ${release()}`,
+    loadBefore: loadavg()[0] ?? 0,
+    versions: {
+      memX: JSON.parse(readFileSync("package.json", "utf8")).version,
+      node: process.versions.node,
+      workerd: require("workerd/package.json").version,
+      redis: versionOf("redis-server") ?? "",
+      ...(etcd && { etcd: versionOf("etcd") ?? "" }),
+    },
+  };
+}
+
+/** @throws where it is no Linux, saying so */
+export function needLinux(): void {
+  if (process.platform === "linux") return;
+  throw new Error("The bench needs Linux: it reads the processor time and memory of processes from /proc.");
+}
+
+/** How many sockets a workerd can hold here: it takes two files for each, and ends when there are no more. */
+export function mostSockets(): number {
+  // Node raises its own limit to this one, and processes that it starts have it too.
+  const hard = /^Max open files\s+\S+\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1];
+  return hard === undefined ? Number.POSITIVE_INFINITY : (Number(hard) - 500) / 2;
+}

@@ -1,0 +1,168 @@
+// Results as Markdown tables, for a terminal and for docs/performance.md alike.
+
+import type { Delivery } from "./delivery.ts";
+import type { Growth } from "./growth.ts";
+import { OPERATIONS } from "./operations.ts";
+import type { Results } from "./results.ts";
+import { median } from "./statistics.ts";
+import { judge } from "./targets.ts";
+import type { Rates } from "./throughput.ts";
+
+/** Each under the name that it has in docs/performance.md. */
+export function tables(results: Results): Map<string, string> {
+  const made = new Map([
+    ["machine", machineTable(results)],
+    ["targets", targetTable(results)],
+  ]);
+  if (results.throughput) made.set("throughput", throughputTable(results.throughput));
+  if (results.delivery) {
+    const { delivery } = results;
+    const last = ({ lastMs }: Delivery) => lastMs;
+    made.set("delivery", deliveryTable(delivery, "milliseconds to the last of so many subscribers", last));
+    const cpu = ({ serverMicros }: Delivery) => serverMicros;
+    made.set("delivery-cpu", deliveryTable(delivery, "server CPU µs of a message for each of them", cpu));
+  }
+  if (results.resume) made.set("resume", resumeTable(results.resume));
+  if (results.calls) made.set("calls", callTable(results.calls));
+  if (results.size || results.sockets || results.growth) made.set("size", sizeTable(results));
+  if (results.growth) made.set("growth", growthTable(results.growth));
+  return made;
+}
+
+function machineTable({ machine, connections }: Results): string {
+  const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);
+  return [
+    `${machine.date}, ${machine.processors}, ${machine.memoryGiB} GiB, ${machine.system}; load before: ${machine.loadBefore.toFixed(2)}`,
+    `${versions.join(", ")}; ${connections} connections`,
+  ].join("  \n");
+}
+
+function targetTable(results: Results): string {
+  const rows = judge(results).map(({ what, measured, byCpu, bound, reached }) => [
+    what,
+    bound,
+    measured === undefined ? "not measured" : short(measured),
+    byCpu === undefined ? "" : short(byCpu),
+    reached === undefined ? "" : reached ? "reached" : "**not reached**",
+  ]);
+  return table(["ratio", "target", "measured", "by CPU time", ""], rows);
+}
+
+function throughputTable(all: readonly Rates[]): string {
+  const rows = OPERATIONS.flatMap(({ name, what }) =>
+    all
+      .filter(({ operation }) => operation === name)
+      .map((rates) => [
+        what,
+        rates.contestant,
+        count(median(rates.perSecond)),
+        short(median(rates.p50Ms)),
+        short(median(rates.p99Ms)),
+        count(median(rates.serverMicros)),
+        count(median(rates.allMicros)),
+        count(median(rates.loadMicros)),
+      ]),
+  );
+  return table(
+    ["operation", "on", "a second", "p50 ms", "p99 ms", "server CPU µs", "with Redis µs", "load CPU µs"],
+    rows,
+  );
+}
+
+function deliveryTable(all: readonly Delivery[], head: string, of: (delivery: Delivery) => readonly number[]): string {
+  const sizes = [...new Set(all.map(({ subscribers }) => subscribers))].toSorted((a, b) => a - b);
+  const feeds = [...new Set(all.map(({ contestant, feed }) => `${contestant}, ${feed}`))];
+  const rows = feeds.map((name) => [
+    name,
+    ...sizes.map((size) => {
+      const found = all.find((so) => `${so.contestant}, ${so.feed}` === name && so.subscribers === size);
+      return found ? short(median(of(found))) : "";
+    }),
+  ]);
+  return table([head, ...sizes.map(count)], rows);
+}
+
+function resumeTable(all: NonNullable<Results["resume"]>): string {
+  const rows = all.map(({ contestant, feed, ms }) => [contestant, feed, short(median(ms))]);
+  return table(["1,000 missed changes", "by", "ms"], rows);
+}
+
+function callTable(all: NonNullable<Results["calls"]>): string {
+  const names = [...new Set(all.map(({ what }) => what))];
+  const rows = names.map((name) => {
+    const of = (contestant: string) => all.find((calls) => calls.what === name && calls.contestant === contestant);
+    const [embedded, redis] = [of("memX embedded"), of("memX on Redis")];
+    return [
+      name,
+      exact(embedded?.durableObjectCalls),
+      exact(redis?.durableObjectCalls),
+      exact(redis?.redisRequests),
+      exact(redis?.redisCommands),
+    ];
+  });
+  return table(
+    ["one operation", "object calls, embedded", "object calls, Redis", "requests to Redis", "commands in them"],
+    rows,
+  );
+}
+
+function sizeTable({ size, sockets, growth = [] }: Results): string {
+  const rows: string[][] = [];
+  if (size) {
+    rows.push(["the bundle", `${kib(size.bundleBytes)} KiB; gzip ${kib(size.bundleGzipBytes)} KiB`]);
+    rows.push(["from start to the first answer", `${short(size.startMs)} ms`]);
+  }
+  for (const { feed, contestant, bytesPerSocket } of sockets ?? []) {
+    rows.push([`memory of an idle socket: ${contestant}, ${feed}`, `${kib(bytesPerSocket)} KiB`]);
+  }
+  for (const contestant of new Set(growth.map((so) => so.contestant))) {
+    const all = growth.filter((so) => so.contestant === contestant);
+    const [small, large] = [all[0], all.at(-1)];
+    if (small === undefined || large === undefined) continue;
+    const each = (of: (so: Growth) => number) => count((of(large) - of(small)) / (large.keys - small.keys));
+    rows.push([`memory of a key: ${contestant}`, `${each((so) => so.memxBytes + so.redisBytes)} bytes`]);
+    rows.push([`disk of a key: ${contestant}`, `${each((so) => so.diskBytes)} bytes`]);
+  }
+  return table(["what", "how much"], rows);
+}
+
+function growthTable(all: NonNullable<Results["growth"]>): string {
+  const rows = all.map((growth) => [
+    growth.contestant,
+    count(growth.keys),
+    count(growth.getPerSecond),
+    growth.getRatio.toFixed(2),
+    count(growth.setPerSecond),
+    growth.setRatio.toFixed(2),
+    mib(growth.memxBytes),
+    growth.redisBytes ? mib(growth.redisBytes) : "",
+    mib(growth.diskBytes),
+  ]);
+  return table(
+    [
+      ...["on", "keys", "gets a second", "× small", "sets a second", "× small"],
+      ...["memX MiB", "Redis MiB", "disk MiB"],
+    ],
+    rows,
+  );
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [head, ...rows];
+  const widths = head.map((_, column) => Math.max(3, ...all.map((row) => row[column]?.length ?? 0)));
+  const line = (row: readonly string[]) => `| ${widths.map((width, n) => (row[n] ?? "").padEnd(width)).join(" | ")} |`;
+  return [line(head), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)].join("\n");
+}
+
+/** Three digits. */
+function short(number: number): string {
+  return number >= 100 ? count(number) : number.toPrecision(3);
+}
+
+function count(number: number): string {
+  return Math.round(number).toLocaleString("en-US");
+}
+
+const exact = (number = Number.NaN) => String(Math.round(number * 100) / 100);
+const kib = (bytes: number) => (bytes / 1024).toFixed(1);
+const mib = (bytes: number) => (bytes / 1024 ** 2).toFixed(1);

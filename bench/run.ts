@@ -1,0 +1,124 @@
+// `npm run bench`: measures memX, the floor of the runtime that it runs on, and etcd, in rounds that take turns. Prints
+// tables and whether memX reaches what it sets out to, and leaves them with the numbers of each round in bench/results.
+
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { countCalls } from "./calls.ts";
+import { buildFloor } from "./contestants/floor.ts";
+import { measureDelivery } from "./delivery.ts";
+import { rewritePage, withEarlier, writeResults } from "./documents.ts";
+import { measureGrowth } from "./growth.ts";
+import { describeMachine, mostSockets, needLinux } from "./machine.ts";
+import { OPERATIONS } from "./operations.ts";
+import { needPrograms } from "./programs.ts";
+import { tables } from "./report.ts";
+import type { Results } from "./results.ts";
+import { measureResume } from "./resume.ts";
+import { measureSize } from "./size.ts";
+import { measureSockets } from "./sockets.ts";
+import { measureThroughput } from "./throughput.ts";
+
+const PARTS = ["throughput", "delivery", "resume", "calls", "size", "sockets", "growth"] as const;
+
+const DOCS = "docs/performance";
+
+const { values } = parseArgs({
+  allowNegative: true,
+  options: {
+    /** Parts of the run, or operations of its throughput part; all of them unless given. */
+    only: { type: "string" },
+    rounds: { type: "string", default: "5" },
+    seconds: { type: "string", default: "2" },
+    connections: { type: "string", default: "16" },
+    /** As little of everything as shows that it works. */
+    quick: { type: "boolean", default: false },
+    etcd: { type: "boolean", default: true },
+    /** Whether dist/ is made anew first. */
+    build: { type: "boolean", default: true },
+    /** Puts the results into docs/performance.md, too. */
+    docs: { type: "boolean", default: false },
+    out: { type: "string", default: "bench/results" },
+  },
+});
+const { quick, etcd } = values;
+const rounds = quick ? 1 : Number(values.rounds);
+const seconds = quick ? 0.05 : Number(values.seconds);
+const connections = Number(values.connections);
+const only = values.only === undefined ? undefined : new Set(values.only.split(","));
+const operations = OPERATIONS.map(({ name }) => name);
+const unknown = [...(only ?? [])].filter((name) => ![...PARTS, ...operations].includes(name));
+if (unknown.length > 0 || !(rounds > 0) || !(seconds > 0) || !(connections > 0)) {
+  console.error(`--only takes ${[...PARTS, ...operations].join(", ")}; rounds, seconds and connections are above 0.`);
+  process.exit(1);
+}
+const wanted = (part: (typeof PARTS)[number]) => only === undefined || only.has(part);
+const chosen = operations.filter((name) => only === undefined || only.has("throughput") || only.has(name));
+
+try {
+  needLinux();
+  needPrograms(etcd ? ["redis-server", "etcd"] : ["redis-server"]);
+  const results: Results = { machine: describeMachine({ etcd }), connections };
+  if (values.build) execFileSync(process.execPath, ["scripts/build.ts"], { stdio: "inherit" });
+  buildFloor();
+  // Whatever ends the run, what was measured before is kept.
+  const save = () => writeResults(results, values.out);
+  // As many as memX takes in one channel, or as the machine does.
+  const crowd = Math.min(10_000, Math.floor(mostSockets() / 1_000) * 1_000);
+  if (crowd < 10_000 && !quick && (wanted("delivery") || wanted("sockets"))) {
+    if (crowd < 6_000)
+      throw new Error("The bench opens 6,000 sockets at least: raise ulimit -n to 12,500, or better 20,500.");
+    console.log(
+      `A process may open too few files here for 10,000 sockets (ulimit -n): measuring ${crowd} in their place.`,
+    );
+  }
+  if (chosen.length > 0) {
+    const warmUpSeconds = quick ? 0.05 : 0.5;
+    const options = { rounds, seconds, warmUpSeconds, connections, only: new Set(chosen), etcd };
+    results.throughput = await measureThroughput(options, console.log);
+    save();
+  }
+  if (wanted("delivery")) {
+    results.delivery = await measureDelivery(
+      {
+        rounds: Math.min(rounds, 3),
+        sizes: quick ? [1, 20] : [1, 10, 100, 1_000, 5_000, crowd],
+        messages: (subscribers) => (quick ? 2 : Math.max(10, Math.min(100, Math.round(30_000 / subscribers)))),
+        only: ({ contestant, name: feed }, subscribers) =>
+          (etcd || contestant !== "etcd") &&
+          ((subscribers !== 10 && subscribers !== crowd) || feed === "subscribe" || feed === "broadcast"),
+      },
+      console.log,
+    );
+    save();
+  }
+  if (wanted("resume")) {
+    results.resume = await measureResume({ rounds: Math.min(rounds, 3), samples: quick ? 1 : 20, etcd }, console.log);
+    save();
+  }
+  if (wanted("calls")) results.calls = await countCalls();
+  if (wanted("size")) results.size = await measureSize({ starts: quick ? 1 : 9 });
+  if (wanted("sockets")) {
+    results.sockets = await measureSockets({ from: quick ? 10 : 1_000, to: quick ? 50 : crowd, quick });
+    save();
+  }
+  if (wanted("growth")) {
+    const sizes = quick ? [100, 300] : [1_000, 10_000, 100_000, 1_000_000];
+    const options = { sizes, rounds: Math.min(rounds, 5), seconds: quick ? 0.05 : 1, connections };
+    results.growth = await measureGrowth(options, console.log);
+  }
+  save();
+  const made = [...tables(results).values()];
+  writeFileSync(join(values.out, "results.md"), `${made.join("\n\n")}\n`);
+  const [machine, targets, ...rest] = made;
+  console.log(`\n${[...rest, machine, targets].join("\n\n")}\n\nIn full in ${values.out}.`);
+  if (values.docs) {
+    const all = withEarlier(results, DOCS);
+    writeResults(all, DOCS);
+    rewritePage(`${DOCS}.md`, all);
+  }
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(1);
+}

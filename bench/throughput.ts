@@ -1,0 +1,106 @@
+// How many of an operation are answered in a second. In a round every contestant starts afresh and is measured once at every
+// operation, next to those that it is compared with, in an order that rotates.
+
+import type { Contestant } from "./contestants/contestant.ts";
+import { runLoad } from "./load.ts";
+import { type ContestantName, OPERATIONS } from "./operations.ts";
+import { cpuSeconds } from "./processes.ts";
+import { startAll } from "./start-all.ts";
+import { median } from "./statistics.ts";
+
+/** One place of an operation's table: a number for each round. */
+export type Rates = {
+  readonly operation: string;
+  readonly contestant: string;
+  readonly perSecond: number[];
+  readonly p50Ms: number[];
+  readonly p99Ms: number[];
+  /** Microseconds on a processor per operation: of the server that answers, of all with Redis and its bridge, and of the load. */
+  readonly serverMicros: number[];
+  readonly allMicros: number[];
+  readonly loadMicros: number[];
+};
+
+export type ThroughputOptions = {
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly warmUpSeconds: number;
+  readonly connections: number;
+  readonly only: ReadonlySet<string> | undefined;
+  readonly etcd: boolean;
+};
+
+/** Compared with each other, and so measured one after the other. */
+const NEIGHBOURS = [
+  ["memX embedded", ["set", "get", "set-schema"]],
+  ["floor", ["call"]],
+  ["etcd", ["set", "get"]],
+  ["memX on Redis", ["set", "get", "set-schema"]],
+  ["floor", ["evalsha"]],
+] as const;
+
+export async function measureThroughput(
+  { rounds, seconds, warmUpSeconds, connections, only, etcd }: ThroughputOptions,
+  say: (line: string) => void,
+): Promise<Rates[]> {
+  const all = places().filter(
+    ({ operation, contestant }) => (only?.has(operation) ?? true) && (etcd || contestant !== "etcd"),
+  );
+  const results = new Map<string, Rates>();
+  for (let round = 0; round < rounds; round++) {
+    const { contestants, stop } = await startAll(new Set(all.map(({ contestant }) => contestant)));
+    try {
+      const shift = Math.floor((all.length * round) / rounds);
+      for (const { operation, contestant } of [...all.slice(shift), ...all.slice(0, shift)]) {
+        const { port, headers, pids, output: said } = contestants.get(contestant) as Contestant;
+        const call = OPERATIONS.find(({ name }) => name === operation)?.on[contestant]?.(headers);
+        if (call === undefined) throw new Error(`${contestant} has no ${operation}`);
+        const cpu = () => [cpuSeconds(pids.slice(0, 1)), cpuSeconds(pids)] as const;
+        let before = cpu();
+        const measured = await runLoad({
+          ...call,
+          ...{ port, connections, seconds, warmUpSeconds },
+          onStart() {
+            before = cpu();
+          },
+        }).catch((error) => {
+          throw new Error(`${operation} on ${contestant}: ${error.message}\n${said()}`);
+        });
+        const after = cpu();
+        const micros = (cpuTime: number) => (cpuTime * 1e6) / measured.operations;
+        const key = `${operation} ${contestant}`;
+        const rates = results.get(key) ?? emptyRates(operation, contestant);
+        results.set(key, rates);
+        rates.perSecond.push(measured.perSecond);
+        rates.p50Ms.push(measured.p50Ms);
+        rates.p99Ms.push(measured.p99Ms);
+        rates.serverMicros.push(micros(after[0] - before[0]));
+        rates.allMicros.push(micros(after[1] - before[1]));
+        rates.loadMicros.push(micros(measured.loadCpuSeconds));
+      }
+    } finally {
+      await stop();
+    }
+    say(`round ${round + 1} of ${rounds}: ${[...results.values()].map(inShort).join(", ")}`);
+  }
+  return [...results.values()];
+}
+
+function inShort({ operation, contestant, perSecond }: Rates): string {
+  return `${operation} ${contestant} ${Math.round(median(perSecond.slice(-1)))}`;
+}
+
+function places(): { operation: string; contestant: ContestantName }[] {
+  const first = NEIGHBOURS.flatMap(([contestant, names]) => names.map((operation) => ({ operation, contestant })));
+  const rest = OPERATIONS.flatMap(({ name, on }) =>
+    (Object.keys(on) as ContestantName[]).map((contestant) => ({ operation: name, contestant })),
+  ).filter(
+    ({ operation, contestant }) =>
+      !first.some((place) => place.operation === operation && place.contestant === contestant),
+  );
+  return [...first, ...rest];
+}
+
+const emptyRates = (operation: string, contestant: string): Rates => ({
+  ...{ operation, contestant, perSecond: [], p50Ms: [], p99Ms: [], serverMicros: [], allMicros: [], loadMicros: [] },
+});

@@ -1,0 +1,144 @@
+// The bench works, in the little time that shows it. How fast anything is, is not judged here.
+
+import { execFile } from "node:child_process";
+import { copyFileSync, readdirSync, readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { type AddressInfo, createServer as createTcpServer, type Socket } from "node:net";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { expect, it, onTestFinished } from "vitest";
+import { httpRequest } from "../../bench/connection.ts";
+import { openSubscribers } from "../../bench/delivery.ts";
+import { rewritePage, withEarlier, writeResults } from "../../bench/documents.ts";
+import { runLoad } from "../../bench/load.ts";
+import { OPERATIONS } from "../../bench/operations.ts";
+import type { Results } from "../../bench/results.ts";
+import { medianRatio } from "../../bench/statistics.ts";
+import { judge } from "../../bench/targets.ts";
+import { dataFolder } from "./dev-server.ts";
+
+const run = promisify(execFile);
+
+it("measures every operation on memX and the floor, and writes tables and charts that the page has a place for", {
+  timeout: 180_000,
+}, async () => {
+  const out = dataFolder();
+  // Without etcd, which tests do not install; dist/ is there.
+  const options = ["--quick", "--no-etcd", "--no-build", "--out", out];
+  const { stdout } = await run(process.execPath, ["bench/run.ts", ...options]);
+  expect(stdout).toContain("| set, embedded, of the floor's empty call");
+
+  const results: Results = JSON.parse(readFileSync(join(out, "results.json"), "utf8"));
+  const measured = results.throughput?.map(({ operation, contestant }) => `${operation} on ${contestant}`);
+  const offered = OPERATIONS.flatMap(({ name, on }) =>
+    Object.keys(on)
+      .filter((contestant) => contestant !== "etcd")
+      .map((contestant) => `${name} on ${contestant}`),
+  );
+  expect(measured?.toSorted()).toEqual(offered.toSorted());
+  for (const { perSecond, p50Ms } of results.throughput ?? []) {
+    expect(perSecond).toEqual([expect.any(Number)]);
+    expect(p50Ms[0]).toBeGreaterThan(0);
+  }
+  expect(results.delivery?.map(({ contestant, feed, subscribers }) => `${contestant} ${feed} ${subscribers}`)).toEqual(
+    expect.arrayContaining(["memX embedded subscribe 20", "memX on Redis watch 1", "floor broadcast 20"]),
+  );
+  expect(results.resume).toHaveLength(4);
+  expect(results.sockets).toHaveLength(3);
+  expect(results.growth?.map(({ keys }) => keys)).toEqual([100, 300, 100, 300]);
+  // What a set or get costs others is what docs/architecture.md says: one call or one request.
+  const calls = (what: string, contestant: string) =>
+    results.calls?.find((counted) => counted.what === what && counted.contestant === contestant);
+  for (const what of ["set, one key", "get, one key"]) {
+    expect(calls(what, "memX embedded")).toMatchObject({ durableObjectCalls: 1, redisRequests: 0 });
+    expect(calls(what, "memX on Redis")).toMatchObject({ durableObjectCalls: 0, redisRequests: 1 });
+  }
+
+  const page = join(out, "performance.md");
+  copyFileSync("docs/performance.md", page);
+  rewritePage(page, results);
+  const { version } = JSON.parse(readFileSync("package.json", "utf8"));
+  expect(readFileSync(page, "utf8")).toContain(`memX ${version}, node ${process.versions.node}`);
+  for (const [, chart = ""] of readFileSync(page, "utf8").matchAll(/\]\(performance\/(\S+\.svg)\)/g)) {
+    expect(readdirSync(out)).toContain(chart);
+  }
+});
+
+it("keeps what a later run did not measure", () => {
+  const machine = { date: "", processors: "", memoryGiB: 1, system: "", loadBefore: 0, versions: {} };
+  const size = { bundleBytes: 2, bundleGzipBytes: 1, startMs: 80.123456 };
+  writeResults({ machine, connections: 16, size, resume: [] }, dataFolder());
+  const later: Results = { machine, connections: 16, size: { ...size, startMs: 70 } };
+  expect(withEarlier(later, dataFolder())).toEqual({
+    machine,
+    connections: 16,
+    size: { ...size, startMs: 70 },
+    resume: [],
+  });
+});
+
+it("takes the median of each round's ratio, and judges by it", () => {
+  expect(medianRatio([10, 200, 3], [10, 100, 1])).toBe(2);
+  const rates = (operation: string, contestant: string, perSecond: number[]) => ({
+    ...{ operation, contestant, perSecond, p50Ms: [], p99Ms: [], serverMicros: [], allMicros: [], loadMicros: [] },
+  });
+  const machine = { date: "", processors: "", memoryGiB: 1, system: "", loadBefore: 0, versions: {} };
+  const of = (set: number[]) => {
+    const throughput = [rates("set", "memX embedded", set), rates("call", "floor", [100, 1_000, 10])];
+    return judge({ machine, connections: 16, throughput })[0];
+  };
+  expect(of([70, 700, 1])).toMatchObject({ measured: 0.7, reached: true });
+  expect(of([69, 700, 1])).toMatchObject({ measured: 0.69, reached: false });
+  expect(judge({ machine, connections: 16 })[0]).toMatchObject({ measured: undefined, reached: undefined });
+});
+
+it.each([
+  ["an error", 503, '{"ok":true}', "not answered with success"],
+  ["another answer than it should have", 200, '{"ok":false}', "not ok"],
+])("ends at %s instead of counting it", async (_, status, body, reason) => {
+  let answered = 0;
+  const server = createServer((_, response) => {
+    // Well at first.
+    const good = ++answered < 20;
+    response.writeHead(good ? 200 : status).end(good ? '{"ok":true}' : body);
+  }).listen(0, "127.0.0.1");
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  await new Promise((resolve) => server.once("listening", resolve));
+  const load = runLoad({
+    port: (server.address() as AddressInfo).port,
+    ...{ connections: 2, seconds: 60, warmUpSeconds: 0 },
+    request: () => httpRequest("GET", "/", {}),
+    check: (answer) => (answer.includes('"ok":true') ? undefined : "not ok"),
+  });
+  await expect(load).rejects.toThrow(reason);
+});
+
+it("ends where a subscriber is sent a message twice", async () => {
+  const sockets: Socket[] = [];
+  const server = createTcpServer((socket) => {
+    sockets.push(socket);
+    socket.on("error", () => undefined);
+    socket.write("open;");
+  }).listen(0, "127.0.0.1");
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  await new Promise((resolve) => server.once("listening", resolve));
+  const { port } = server.address() as AddressInfo;
+  const crowd = await openSubscribers({
+    ...{ port, count: 2, requests: ["hello"], opened: "open;", pattern: "message (\\d+);", base64: false },
+  });
+  const first = crowd.reached(1);
+  // In pieces, as the network may cut it.
+  sockets[0]?.write("messa");
+  sockets[1]?.write("message 1;");
+  sockets[0]?.write("ge 1;");
+  await expect(first).resolves.toMatchObject({ message: 1 });
+  const second = crowd.reached(2);
+  sockets[0]?.write("message 1;");
+  await expect(second).rejects.toThrow("the subscribers ended");
+});
