@@ -38,6 +38,9 @@ async function start(): Promise<void> {
     workerd.stop();
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => end(0));
+  // npm runs this in a shell, which ends on a signal and does not hand it on.
+  const parent = process.ppid;
+  if (env.npm_lifecycle_event === "start") setInterval(() => process.ppid === parent || end(0), 500).unref();
   workerd.ended.then(async (code) => {
     await bridge?.close();
     if (exitCode === undefined) console.error(`workerd has ended by itself, with code ${code}.`);

@@ -1,4 +1,4 @@
-// A page in a real browser: a WebSocket that can set no header, and a stream of server-sent events by fetch.
+// A page in a real browser: a WebSocket that can set no header, a stream of server-sent events by fetch, and the reference.
 
 import { execFileSync } from "node:child_process";
 import { type Browser, chromium } from "playwright-core";
@@ -84,4 +84,15 @@ it("tells a page why it was refused", async () => {
     url.replace("http", "ws"),
   );
   expect(code).toBe(4403);
+});
+
+it("shows the reference at /docs, all of it from memX", async () => {
+  const { url } = await startWorkerd();
+  const page = await browser.newPage();
+  const failures: string[] = [];
+  page.on("pageerror", ({ message }) => failures.push(message));
+  page.on("console", (message) => message.type() === "error" && failures.push(message.text()));
+  await page.goto(`${url}/docs`);
+  await page.waitForSelector(".opblock-summary-path");
+  expect(failures).toEqual([]);
 });

@@ -47,7 +47,7 @@ function newStage(root: string): Stage {
   mkdirSync(at("/usr/local/bin"), { recursive: true });
   // Where the image's user can reach it.
   cpSync(process.execPath, at("/usr/local/bin/node"));
-  const env = { PATH: `${at("/usr/local/bin")}:${process.env.PATH}`, HOME: root };
+  const env = { PATH: `${at("/usr/local/bin")}:${process.env.PATH}` };
   const nothing = { user: undefined, volumes: [], ports: [], command: [], healthcheck: [] };
   return { at, env, workdir: "/", ...nothing };
 }
@@ -87,8 +87,8 @@ function follow(
         ["-c", rest.replaceAll(/(?<= )\//g, stage.at("/")).replaceAll("chown node", `chown ${USER}`)],
         {
           cwd: stage.at(stage.workdir),
-          // What was installed here is good enough to install again.
-          env: { ...stage.env, npm_config_cache: cacheFolder(), npm_config_prefer_offline: "true" },
+          // npm installs from where, and what, it did here.
+          env: { ...process.env, ...stage.env, npm_config_prefer_offline: "true" },
           stdio: "pipe",
         },
       );
@@ -111,10 +111,6 @@ function follow(
     default:
       throw new Error(`${instruction} is not known here.`);
   }
-}
-
-function cacheFolder(): string {
-  return execFileSync("npm", ["config", "get", "cache"], { encoding: "utf8" }).trim();
 }
 
 /** Lets everybody read it, as an image does. */

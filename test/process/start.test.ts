@@ -118,6 +118,22 @@ it.each(["SIGTERM", "SIGINT"] as const)("ends on %s, also while somebody subscri
   expect(isThere(workerd)).toBe(false);
 });
 
+it("ends when the shell has ended that npm runs it in", async () => {
+  const port = String(await freePort());
+  const settings = { PATH: process.env.PATH, PORT: port, MEMX_ACL, npm_lifecycle_event: "start" };
+  // One that stays between this test and memX.
+  const args = ["-c", '"$0" "$@"; exit 0', process.execPath, resolve("scripts/start.ts")];
+  const shell = startProcess("sh", args, settings, dataFolder());
+  const answers = () =>
+    fetch(`http://127.0.0.1:${port}/health`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  await expect.poll(answers, { timeout: 20_000, interval: 100 }).toBe(true);
+  shell.kill("SIGKILL");
+  await expect.poll(answers, { timeout: 20_000, interval: 100 }).toBe(false);
+});
+
 it("ends with workerd when that ends by itself", async () => {
   const { process: child, code, output } = await start();
   process.kill(workerdOf(child), "SIGKILL");
