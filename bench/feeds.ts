@@ -33,6 +33,7 @@ const memx = (contestant: ContestantName, name: string, path: (topic: string) =>
     opened: SWITCHED,
     pattern: '"value":\\{"message":(\\d+)\\}',
     base64: false,
+    webSocket: true,
   }),
   send: (topic, message, headers) => httpRequest("POST", "/set", headers, { key: topic, value: { message } }),
 });
@@ -50,6 +51,7 @@ export const FEEDS: readonly Feed[] = [
       opened: SWITCHED,
       pattern: '"value":\\{"message":(\\d+)\\}',
       base64: false,
+      webSocket: true,
     }),
     send: (topic, message, headers) =>
       httpRequest("POST", `/broadcast?name=${topic}`, headers, { key: topic, value: { message } }),
@@ -65,6 +67,7 @@ export const FEEDS: readonly Feed[] = [
       opened: '"created":true',
       pattern: '"value":"([A-Za-z0-9+/=]+)"',
       base64: true,
+      webSocket: false,
     }),
     send: (topic, message, headers) =>
       httpRequest("POST", "/v3/kv/put", headers, { key: base64(topic), value: base64(String(message)) }),

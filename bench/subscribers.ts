@@ -2,6 +2,7 @@
 // reached all of them, by the clock that all processes of the machine share. Each message has to come to each, once.
 
 import { connect, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 
 /** From the parent: open so many. */
 export type Open = {
@@ -14,6 +15,7 @@ export type Open = {
   /** Finds the number of a message; `base64` where it is in that. */
   readonly pattern: string;
   readonly base64: boolean;
+  readonly webSocket: boolean;
 };
 
 /** To the parent. Times are in milliseconds of `process.hrtime`. */
@@ -24,6 +26,10 @@ export type Told =
 /** Handshakes under way at one time. */
 const AT_ONCE = 100;
 
+/** A close frame with the code 1000, masked with nothing. */
+const CLOSE = Buffer.from([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8]);
+const CLOSE_MS = 5_000;
+
 const now = () => Number(process.hrtime.bigint()) / 1e6;
 const tell = (told: Told) => process.send?.(told);
 
@@ -31,6 +37,7 @@ process.once("message", async (open: Open) => {
   const reached = new Map<number, { count: number; firstMs: number }>();
   const sockets: Socket[] = [];
   let next = 0;
+  let leaving = false;
 
   const onMessage = (message: number) => {
     const at = now();
@@ -49,8 +56,8 @@ process.once("message", async (open: Open) => {
       let received = "";
       let standing = false;
       const pattern = new RegExp(open.pattern, "g");
-      socket.on("error", (error) => fail(error.message));
-      socket.on("close", () => fail(`a subscriber was closed: ${received}`));
+      socket.on("error", (error) => leaving || fail(error.message));
+      socket.on("close", () => leaving || fail(`a subscriber was closed: ${received}`));
       socket.on("connect", () => socket.write(open.requests[number % open.requests.length] ?? ""));
       socket.on("data", (chunk: string) => {
         received += chunk;
@@ -78,7 +85,14 @@ process.once("message", async (open: Open) => {
     }),
   );
   tell({ told: "open" });
-  process.once("message", () => process.exit(0));
+  process.once("message", async () => {
+    leaving = true;
+    const closed = sockets.map((socket) => new Promise((resolve) => socket.once("close", resolve)));
+    // workerd keeps the files of a socket whose client leaves without a word until its object sleeps.
+    for (const socket of sockets) open.webSocket ? socket.write(CLOSE) : socket.destroy();
+    await Promise.race([Promise.all(closed), sleep(CLOSE_MS)]);
+    process.exit(0);
+  });
 });
 
 // The parent is gone.

@@ -130,7 +130,15 @@ it("ends where a subscriber is sent a message twice", async () => {
   await new Promise((resolve) => server.once("listening", resolve));
   const { port } = server.address() as AddressInfo;
   const crowd = await openSubscribers({
-    ...{ port, count: 2, requests: ["hello"], opened: "open;", pattern: "message (\\d+);", base64: false },
+    ...{
+      port,
+      count: 2,
+      requests: ["hello"],
+      opened: "open;",
+      pattern: "message (\\d+);",
+      base64: false,
+      webSocket: false,
+    },
   });
   const first = crowd.reached(1);
   // In pieces, as the network may cut it.
