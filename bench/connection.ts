@@ -44,6 +44,8 @@ export async function openConnection(port: number): Promise<Connection> {
   waiting = undefined;
   return {
     ask(request) {
+      // Servers close a connection that is idle for some seconds.
+      if (!socket.writable) return Promise.reject(new Error("the connection was closed before it was asked"));
       waiting = Promise.withResolvers();
       socket.write(request);
       return waiting.promise;

@@ -56,12 +56,13 @@ export async function runLoad(load: Load): Promise<Measured> {
     const start = performance.now();
     const cpu = process.cpuUsage();
     await Promise.race([all, sleep(seconds * 1000)]);
+    // A very short time, on a busy machine: at least one is waited for.
+    while (latencies.length === 0) await Promise.race([all, sleep(10)]);
     counting = false;
     const took = (performance.now() - start) / 1000;
     const { user, system } = process.cpuUsage(cpu);
     stopping = true;
     await all;
-    if (latencies.length === 0) throw new Error("no request was answered in time");
     return {
       operations: latencies.length,
       perSecond: latencies.length / took,

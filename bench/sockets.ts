@@ -38,7 +38,6 @@ async function bytesOf(
   asleepMs: number,
 ): Promise<number> {
   const crowds: Crowd[] = [];
-  const connection = await openConnection(port);
   const settled = async (count: number) => {
     crowds.push(await openSubscribers({ ...feed.subscribe("idle"), port, count }));
     await sleep(asleepMs);
@@ -48,12 +47,12 @@ async function bytesOf(
     const few = await settled(from);
     const many = await settled(to - from);
     // All of them are there, and are woken.
+    const connection = await openConnection(port);
     const reached = crowds.map((crowd) => crowd.reached(1));
-    await connection.ask(feed.send("idle", 1, headers));
-    await Promise.all(reached);
+    await Promise.all([...reached, connection.ask(feed.send("idle", 1, headers))]);
+    connection.close();
     return (many - few) / (to - from);
   } finally {
-    connection.close();
     for (const crowd of crowds) await crowd.close();
   }
 }
