@@ -295,8 +295,10 @@ export class Channel extends DurableObject<Env> {
   }
 
   #subscriber(socket: WebSocket): Subscriber {
-    const subscriber = this.#subscribers.get(socket) ?? Subscriber.revive(this.ctx, socket);
-    this.#subscribers.set(socket, subscriber);
-    return subscriber;
+    const known = this.#subscribers.get(socket);
+    if (known) return known;
+    const revived = Subscriber.revive(this.ctx, socket);
+    this.#subscribers.set(socket, revived);
+    return revived;
   }
 }

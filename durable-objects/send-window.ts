@@ -21,13 +21,15 @@ export class SendWindow {
     this.#assumedRate = assumedRate;
   }
 
-  sent(chars: number, nowMs: number): void {
-    this.unread(nowMs);
+  /** Answers how many characters are unread then. */
+  sent(chars: number, nowMs: number): number {
+    const unread = this.unread(nowMs) + chars;
     this.#sent += chars;
     if (this.#sent - (this.#marks.at(-1)?.sent ?? this.#read) >= MARK_CHARS) {
       this.#marks.push({ sent: this.#sent, ms: nowMs });
       if (this.#marks.length > MAX_MARKS) this.#marks.shift();
     }
+    return unread;
   }
 
   /** A ping that came at `ms`: what was sent before it was read. */

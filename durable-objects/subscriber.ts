@@ -135,7 +135,7 @@ export class Subscriber {
     } catch {
       return; // It is closing, or was closed; the platform takes it off the list.
     }
-    this.#window.sent(text.length, Date.now());
+    if (this.#window.sent(text.length, Date.now()) <= this.#maxUnreadChars) return;
     if (this.#lags(this.#maxUnreadChars)) this.#fallBehind();
   }
 
