@@ -1,0 +1,88 @@
+// The quick yes for requests: it may say no to anything, and yes only to what the validator takes too.
+
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import * as requests from "../../worker/requests.ts";
+import { compileSchema } from "../../worker/schemas/compile-schema.ts";
+import type { JsonSchema } from "../../worker/schemas/json-schema.ts";
+import { quickCheck } from "../../worker/schemas/quick-check.ts";
+
+const SHAPES = Object.entries(requests as Readonly<Record<string, unknown>>).filter(
+  (entry): entry is [string, requests.RequestShape<unknown>] =>
+    typeof entry[1] === "object" && entry[1] !== null && "fits" in entry[1],
+);
+
+/** What is near the limits of a request, and what is far from it. */
+const member = fc.oneof(
+  fc.string({ unit: "binary", maxLength: 5 }),
+  fc.constantFrom(
+    "",
+    "\u0000",
+    "a\u007f",
+    "\u{1F600}",
+    "0",
+    "1e3",
+    "-1",
+    "a".repeat(512),
+    "a".repeat(513),
+    "é".repeat(400),
+  ),
+  fc.constantFrom(0, 1, -1, 1.5, 1e300, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER + 1, null, true, [], {}),
+  fc.jsonValue({ maxDepth: 2 }),
+);
+
+function requestFor({ schema }: requests.RequestShape<unknown>): fc.Arbitrary<unknown> {
+  const names = Object.keys((schema as { properties: object }).properties);
+  return fc.dictionary(fc.constantFrom(...names, "other", "__proto__"), member, { maxKeys: 5 });
+}
+
+it("knows the requests", () => {
+  expect(SHAPES.length).toBeGreaterThan(10);
+});
+
+describe.each(SHAPES)("for %s", (_, shape) => {
+  it("says yes only where the validator does", () => {
+    fc.assert(
+      fc.property(fc.oneof(requestFor(shape), fc.jsonValue()), (request) => {
+        if (shape.fits(request)) expect(shape.check(request)).toEqual([]);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+});
+
+it.each([
+  ["set", requests.setRequest, { key: "agent:goal", value: { x: 1 } }],
+  ["set with conditions", requests.setRequest, { key: "agent:goal", value: null, expect: 4 }],
+  ["delete", requests.deleteRequest, { key: "\u{1F600}", expect: 0 }],
+  ["get", requests.keyQuery, { key: "a" }],
+] as const)("says yes to a %s as they come", (_, shape, request) => {
+  expect(shape.fits(request)).toBe(true);
+});
+
+it("leaves to the validator what it does not know", () => {
+  const value = fc.jsonValue({ maxDepth: 1 });
+  const schemas: JsonSchema[] = [
+    { type: "string", format: "date" },
+    { type: "number", multipleOf: 2 },
+    { type: "object", properties: {} },
+    { type: ["string", "null"] },
+    { enum: [1] },
+    { type: "array" },
+  ];
+  for (const schema of schemas) fc.assert(fc.property(value, (sample) => !quickCheck(schema)(sample)));
+  expect(quickCheck(true)(1)).toBe(true);
+  expect(quickCheck(false)(1)).toBe(false);
+});
+
+it("counts characters as the validator does, not UTF-16 units", () => {
+  const schema: JsonSchema = { type: "string", minLength: 2, maxLength: 3 };
+  const check = compileSchema(schema);
+  const text = fc.string({ unit: fc.constantFrom("a", "\u{1F600}"), maxLength: 5 });
+  fc.assert(
+    fc.property(text, (sample) => {
+      if (quickCheck(schema)(sample)) expect(check(sample)).toEqual([]);
+    }),
+  );
+  expect(quickCheck(schema)("aaa")).toBe(true);
+});

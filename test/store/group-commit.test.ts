@@ -1,0 +1,81 @@
+// Which writes are committed together.
+
+import { expect, it, vi } from "vitest";
+import { GroupCommit } from "../../durable-objects/group-commit.ts";
+
+/** Groups as they were committed, and how many of them by when a turn has ended. */
+function record() {
+  const groups: string[] = [];
+  const commit = new GroupCommit<string>((group) => groups.push(group.join("")));
+  const add = (...writes: string[]) => {
+    for (const write of writes) commit.add(write);
+    return Promise.resolve();
+  };
+  return { groups, add };
+}
+
+it("commits a write that comes alone at once, however often", async () => {
+  const { groups, add } = record();
+  for (const write of "abcdefghij") {
+    await add(write);
+    expect(groups.at(-1)).toBe(write);
+  }
+});
+
+it("commits what comes in one turn together", async () => {
+  const { groups, add } = record();
+  await add("a", "b", "c");
+  expect(groups).toEqual(["abc"]);
+});
+
+it("waits for as many as came together the last time", async () => {
+  const { groups, add } = record();
+  await add("a", "b", "c");
+  await add("d");
+  await add("e");
+  expect(groups).toEqual(["abc"]);
+  await add("f");
+  expect(groups).toEqual(["abc", "def"]);
+});
+
+it("does not wait without end where fewer come, and then not at all", async () => {
+  const { groups, add } = record();
+  await add("a", "b", "c");
+  await add("d");
+  await vi.waitFor(() => expect(groups).toEqual(["abc", "d"]));
+  await add("e");
+  expect(groups).toEqual(["abc", "d", "e"]);
+});
+
+it("finds out now and then whether another writes too, and then commits for both together", async () => {
+  const { groups, add } = record();
+  for (let n = 0; n < 16; n++) await add("a");
+  expect(groups).toHaveLength(16);
+  await add("a");
+  await add("b");
+  expect(groups).toHaveLength(16);
+  await vi.waitFor(() => expect(groups.at(-1)).toBe("ab"));
+  await add("c");
+  expect(groups.at(-1)).toBe("ab");
+  await add("d");
+  expect(groups.at(-1)).toBe("cd");
+});
+
+it("tries ever more seldom where it finds nobody", async () => {
+  const { groups, add } = record();
+  let waited = 0;
+  for (let n = 0; n < 1_000; n++) {
+    await add("a");
+    if (groups.length <= n) waited++;
+    await vi.waitFor(() => expect(groups).toHaveLength(n + 1));
+  }
+  // After 16 groups, and then after 32, 64, 128 and 256 more.
+  expect(waited).toBe(5);
+});
+
+it("commits every write once, in the order in which they came", async () => {
+  const { groups, add } = record();
+  const writes = Array.from({ length: 500 }, (_, n) => String.fromCharCode(0x4e00 + n));
+  for (let at = 0; at < writes.length; at += 1 + (at % 7)) await add(...writes.slice(at, at + 1 + (at % 7)));
+  await vi.waitFor(() => expect(groups.join("")).toBe(writes.join("")));
+});
