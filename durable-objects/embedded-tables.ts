@@ -203,13 +203,16 @@ export class EmbeddedTables {
 
   /** `false` where no value expires. */
   mayExpire(): boolean {
-    this.#mayExpire ??= this.nextExpiryUs() > 0;
-    return this.#mayExpire;
+    return this.#mayExpire ?? this.nextExpiryUs() > 0;
   }
 
   /** When the next value expires; 0 if none does. */
   nextExpiryUs(): number {
-    return this.#sql.exec<{ next: number }>("SELECT coalesce(min(expires_us), 0) AS next FROM expiries").one().next;
+    const { next } = this.#sql
+      .exec<{ next: number }>("SELECT coalesce(min(expires_us), 0) AS next FROM expiries")
+      .one();
+    this.#mayExpire = next > 0;
+    return next;
   }
 
   unwatch(key: string, token: string): void {
