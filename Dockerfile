@@ -9,6 +9,7 @@ COPY config config
 COPY scripts scripts
 COPY sdk sdk
 COPY durable-objects durable-objects
+COPY memory memory
 COPY worker worker
 RUN npm run build
 

@@ -32,7 +32,7 @@ export default defineConfig({
     // Istanbul, because V8's coverage does not work inside workerd.
     coverage: {
       provider: "istanbul",
-      include: ["worker/**", "durable-objects/**", "sdk/**/*.ts", "config/**/*.ts"],
+      include: ["worker/**", "memory/**", "durable-objects/**", "sdk/**/*.ts", "config/**/*.ts"],
       exclude: ["**/*.d.ts", "**/*.lua", "sdk/dist/**", "sdk/cli.ts"],
       reporter: ["text-summary", "html"],
     },

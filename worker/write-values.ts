@@ -1,9 +1,9 @@
 // Writes values that their keys' schemas allow. In steady state that is one round trip: values are checked against the
 // schemas this isolate knows, and the store refuses the write if a key has another by now.
 
+import { type CompiledSchema, knownSchema, learnSchema } from "../memory/schemas/schema-cache.ts";
 import { ApiError } from "./errors.ts";
 import { idReused } from "./idempotency.ts";
-import { type CompiledSchema, knownSchema, learnSchema } from "./schemas/schema-cache.ts";
 import {
   type Applied,
   type Conflict,

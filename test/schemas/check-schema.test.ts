@@ -1,7 +1,7 @@
 import { Validator } from "@cfworker/json-schema";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { checkSchema } from "../../worker/schemas/check-schema.ts";
+import { checkSchema } from "../../memory/schemas/check-schema.ts";
 import { schemaLike } from "./arbitraries.ts";
 import { DRAFT_07_METASCHEMA } from "./draft-07-metaschema.ts";
 import { ACCEPTED, REFUSED } from "./schema-samples.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { compilePattern } from "../../worker/schemas/compile-pattern.ts";
+import { compilePattern } from "../../memory/schemas/patterns/compile-pattern.ts";
 
 const free = () => {};
 

@@ -1,9 +1,9 @@
 import { type Schema, Validator } from "@cfworker/json-schema";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { checkSchema } from "../../worker/schemas/check-schema.ts";
-import { compileSchema } from "../../worker/schemas/compile-schema.ts";
-import { draftOf, type JsonSchema, type SchemaObject } from "../../worker/schemas/json-schema.ts";
+import { checkSchema } from "../../memory/schemas/check-schema.ts";
+import { compileSchema } from "../../memory/schemas/compile-schema.ts";
+import { draftOf, type JsonSchema, type SchemaObject } from "../../memory/schemas/json-schema.ts";
 import { schemaLike, valueLike } from "./arbitraries.ts";
 import { ACCEPTED } from "./schema-samples.ts";
 

@@ -1,6 +1,6 @@
 // Schemas that have to be taken and schemas that have to be refused, as data.
 
-import type { JsonSchema } from "../../worker/schemas/json-schema.ts";
+import type { JsonSchema } from "../../memory/schemas/json-schema.ts";
 
 const DRAFT_4 = "http://json-schema.org/draft-04/schema#";
 const DRAFT_7 = "http://json-schema.org/draft-07/schema#";

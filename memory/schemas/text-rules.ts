@@ -3,7 +3,7 @@
 
 import { format, ucs2length } from "@cfworker/json-schema";
 import type { SchemaObject } from "./json-schema.ts";
-import { patternOf } from "./pattern-cache.ts";
+import { patternOf } from "./patterns/pattern-cache.ts";
 import type { WorkMeter } from "./work-meter.ts";
 
 export type TextRule = { readonly message: string; fits(text: string): boolean };

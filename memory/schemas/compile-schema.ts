@@ -5,10 +5,10 @@ import { type Schema, validate } from "@cfworker/json-schema";
 import type { FieldError } from "../../sdk/protocol.ts";
 import { describeErrors, listComplaint, type Step } from "./describe-errors.ts";
 import { type Draft, draftOf, isObject, type JsonSchema, refStandsAlone, type SchemaObject } from "./json-schema.ts";
-import { patternOf } from "./pattern-cache.ts";
+import { patternOf } from "./patterns/pattern-cache.ts";
+import { prepareSubject } from "./prepare-value.ts";
 import { readSchema } from "./read-schema.ts";
 import { arraysWithRepeats, sizeOfValue } from "./repeated-items.ts";
-import { prepareSubject } from "./subject.ts";
 import { type TextRule, textRuleOf, useTextRules } from "./text-rules.ts";
 import { Unchecked, WorkMeter } from "./work-meter.ts";
 

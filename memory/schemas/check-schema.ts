@@ -2,10 +2,10 @@
 // What depends on the value as well is bounded when the value is checked, in compile-schema.ts.
 
 import type { FieldError } from "../../sdk/protocol.ts";
-import { compilePattern } from "./compile-pattern.ts";
 import { type Draft, draftOf, isObject, type JsonSchema, pointerStep } from "./json-schema.ts";
 import { misshapen, subschemas } from "./keywords.ts";
-import { PatternError } from "./parse-pattern.ts";
+import { compilePattern } from "./patterns/compile-pattern.ts";
+import { PatternError } from "./patterns/parse-pattern.ts";
 import { readSchema, type SchemaNode } from "./read-schema.ts";
 
 /** Schemas that one place in a value can be held against, references followed: more is a fan-out, not a description. */
