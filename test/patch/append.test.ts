@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { applyPatch } from "../../worker/patch/apply-patch.ts";
+import { applyPatch } from "../../memory/patch/apply-patch.ts";
 import { jsonText } from "./json-texts.ts";
 
 const append = (value: string | null, path: string, items: string, limit?: number) =>

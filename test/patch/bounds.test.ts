@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
-import { applyPatch } from "../../worker/patch/apply-patch.ts";
+import { applyPatch } from "../../memory/patch/apply-patch.ts";
 
 const { maxBodyBytes, maxJsonDepth, maxValueBytes } = LIMITS;
 const patch = (value: string, operations: readonly string[]) =>

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { applyPatch } from "../../worker/patch/apply-patch.ts";
+import { applyPatch } from "../../memory/patch/apply-patch.ts";
 import { fraction, sameFraction } from "./json-texts.ts";
 
 const increment = (value: string | null, path: string, by: string) =>

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { applyPatch } from "../../worker/patch/apply-patch.ts";
+import { applyPatch } from "../../memory/patch/apply-patch.ts";
 import { ModelRefusal, patchMeaning } from "./json-patch-model.ts";
 import { canonical, jsonText, name, read } from "./json-texts.ts";
 

@@ -1,6 +1,7 @@
 // Patches: change part of a value, without undoing what others change at the same time.
 
 import { Hono } from "hono";
+import type { Patch } from "../../memory/patch/apply-patch.ts";
 import type { JsonText } from "../../sdk/protocol.ts";
 import { authenticate } from "../access/authenticate.ts";
 import { authorize } from "../access/principal.ts";
@@ -9,7 +10,6 @@ import { applyOrConflict } from "../conflict.ts";
 import { readIdempotency } from "../idempotency.ts";
 import { jsonAnswer } from "../json-answer.ts";
 import { outline } from "../json-text.ts";
-import type { Patch } from "../patch/apply-patch.ts";
 import { patchValue } from "../patch-value.ts";
 import { invalid, readBody } from "../read-request.ts";
 import { patchRequest } from "../requests.ts";
