@@ -29,7 +29,7 @@ COPY package.json ./
 COPY config config
 COPY scripts scripts
 # What scripts/start.ts has to know of settings.
-COPY worker/store/settings.ts worker/store/settings.ts
+COPY memory/store/settings.ts memory/store/settings.ts
 RUN mkdir /data && chown node /data
 USER node
 VOLUME /data

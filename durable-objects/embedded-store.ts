@@ -3,9 +3,8 @@
 
 import { DurableObject } from "cloudflare:workers";
 import { LIMITS } from "../config/limits.ts";
-import type { Change } from "../sdk/protocol.ts";
-import type { EmbeddedObject, EmbeddedOutcome } from "../worker/store/embedded.ts";
-import { logLength, quota } from "../worker/store/settings.ts";
+import type { EmbeddedObject, EmbeddedOutcome } from "../memory/store/embedded.ts";
+import { logLength, quota } from "../memory/store/settings.ts";
 import type {
   AppliedVersions,
   EntriesPage,
@@ -18,7 +17,8 @@ import type {
   Operation,
   StoredSchema,
   Watch,
-} from "../worker/store/store.ts";
+} from "../memory/store/store.ts";
+import type { Change } from "../sdk/protocol.ts";
 import { EmbeddedTables } from "./embedded-tables.ts";
 import { GroupCommit } from "./group-commit.ts";
 

@@ -2,8 +2,7 @@
 // is over. Everything is synchronous; who calls what writes gives it a transaction.
 
 import { LIMITS } from "../config/limits.ts";
-import type { Change } from "../sdk/protocol.ts";
-import type { EmbeddedOutcome } from "../worker/store/embedded.ts";
+import type { EmbeddedOutcome } from "../memory/store/embedded.ts";
 import {
   ALL_KEYS,
   type AppliedVersion,
@@ -17,7 +16,8 @@ import {
   type Quota,
   type Unchanged,
   type Watch,
-} from "../worker/store/store.ts";
+} from "../memory/store/store.ts";
+import type { Change } from "../sdk/protocol.ts";
 import { ChangeLog } from "./change-log.ts";
 import { HeldEntries, seconds } from "./held-entries.ts";
 import { IdempotencyRecords } from "./idempotency-records.ts";

@@ -2,7 +2,7 @@
 // knows rows and a time, and touches no table.
 
 import { LIMITS } from "../config/limits.ts";
-import type { Operation } from "../worker/store/store.ts";
+import type { Operation } from "../memory/store/store.ts";
 
 /** What is known of a key. Times are microseconds since the epoch. */
 export type Row = {

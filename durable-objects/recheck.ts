@@ -2,11 +2,11 @@
 // for it.
 
 import { LIMITS } from "../config/limits.ts";
+import { ALL_KEYS } from "../memory/store/store.ts";
 import { CLOSE_CODES, TRY_AGAIN_LATER } from "../sdk/protocol.ts";
 import type { Principals } from "../worker/access/access.ts";
 import { openAccess } from "../worker/access/open-access.ts";
 import type { Topic } from "../worker/channels/join.ts";
-import { ALL_KEYS } from "../worker/store/store.ts";
 import { closeSocket } from "./subscriber.ts";
 
 /** Since when nobody could be asked; kept in storage, because a channel sleeps between its alarms. */

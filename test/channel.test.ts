@@ -3,8 +3,8 @@
 import { evictAllDurableObjects, evictDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import { openStore } from "../memory/store/open-store.ts";
 import type { Change } from "../sdk/protocol.ts";
-import { openStore } from "../worker/store/open-store.ts";
 import { deleteSchema, freshKey, set, setSchema, setText } from "./client.ts";
 import { breakStore, channelOf, evictStore } from "./engine.ts";
 import { connect, subscribe } from "./subscriber.ts";

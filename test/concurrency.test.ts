@@ -2,8 +2,8 @@
 
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
+import { openStore } from "../memory/store/open-store.ts";
 import type { Change } from "../sdk/protocol.ts";
-import { openStore } from "../worker/store/open-store.ts";
 import { freshKey, get, set } from "./client.ts";
 import { evictStore } from "./engine.ts";
 import { type Event, subscribe } from "./subscriber.ts";

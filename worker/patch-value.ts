@@ -3,9 +3,9 @@
 
 import { LIMITS } from "../config/limits.ts";
 import { applyPatch, type Patch } from "../memory/patch/apply-patch.ts";
+import type { Applied, Conflict, Entry, Held, Idempotency, IdReused, Store } from "../memory/store/store.ts";
 import { ApiError } from "./errors.ts";
 import { isLonger } from "./json-text.ts";
-import type { Applied, Conflict, Entry, Held, Idempotency, IdReused, Store } from "./store/store.ts";
 import { applied, canStart, type SetDraft, writeValues } from "./write-values.ts";
 
 type Options = {

@@ -2,8 +2,6 @@
 // schemas this isolate knows, and the store refuses the write if a key has another by now.
 
 import { type CompiledSchema, knownSchema, learnSchema } from "../memory/schemas/schema-cache.ts";
-import { ApiError } from "./errors.ts";
-import { idReused } from "./idempotency.ts";
 import {
   type Applied,
   type Conflict,
@@ -12,7 +10,9 @@ import {
   type Refused,
   type Store,
   storeUnavailable,
-} from "./store/store.ts";
+} from "../memory/store/store.ts";
+import { ApiError } from "./errors.ts";
+import { idReused } from "./idempotency.ts";
 
 type SetOperation = Extract<Operation, { op: "set" }>;
 

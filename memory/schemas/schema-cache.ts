@@ -2,7 +2,7 @@
 // with each write, and says so when they differ.
 
 import { LRUCache } from "lru-cache";
-import type { StoredSchema } from "../../worker/store/store.ts";
+import type { StoredSchema } from "../store/store.ts";
 import { compileSchema, type ValueCheck } from "./compile-schema.ts";
 
 export type CompiledSchema = {

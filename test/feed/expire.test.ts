@@ -3,9 +3,9 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import { openStore } from "../../memory/store/open-store.ts";
+import { ALL_KEYS, type Operation } from "../../memory/store/store.ts";
 import worker from "../../worker/index.ts";
-import { openStore } from "../../worker/store/open-store.ts";
-import { ALL_KEYS, type Operation } from "../../worker/store/store.ts";
 import { answer, freshKey, get, post, problem, type Written } from "../client.ts";
 import { engine } from "../engine.ts";
 import { type Agent, createAgent } from "./agent.ts";

@@ -4,8 +4,8 @@
 import { createExecutionContext, evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
+import type { Operation } from "../../memory/store/store.ts";
 import { app } from "../../worker/app.ts";
-import type { Operation } from "../../worker/store/store.ts";
 import { freshKey } from "../client.ts";
 import { channelOf, evictStore } from "../engine.ts";
 import { createRandom, type Random } from "../simulation/random.ts";

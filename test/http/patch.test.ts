@@ -3,8 +3,8 @@
 import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import type { Operation } from "../../memory/store/store.ts";
 import { app } from "../../worker/app.ts";
-import type { Operation } from "../../worker/store/store.ts";
 import { answer, freshKey, get, getText, post, problem, request, set, setSchema, setText } from "../client.ts";
 
 type Patched = { ok: boolean; updated: boolean; revision: number; ts: number; value: unknown };

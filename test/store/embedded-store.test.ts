@@ -5,8 +5,8 @@ import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
 import { EmbeddedTables } from "../../durable-objects/embedded-tables.ts";
-import { createEmbeddedStore } from "../../worker/store/embedded.ts";
-import type { Idempotency, Operation, Quota } from "../../worker/store/store.ts";
+import { createEmbeddedStore } from "../../memory/store/embedded.ts";
+import type { Idempotency, Operation, Quota } from "../../memory/store/store.ts";
 import { quotaContract } from "./quota-contract.ts";
 import { storeContract } from "./store-contract.ts";
 

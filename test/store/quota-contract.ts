@@ -3,7 +3,7 @@
 
 import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
-import type { Operation, Quota, Store } from "../../worker/store/store.ts";
+import type { Operation, Quota, Store } from "../../memory/store/store.ts";
 
 type Usage = { readonly keys: number; readonly bytes: number };
 

@@ -3,10 +3,10 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
-import { openStore } from "../../worker/store/open-store.ts";
-import { redisKeys } from "../../worker/store/redis/redis-keys.ts";
-import { createRedisStore } from "../../worker/store/redis/redis-store.ts";
-import type { Operation } from "../../worker/store/store.ts";
+import { openStore } from "../../memory/store/open-store.ts";
+import { redisKeys } from "../../memory/store/redis/redis-keys.ts";
+import { createRedisStore } from "../../memory/store/redis/redis-store.ts";
+import type { Operation } from "../../memory/store/store.ts";
 import { quotaContract } from "./quota-contract.ts";
 import { storeContract } from "./store-contract.ts";
 

@@ -7,7 +7,7 @@ import {
   type EntriesPage,
   type Operation,
   type Store,
-} from "../../worker/store/store.ts";
+} from "../../memory/store/store.ts";
 import { storeSequences } from "./store-sequences.ts";
 
 type Engine = {

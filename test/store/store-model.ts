@@ -2,7 +2,6 @@
 // Times are the store's own, so they are checked for order and taken over.
 
 import { expect } from "vitest";
-import type { Change } from "../../sdk/protocol.ts";
 import {
   ALL_KEYS,
   type AppliedVersion,
@@ -15,7 +14,8 @@ import {
   type StoredSchema,
   type Unchanged,
   type WriteOutcome,
-} from "../../worker/store/store.ts";
+} from "../../memory/store/store.ts";
+import type { Change } from "../../sdk/protocol.ts";
 
 type Key = {
   last: number;

@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { ALL_KEYS, type Idempotency, type Operation, type Store } from "../../worker/store/store.ts";
+import { ALL_KEYS, type Idempotency, type Operation, type Store } from "../../memory/store/store.ts";
 import { StoreModel } from "./store-model.ts";
 
 const SEQUENCES = 10_000;

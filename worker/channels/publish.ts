@@ -2,9 +2,9 @@
 // none of this.
 
 import type { Context } from "hono";
+import { ALL_KEYS, type Applied, type AppliedChange, type Conflict } from "../../memory/store/store.ts";
 import { inTime } from "../in-time.ts";
 import { log } from "../log.ts";
-import { ALL_KEYS, type Applied, type AppliedChange, type Conflict } from "../store/store.ts";
 import { channelName } from "./channel-name.ts";
 import type { Topic } from "./join.ts";
 

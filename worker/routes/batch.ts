@@ -2,6 +2,7 @@
 
 import { Hono } from "hono";
 import { LIMITS } from "../../config/limits.ts";
+import { openStore } from "../../memory/store/open-store.ts";
 import type { FieldError, JsonText } from "../../sdk/protocol.ts";
 import { authenticate } from "../access/authenticate.ts";
 import { authorize } from "../access/principal.ts";
@@ -12,7 +13,6 @@ import { jsonAnswer } from "../json-answer.ts";
 import { outline } from "../json-text.ts";
 import { invalid, keyError, limitText, readBody } from "../read-request.ts";
 import { BATCH_FIELDS, batchRequest } from "../requests.ts";
-import { openStore } from "../store/open-store.ts";
 import { type Draft, writeValues } from "../write-values.ts";
 import { checked, deleted, written } from "../written.ts";
 

@@ -1,8 +1,8 @@
 // Health: whether memX answers and its store does, for load balancers and people. Needs no key and tells no secret.
 
 import { Hono } from "hono";
+import { openStore } from "../../memory/store/open-store.ts";
 import { version } from "../../package.json";
-import { openStore } from "../store/open-store.ts";
 
 export const health = new Hono<{ Bindings: Env }>();
 

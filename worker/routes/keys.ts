@@ -2,13 +2,13 @@
 
 import { Hono } from "hono";
 import { LIMITS } from "../../config/limits.ts";
+import { openStore } from "../../memory/store/open-store.ts";
+import type { KeysPage, KeysQuery, ListedKey, Store } from "../../memory/store/store.ts";
 import { authenticate } from "../access/authenticate.ts";
 import type { Principal } from "../access/principal.ts";
 import { jsonAnswer } from "../json-answer.ts";
 import { invalid, readQuery } from "../read-request.ts";
 import { keysQuery } from "../requests.ts";
-import { openStore } from "../store/open-store.ts";
-import type { KeysPage, KeysQuery, ListedKey, Store } from "../store/store.ts";
 
 export const keys = new Hono<{ Bindings: Env }>();
 

@@ -2,6 +2,7 @@
 
 import { Hono } from "hono";
 import type { Patch } from "../../memory/patch/apply-patch.ts";
+import { openStore } from "../../memory/store/open-store.ts";
 import type { JsonText } from "../../sdk/protocol.ts";
 import { authenticate } from "../access/authenticate.ts";
 import { authorize } from "../access/principal.ts";
@@ -13,7 +14,6 @@ import { outline } from "../json-text.ts";
 import { patchValue } from "../patch-value.ts";
 import { invalid, readBody } from "../read-request.ts";
 import { patchRequest } from "../requests.ts";
-import { openStore } from "../store/open-store.ts";
 import { written } from "../written.ts";
 
 export const patch = new Hono<{ Bindings: Env }>();

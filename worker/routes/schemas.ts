@@ -3,6 +3,7 @@
 import { type Context, Hono } from "hono";
 import { LIMITS } from "../../config/limits.ts";
 import { checkSchema } from "../../memory/schemas/check-schema.ts";
+import { openStore } from "../../memory/store/open-store.ts";
 import { authenticate } from "../access/authenticate.ts";
 import { authorize, type Principal } from "../access/principal.ts";
 import { announced } from "../channels/publish.ts";
@@ -12,7 +13,6 @@ import { readIdempotency } from "../idempotency.ts";
 import { jsonAnswer } from "../json-answer.ts";
 import { limitText, readBody, readQuery } from "../read-request.ts";
 import { keyQuery, schemaDeletionQuery, schemaRequest } from "../requests.ts";
-import { openStore } from "../store/open-store.ts";
 import { type Draft, writeValues } from "../write-values.ts";
 
 export const schemas = new Hono<{ Bindings: Env }>();

@@ -2,6 +2,7 @@
 
 import { Hono } from "hono";
 import { LIMITS } from "../../config/limits.ts";
+import { openStore } from "../../memory/store/open-store.ts";
 import { authenticate } from "../access/authenticate.ts";
 import { authorize } from "../access/principal.ts";
 import { announced } from "../channels/publish.ts";
@@ -10,7 +11,6 @@ import { readIdempotency } from "../idempotency.ts";
 import { heldText, jsonAnswer } from "../json-answer.ts";
 import { limitText, readBody, readQuery } from "../read-request.ts";
 import { deleteRequest, keyQuery, setRequest } from "../requests.ts";
-import { openStore } from "../store/open-store.ts";
 import { type Draft, writeValues } from "../write-values.ts";
 import { deleted, written } from "../written.ts";
 
