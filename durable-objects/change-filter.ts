@@ -1,10 +1,10 @@
 // Which changes a subscriber wants, and may have.
 
+import { compileGlob } from "../memory/access/glob.ts";
+import { namespacedKey } from "../memory/access/principal.ts";
+import { compileScopes } from "../memory/access/scopes.ts";
 import { ALL_KEYS } from "../memory/store/store.ts";
 import type { Change } from "../sdk/protocol.ts";
-import { compileGlob } from "../worker/access/glob.ts";
-import { namespacedKey } from "../worker/access/principal.ts";
-import { compileScopes } from "../worker/access/scopes.ts";
 import type { Join } from "../worker/channels/join.ts";
 
 export type ChangeFilter = (change: Change) => boolean;

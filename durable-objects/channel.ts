@@ -4,10 +4,10 @@
 import { DurableObject } from "cloudflare:workers";
 import pLimit from "p-limit";
 import { LIMITS } from "../config/limits.ts";
+import { revocationMs } from "../memory/access/revocation.ts";
 import { openStore } from "../memory/store/open-store.ts";
 import { ALL_KEYS, type Store, type Watch } from "../memory/store/store.ts";
 import { type Change, encodeEvent } from "../sdk/protocol.ts";
-import { revocationMs } from "../worker/access/revocation.ts";
 import { readJoin, type Topic } from "../worker/channels/join.ts";
 import { readHeld } from "./read-held.ts";
 import { recheck } from "./recheck.ts";

@@ -2,10 +2,10 @@
 // for it.
 
 import { LIMITS } from "../config/limits.ts";
+import type { Principals } from "../memory/access/access.ts";
+import { openAccess } from "../memory/access/open-access.ts";
 import { ALL_KEYS } from "../memory/store/store.ts";
 import { CLOSE_CODES, TRY_AGAIN_LATER } from "../sdk/protocol.ts";
-import type { Principals } from "../worker/access/access.ts";
-import { openAccess } from "../worker/access/open-access.ts";
 import type { Topic } from "../worker/channels/join.ts";
 import { closeSocket } from "./subscriber.ts";
 

@@ -2,9 +2,9 @@
 
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
-import type { Access } from "../../worker/access/access.ts";
-import { cachedAccess } from "../../worker/access/cached-access.ts";
-import { createPrincipal } from "../../worker/access/principal.ts";
+import type { Access } from "../../memory/access/access.ts";
+import { cachedAccess } from "../../memory/access/cached-access.ts";
+import { createPrincipal } from "../../memory/access/principal.ts";
 
 const MINUTE = 60_000;
 

@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { compileGlob, MAX_PATTERN_LENGTH } from "../../worker/access/glob.ts";
+import { compileGlob, MAX_PATTERN_LENGTH } from "../../memory/access/glob.ts";
 import triples from "./fnmatch.fixture.json";
 
 /** fnmatch as its documentation and `translate` read, tried position by position; only for short texts. */

@@ -2,8 +2,8 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { compileGlob } from "../../worker/access/glob.ts";
-import { compileScopes } from "../../worker/access/scopes.ts";
+import { compileGlob } from "../../memory/access/glob.ts";
+import { compileScopes } from "../../memory/access/scopes.ts";
 
 describe("scopes", () => {
   it("allow nothing when there are none", () => {

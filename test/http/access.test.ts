@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import developmentList from "../../config/acl.json";
-import { AccessListError, parseAccessList } from "../../worker/access/access-list.ts";
+import { AccessListError, parseAccessList } from "../../memory/access/access-list.ts";
 import { findCaller } from "../../worker/access/authenticate.ts";
 import { ApiError } from "../../worker/errors.ts";
 import { freshKey, get, problem, request, set } from "../client.ts";

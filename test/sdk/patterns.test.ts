@@ -3,9 +3,9 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
+import { compileGlob as compileGlobOfMemx } from "../../memory/access/glob.ts";
 import { cover } from "../../sdk/cover.ts";
 import { compileGlob, escapeKey } from "../../sdk/glob.ts";
-import { compileGlob as compileGlobOfMemx } from "../../worker/access/glob.ts";
 import triples from "../access/fnmatch.fixture.json";
 
 const text = fc.string({ unit: fc.constantFrom(..."ab*?[]!-^\\z🎈"), maxLength: 12 });

@@ -1,13 +1,13 @@
 // From a request to its principal: finds the API key it carries, and who that is.
 
 import type { Context } from "hono";
+import { hashApiKey } from "../../memory/access/access.ts";
+import { openAccess } from "../../memory/access/open-access.ts";
+import type { Caller } from "../../memory/access/principal.ts";
 import { ApiError } from "../errors.ts";
 import { timed } from "../timing.ts";
-import { hashApiKey } from "./access.ts";
 import { findApiKey } from "./find-api-key.ts";
 import { limitCalls } from "./limit-calls.ts";
-import { openAccess } from "./open-access.ts";
-import type { Caller } from "./principal.ts";
 
 /** @throws {ApiError} `missing_api_key`, `invalid_api_key`, `rate_limited`, `auth_unavailable` */
 export function authenticate(c: Context<{ Bindings: Env }>): Promise<Caller> {

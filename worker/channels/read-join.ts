@@ -2,10 +2,10 @@
 
 import type { Context } from "hono";
 import { LIMITS } from "../../config/limits.ts";
+import { authorize, type Caller } from "../../memory/access/principal.ts";
 import { ALL_KEYS } from "../../memory/store/store.ts";
 import type { EventFilter } from "../../sdk/protocol.ts";
 import { authenticate } from "../access/authenticate.ts";
-import { authorize, type Caller } from "../access/principal.ts";
 import { ApiError } from "../errors.ts";
 import { decodePercent, readQuery } from "../read-request.ts";
 import { changesQuery, subscribeQuery, watchQuery } from "../requests.ts";

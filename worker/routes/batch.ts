@@ -2,10 +2,10 @@
 
 import { Hono } from "hono";
 import { LIMITS } from "../../config/limits.ts";
+import { authorize } from "../../memory/access/principal.ts";
 import { openStore } from "../../memory/store/open-store.ts";
 import type { FieldError, JsonText } from "../../sdk/protocol.ts";
 import { authenticate } from "../access/authenticate.ts";
-import { authorize } from "../access/principal.ts";
 import { announced } from "../channels/publish.ts";
 import { applyOrConflict } from "../conflict.ts";
 import { readIdempotency } from "../idempotency.ts";

@@ -1,10 +1,10 @@
 // History: what happened to a key, as far back as the log reaches.
 
 import { Hono } from "hono";
+import { authorize } from "../../memory/access/principal.ts";
 import { openStore } from "../../memory/store/open-store.ts";
 import { encodeEvent } from "../../sdk/protocol.ts";
 import { authenticate } from "../access/authenticate.ts";
-import { authorize } from "../access/principal.ts";
 import { jsonAnswer } from "../json-answer.ts";
 import { readQuery } from "../read-request.ts";
 import { historyQuery } from "../requests.ts";

@@ -2,10 +2,10 @@
 
 import { Hono } from "hono";
 import { LIMITS } from "../../config/limits.ts";
+import type { Principal } from "../../memory/access/principal.ts";
 import { openStore } from "../../memory/store/open-store.ts";
 import type { KeysPage, KeysQuery, ListedKey, Store } from "../../memory/store/store.ts";
 import { authenticate } from "../access/authenticate.ts";
-import type { Principal } from "../access/principal.ts";
 import { jsonAnswer } from "../json-answer.ts";
 import { invalid, readQuery } from "../read-request.ts";
 import { keysQuery } from "../requests.ts";

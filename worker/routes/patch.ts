@@ -1,11 +1,11 @@
 // Patches: change part of a value, without undoing what others change at the same time.
 
 import { Hono } from "hono";
+import { authorize } from "../../memory/access/principal.ts";
 import type { Patch } from "../../memory/patch/apply-patch.ts";
 import { openStore } from "../../memory/store/open-store.ts";
 import type { JsonText } from "../../sdk/protocol.ts";
 import { authenticate } from "../access/authenticate.ts";
-import { authorize } from "../access/principal.ts";
 import { announced } from "../channels/publish.ts";
 import { applyOrConflict } from "../conflict.ts";
 import { readIdempotency } from "../idempotency.ts";

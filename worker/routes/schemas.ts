@@ -2,10 +2,10 @@
 
 import { type Context, Hono } from "hono";
 import { LIMITS } from "../../config/limits.ts";
+import { authorize, type Principal } from "../../memory/access/principal.ts";
 import { checkSchema } from "../../memory/schemas/check-schema.ts";
 import { openStore } from "../../memory/store/open-store.ts";
 import { authenticate } from "../access/authenticate.ts";
-import { authorize, type Principal } from "../access/principal.ts";
 import { announced } from "../channels/publish.ts";
 import { applyOrConflict } from "../conflict.ts";
 import { ApiError } from "../errors.ts";

@@ -1,6 +1,6 @@
 // API keys from a list in the configuration: `{"a-key": ["agent:*"], "another": {"read": […], "write": […], "user_id": …}}`.
 
-import { compileSchema } from "../../memory/schemas/compile-schema.ts";
+import { compileSchema } from "../schemas/compile-schema.ts";
 import { type Access, hashApiKey, misconfigured } from "./access.ts";
 import { createPrincipal, type Principal } from "./principal.ts";
 
