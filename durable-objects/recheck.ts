@@ -4,9 +4,9 @@
 import { LIMITS } from "../config/limits.ts";
 import type { Principals } from "../memory/access/access.ts";
 import { openAccess } from "../memory/access/open-access.ts";
+import type { Topic } from "../memory/channels/join.ts";
 import { ALL_KEYS } from "../memory/store/store.ts";
 import { CLOSE_CODES, TRY_AGAIN_LATER } from "../sdk/protocol.ts";
-import type { Topic } from "../worker/channels/join.ts";
 import { closeSocket } from "./subscriber.ts";
 
 /** Since when nobody could be asked; kept in storage, because a channel sleeps between its alarms. */

@@ -2,8 +2,8 @@
 // outlive hibernation is in the socket's attachment; the rest is made anew.
 
 import { LIMITS } from "../config/limits.ts";
+import type { Join } from "../memory/channels/join.ts";
 import { type Change, encodeEvent, encodeReady, encodeReset, TRY_AGAIN_LATER } from "../sdk/protocol.ts";
-import type { Join } from "../worker/channels/join.ts";
 import { type ChangeFilter, compileFilter } from "./change-filter.ts";
 import { SendWindow } from "./send-window.ts";
 

@@ -3,9 +3,9 @@
 
 import type { Context } from "hono";
 import { LIMITS } from "../config/limits.ts";
+import { ApiError } from "../memory/errors.ts";
 import type { Idempotency } from "../memory/store/store.ts";
 import { findApiKey } from "./access/find-api-key.ts";
-import { ApiError } from "./errors.ts";
 
 const HEADER = new RegExp(`^[\\x21-\\x7e]{1,${LIMITS.maxIdempotencyKeyChars}}$`);
 

@@ -2,7 +2,7 @@
 
 import { LRUCache } from "lru-cache";
 import { LIMITS } from "../../config/limits.ts";
-import { ApiError } from "../../worker/errors.ts";
+import { ApiError } from "../errors.ts";
 import type { Principal } from "./principal.ts";
 
 export interface Access {

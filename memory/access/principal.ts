@@ -1,6 +1,6 @@
 // Whoever an API key stands for: where its keys live and which of them it may use.
 
-import { ApiError } from "../../worker/errors.ts";
+import { ApiError } from "../errors.ts";
 import { compileScopes } from "./scopes.ts";
 
 export type Action = "read" | "write";

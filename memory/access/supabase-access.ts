@@ -3,7 +3,7 @@
 
 import { createClient, type PostgrestError } from "@supabase/supabase-js";
 import { LIMITS } from "../../config/limits.ts";
-import { ApiError } from "../../worker/errors.ts";
+import { ApiError } from "../errors.ts";
 import { compileSchema } from "../schemas/compile-schema.ts";
 import { type Access, misconfigured } from "./access.ts";
 import { createPrincipal, type Principal } from "./principal.ts";

@@ -3,7 +3,7 @@
 
 import { LIMITS } from "../../config/limits.ts";
 import type { JsonText } from "../../sdk/protocol.ts";
-import { outline } from "../../worker/json-text.ts";
+import { outline } from "../json-text.ts";
 import { indexOf } from "./json-pointer.ts";
 import { type Container, child, equals, print, type Tree, tooDeep } from "./json-tree.ts";
 import { conflict, invalid } from "./refusal.ts";

@@ -3,7 +3,7 @@
 import { LRUCache } from "lru-cache";
 import { LIMITS } from "../../config/limits.ts";
 import type { Change } from "../../sdk/protocol.ts";
-import { inTime } from "../../worker/in-time.ts";
+import { inTime } from "../deadline.ts";
 import {
   type AppliedVersions,
   appliedChanges,

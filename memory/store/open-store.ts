@@ -1,6 +1,6 @@
 // Picks the engine that the configuration names.
 
-import { ApiError } from "../../worker/errors.ts";
+import { ApiError } from "../errors.ts";
 import { createEmbeddedStore } from "./embedded.ts";
 import { createRedisStore } from "./redis/redis-store.ts";
 import { logLength, quota } from "./settings.ts";

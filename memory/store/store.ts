@@ -2,7 +2,7 @@
 // lose their class across Durable Object RPC. A store that can not be reached throws `store_unavailable`.
 
 import type { Change, JsonText } from "../../sdk/protocol.ts";
-import { ApiError } from "../../worker/errors.ts";
+import { ApiError } from "../errors.ts";
 
 /** What a key holds. */
 export type Entry = { readonly value: JsonText; readonly ts: number; readonly revision: number };

@@ -1,6 +1,6 @@
 // A store whose calls are in the `Server-Timing` of the request that makes them.
 
-import { timed } from "../../worker/timing.ts";
+import { timed } from "../server-timing.ts";
 import type { Store } from "./store.ts";
 
 export function timedStore(store: Store): Store {

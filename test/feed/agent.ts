@@ -9,10 +9,10 @@ import {
 import { env } from "cloudflare:workers";
 import { expect } from "vitest";
 import type { Channel } from "../../durable-objects/channel.ts";
+import { channelName } from "../../memory/channels/topic.ts";
 import { openStore } from "../../memory/store/open-store.ts";
 import { ALL_KEYS, type AppliedChange, type Operation } from "../../memory/store/store.ts";
 import { app } from "../../worker/app.ts";
-import { channelName } from "../../worker/channels/channel-name.ts";
 import type { Written } from "../client.ts";
 import { grant } from "../grant.ts";
 import { connectEventStream, connectMemx, type Fetch } from "../subscriber.ts";

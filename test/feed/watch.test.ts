@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
-import { channelName } from "../../worker/channels/channel-name.ts";
+import { channelName } from "../../memory/channels/topic.ts";
 import { request, set } from "../client.ts";
 import { connect, connectMemx, type Event } from "../subscriber.ts";
 import { countingChannels, createAgent, setOperation, setOperations } from "./agent.ts";

@@ -3,8 +3,8 @@
 import { describe, expect, it } from "vitest";
 import developmentList from "../../config/acl.json";
 import { AccessListError, parseAccessList } from "../../memory/access/access-list.ts";
+import { ApiError } from "../../memory/errors.ts";
 import { findCaller } from "../../worker/access/authenticate.ts";
-import { ApiError } from "../../worker/errors.ts";
 import { freshKey, get, problem, request, set } from "../client.ts";
 
 const SECRET = "sk-marker-0123456789";

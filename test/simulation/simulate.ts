@@ -2,8 +2,8 @@
 
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { channelName } from "../../memory/channels/topic.ts";
 import { ALL_KEYS } from "../../memory/store/store.ts";
-import { channelName } from "../../worker/channels/channel-name.ts";
 import { causeHavoc } from "./faults.ts";
 import { findFault } from "./oracle.ts";
 import { createRandom } from "./random.ts";

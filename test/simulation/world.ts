@@ -3,9 +3,9 @@
 
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { channelName } from "../../memory/channels/topic.ts";
 import { ALL_KEYS } from "../../memory/store/store.ts";
 import { app } from "../../worker/app.ts";
-import { channelName } from "../../worker/channels/channel-name.ts";
 import { type FaultPlan, faultyChannels } from "./faults.ts";
 import type { Random } from "./random.ts";
 import type { WrittenChange } from "./truth.ts";

@@ -4,8 +4,8 @@ import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test"
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Channel } from "../../durable-objects/channel.ts";
+import { channelName } from "../../memory/channels/topic.ts";
 import { app } from "../../worker/app.ts";
-import { channelName } from "../../worker/channels/channel-name.ts";
 import { answer, deleteSchema, freshKey, get, post, problem, request, set, setSchema } from "../client.ts";
 import { subscribe } from "../subscriber.ts";
 

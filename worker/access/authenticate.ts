@@ -4,8 +4,8 @@ import type { Context } from "hono";
 import { hashApiKey } from "../../memory/access/access.ts";
 import { openAccess } from "../../memory/access/open-access.ts";
 import type { Caller } from "../../memory/access/principal.ts";
-import { ApiError } from "../errors.ts";
-import { timed } from "../timing.ts";
+import { ApiError } from "../../memory/errors.ts";
+import { timed } from "../../memory/server-timing.ts";
 import { findApiKey } from "./find-api-key.ts";
 import { limitCalls } from "./limit-calls.ts";
 

@@ -1,7 +1,7 @@
 // How often an API key may call, where wrangler.toml binds a rate limiter. Its limit stands there too.
 
-import { ApiError } from "../errors.ts";
-import { log } from "../log.ts";
+import { ApiError } from "../../memory/errors.ts";
+import { log } from "../../memory/log.ts";
 
 /** The `period` in wrangler.toml. */
 const PERIOD_SECONDS = 10;

@@ -1,8 +1,8 @@
 // A channel's events as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). The id of an
 // event is what to come back with, so events of a snapshot have none: they do not say what came before them.
 
+import type { Join } from "../../memory/channels/join.ts";
 import { isReady, isReset, revisionOf } from "./event-text.ts";
-import type { Join } from "./join.ts";
 import { streamed } from "./streamed.ts";
 
 const KEEP_ALIVE_MS = 15_000;

@@ -3,14 +3,14 @@
 import type { Context } from "hono";
 import { LIMITS } from "../../config/limits.ts";
 import { authorize, type Caller } from "../../memory/access/principal.ts";
+import type { Join } from "../../memory/channels/join.ts";
+import { ApiError } from "../../memory/errors.ts";
 import { ALL_KEYS } from "../../memory/store/store.ts";
 import type { EventFilter } from "../../sdk/protocol.ts";
 import { authenticate } from "../access/authenticate.ts";
-import { ApiError } from "../errors.ts";
 import { decodePercent, readQuery } from "../read-request.ts";
 import { changesQuery, subscribeQuery, watchQuery } from "../requests.ts";
 import { chosenSubprotocol } from "../subprotocols.ts";
-import type { Join } from "./join.ts";
 
 const SUBSCRIBE_PATH = "/subscribe/";
 

@@ -3,17 +3,17 @@
 import { Hono } from "hono";
 import { LIMITS } from "../../config/limits.ts";
 import { authorize } from "../../memory/access/principal.ts";
+import { announced } from "../../memory/channels/publish.ts";
+import { outline } from "../../memory/json-text.ts";
 import { openStore } from "../../memory/store/open-store.ts";
+import { applyOrConflict } from "../../memory/writes/commit.ts";
+import { type Draft, writeValues } from "../../memory/writes/write-values.ts";
 import type { FieldError, JsonText } from "../../sdk/protocol.ts";
 import { authenticate } from "../access/authenticate.ts";
-import { announced } from "../channels/publish.ts";
-import { applyOrConflict } from "../conflict.ts";
 import { readIdempotency } from "../idempotency.ts";
 import { jsonAnswer } from "../json-answer.ts";
-import { outline } from "../json-text.ts";
 import { invalid, keyError, limitText, readBody } from "../read-request.ts";
 import { BATCH_FIELDS, batchRequest } from "../requests.ts";
-import { type Draft, writeValues } from "../write-values.ts";
 import { checked, deleted, written } from "../written.ts";
 
 export const batch = new Hono<{ Bindings: Env }>();

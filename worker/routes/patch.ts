@@ -2,16 +2,16 @@
 
 import { Hono } from "hono";
 import { authorize } from "../../memory/access/principal.ts";
+import { announced } from "../../memory/channels/publish.ts";
+import { outline } from "../../memory/json-text.ts";
 import type { Patch } from "../../memory/patch/apply-patch.ts";
 import { openStore } from "../../memory/store/open-store.ts";
+import { applyOrConflict } from "../../memory/writes/commit.ts";
+import { patchValue } from "../../memory/writes/patch-value.ts";
 import type { JsonText } from "../../sdk/protocol.ts";
 import { authenticate } from "../access/authenticate.ts";
-import { announced } from "../channels/publish.ts";
-import { applyOrConflict } from "../conflict.ts";
 import { readIdempotency } from "../idempotency.ts";
 import { jsonAnswer } from "../json-answer.ts";
-import { outline } from "../json-text.ts";
-import { patchValue } from "../patch-value.ts";
 import { invalid, readBody } from "../read-request.ts";
 import { patchRequest } from "../requests.ts";
 import { written } from "../written.ts";

@@ -3,17 +3,17 @@
 import { type Context, Hono } from "hono";
 import { LIMITS } from "../../config/limits.ts";
 import { authorize, type Principal } from "../../memory/access/principal.ts";
+import { announced } from "../../memory/channels/publish.ts";
+import { ApiError } from "../../memory/errors.ts";
 import { checkSchema } from "../../memory/schemas/check-schema.ts";
 import { openStore } from "../../memory/store/open-store.ts";
+import { applyOrConflict } from "../../memory/writes/commit.ts";
+import { type Draft, writeValues } from "../../memory/writes/write-values.ts";
 import { authenticate } from "../access/authenticate.ts";
-import { announced } from "../channels/publish.ts";
-import { applyOrConflict } from "../conflict.ts";
-import { ApiError } from "../errors.ts";
 import { readIdempotency } from "../idempotency.ts";
 import { jsonAnswer } from "../json-answer.ts";
 import { limitText, readBody, readQuery } from "../read-request.ts";
 import { keyQuery, schemaDeletionQuery, schemaRequest } from "../requests.ts";
-import { type Draft, writeValues } from "../write-values.ts";
 
 export const schemas = new Hono<{ Bindings: Env }>();
 

@@ -2,11 +2,11 @@
 // hibernates under them too.
 
 import { type Context, Hono } from "hono";
+import { type Join, joinChannel } from "../../memory/channels/join.ts";
+import { ApiError } from "../../memory/errors.ts";
 import { eventStream } from "../channels/event-stream.ts";
-import { type Join, joinChannel } from "../channels/join.ts";
 import { longPoll } from "../channels/long-poll.ts";
 import { readPoll, readSubscription, readWatch, STREAM } from "../channels/read-join.ts";
-import { ApiError } from "../errors.ts";
 
 export const streams = new Hono<{ Bindings: Env }>();
 

@@ -2,10 +2,10 @@
 // and closes with a code of its own, because a browser is told nothing about an HTTP answer to a handshake.
 
 import { type Context, Hono } from "hono";
+import { type Join, joinChannel } from "../../memory/channels/join.ts";
+import { ApiError } from "../../memory/errors.ts";
 import { CLOSE_CODES } from "../../sdk/protocol.ts";
-import { type Join, joinChannel } from "../channels/join.ts";
 import { readSubscription, readWatch } from "../channels/read-join.ts";
-import { ApiError } from "../errors.ts";
 import { chosenSubprotocol } from "../subprotocols.ts";
 
 export const subscribe = new Hono<{ Bindings: Env }>();

@@ -3,15 +3,15 @@
 import { Hono } from "hono";
 import { LIMITS } from "../../config/limits.ts";
 import { authorize } from "../../memory/access/principal.ts";
+import { announced } from "../../memory/channels/publish.ts";
 import { openStore } from "../../memory/store/open-store.ts";
+import { applyOrConflict } from "../../memory/writes/commit.ts";
+import { type Draft, writeValues } from "../../memory/writes/write-values.ts";
 import { authenticate } from "../access/authenticate.ts";
-import { announced } from "../channels/publish.ts";
-import { applyOrConflict } from "../conflict.ts";
 import { readIdempotency } from "../idempotency.ts";
 import { heldText, jsonAnswer } from "../json-answer.ts";
 import { limitText, readBody, readQuery } from "../read-request.ts";
 import { deleteRequest, keyQuery, setRequest } from "../requests.ts";
-import { type Draft, writeValues } from "../write-values.ts";
 import { deleted, written } from "../written.ts";
 
 export const values = new Hono<{ Bindings: Env }>();

@@ -30,7 +30,7 @@ import unwatchScript from "./unwatch.lua";
 import watchScript from "./watch.lua";
 import writeScript from "./write.lua";
 
-/** Of one request. A caller is answered within 5 seconds, and a write may take more than one (worker/write-values.ts). */
+/** Of one request. A caller is answered within 5 seconds, and a write may take more than one (memory/writes/write-values.ts). */
 const TIMEOUT_MS = 2_000;
 
 /** How long the time and revision of a deleted key outlive it, so that its next change goes on from them. */

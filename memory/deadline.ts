@@ -1,6 +1,6 @@
 // The time within which a caller is answered, whatever happens behind.
 
-import { storeUnavailable } from "../memory/store/store.ts";
+import { storeUnavailable } from "./store/store.ts";
 
 /** Also of what takes several calls of the store, each with a time limit of its own. */
 const MAX_ANSWER_MS = 4_500;

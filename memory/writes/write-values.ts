@@ -1,7 +1,9 @@
 // Writes values that their keys' schemas allow. In steady state that is one round trip: values are checked against the
 // schemas this isolate knows, and the store refuses the write if a key has another by now.
 
-import { type CompiledSchema, knownSchema, learnSchema } from "../memory/schemas/schema-cache.ts";
+import { idReused } from "../../worker/idempotency.ts";
+import { ApiError } from "../errors.ts";
+import { type CompiledSchema, knownSchema, learnSchema } from "../schemas/schema-cache.ts";
 import {
   type Applied,
   type Conflict,
@@ -10,9 +12,7 @@ import {
   type Refused,
   type Store,
   storeUnavailable,
-} from "../memory/store/store.ts";
-import { ApiError } from "./errors.ts";
-import { idReused } from "./idempotency.ts";
+} from "../store/store.ts";
 
 type SetOperation = Extract<Operation, { op: "set" }>;
 

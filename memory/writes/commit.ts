@@ -1,10 +1,10 @@
 // What a caller is told whose `expect` does not hold: 409 with what is held instead, if it may read that.
 
-import type { Principal } from "../memory/access/principal.ts";
-import type { Applied, Conflict, Operation } from "../memory/store/store.ts";
-import type { FieldError } from "../sdk/protocol.ts";
-import { ApiError } from "./errors.ts";
-import { heldText } from "./json-answer.ts";
+import type { FieldError } from "../../sdk/protocol.ts";
+import { heldText } from "../../worker/json-answer.ts";
+import type { Principal } from "../access/principal.ts";
+import { ApiError } from "../errors.ts";
+import type { Applied, Conflict, Operation } from "../store/store.ts";
 
 /**
  * The outcome, if it is none.

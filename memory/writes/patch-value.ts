@@ -1,11 +1,11 @@
 // Changes part of a value: reads it, applies the patch, and writes the result if the key still holds what was read; else
 // once more, with what it holds by then.
 
-import { LIMITS } from "../config/limits.ts";
-import { applyPatch, type Patch } from "../memory/patch/apply-patch.ts";
-import type { Applied, Conflict, Entry, Held, Idempotency, IdReused, Store } from "../memory/store/store.ts";
-import { ApiError } from "./errors.ts";
-import { isLonger } from "./json-text.ts";
+import { LIMITS } from "../../config/limits.ts";
+import { ApiError } from "../errors.ts";
+import { isLonger } from "../json-text.ts";
+import { applyPatch, type Patch } from "../patch/apply-patch.ts";
+import type { Applied, Conflict, Entry, Held, Idempotency, IdReused, Store } from "../store/store.ts";
 import { applied, canStart, type SetDraft, writeValues } from "./write-values.ts";
 
 type Options = {

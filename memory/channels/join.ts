@@ -1,10 +1,10 @@
 // How a subscriber comes to a channel: what it asks for, on its way from the Worker to the Durable Object.
 
-import { storeUnavailable } from "../../memory/store/store.ts";
 import type { EventFilter } from "../../sdk/protocol.ts";
+import { inTime } from "../deadline.ts";
 import { ApiError } from "../errors.ts";
-import { inTime } from "../in-time.ts";
-import { channelName } from "./channel-name.ts";
+import { storeUnavailable } from "../store/store.ts";
+import { channelName } from "./topic.ts";
 
 /** The channel of a key, or with `ALL_KEYS` that of its namespace. */
 export type Topic = { readonly namespace: string; readonly key: string };

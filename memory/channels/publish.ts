@@ -2,11 +2,11 @@
 // none of this.
 
 import type { Context } from "hono";
-import { ALL_KEYS, type Applied, type AppliedChange, type Conflict } from "../../memory/store/store.ts";
-import { inTime } from "../in-time.ts";
+import { inTime } from "../deadline.ts";
 import { log } from "../log.ts";
-import { channelName } from "./channel-name.ts";
+import { ALL_KEYS, type Applied, type AppliedChange, type Conflict } from "../store/store.ts";
 import type { Topic } from "./join.ts";
+import { channelName } from "./topic.ts";
 
 const MAX_ATTEMPTS = 4;
 const MAX_FIRST_DELAY_MS = 100;
