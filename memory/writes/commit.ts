@@ -1,7 +1,7 @@
 // What a caller is told whose `expect` does not hold: 409 with what is held instead, if it may read that.
 
 import type { FieldError } from "../../sdk/protocol.ts";
-import { heldText } from "../../worker/json-answer.ts";
+import { heldText } from "../../worker/response/json.ts";
 import type { Principal } from "../access/principal.ts";
 import { ApiError } from "../errors.ts";
 import type { Applied, Conflict, Operation } from "../store/store.ts";

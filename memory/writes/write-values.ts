@@ -1,7 +1,7 @@
 // Writes values that their keys' schemas allow. In steady state that is one round trip: values are checked against the
 // schemas this isolate knows, and the store refuses the write if a key has another by now.
 
-import { idReused } from "../../worker/idempotency.ts";
+import { idReused } from "../../worker/request/idempotency-key.ts";
 import { ApiError } from "../errors.ts";
 import { type CompiledSchema, knownSchema, learnSchema } from "../schemas/schema-cache.ts";
 import {

@@ -1,8 +1,8 @@
 // Streams over a channel's socket that breaks off, starts over, or is full when it ends: the channel is played here.
 
 import { expect, it } from "vitest";
-import { eventStream } from "../../worker/channels/event-stream.ts";
-import { longPoll } from "../../worker/channels/long-poll.ts";
+import { eventStream } from "../../worker/streams/event-stream.ts";
+import { longPoll } from "../../worker/streams/long-poll.ts";
 import { request } from "../client.ts";
 
 function playedChannel(): { channel: WebSocket; socket: WebSocket } {

@@ -2,7 +2,7 @@
 
 import { Hono } from "hono";
 import { describe, expect, it } from "vitest";
-import { readIdempotency } from "../../worker/idempotency.ts";
+import { readIdempotency } from "../../worker/request/idempotency-key.ts";
 import { deleteSchema, freshKey, get, problem, type RequestOptions, request, set, setSchema } from "../client.ts";
 import { subscribe } from "../subscriber.ts";
 

@@ -5,8 +5,8 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { version } from "../../package.json";
 import { app } from "../../worker/app.ts";
-import { openApiDocument } from "../../worker/openapi.ts";
-import { batchRequest, deleteRequest, patchRequest, schemaRequest, setRequest } from "../../worker/requests.ts";
+import { openApiDocument } from "../../worker/openapi/document.ts";
+import { batchRequest, deleteRequest, patchRequest, schemaRequest, setRequest } from "../../worker/request/shapes.ts";
 import { freshKey, get, problem, request, set } from "../client.ts";
 import { engine } from "../engine.ts";
 

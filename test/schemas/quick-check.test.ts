@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { compileSchema } from "../../memory/schemas/compile-schema.ts";
 import type { JsonSchema } from "../../memory/schemas/json-schema.ts";
 import { quickCheck } from "../../memory/schemas/quick-check.ts";
-import * as requests from "../../worker/requests.ts";
+import * as requests from "../../worker/request/shapes.ts";
 
 const SHAPES = Object.entries(requests as Readonly<Record<string, unknown>>).filter(
   (entry): entry is [string, requests.RequestShape<unknown>] =>

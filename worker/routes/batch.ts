@@ -9,12 +9,12 @@ import { openStore } from "../../memory/store/open-store.ts";
 import { applyOrConflict } from "../../memory/writes/commit.ts";
 import { type Draft, writeValues } from "../../memory/writes/write-values.ts";
 import type { FieldError, JsonText } from "../../sdk/protocol.ts";
-import { authenticate } from "../access/authenticate.ts";
-import { readIdempotency } from "../idempotency.ts";
-import { jsonAnswer } from "../json-answer.ts";
-import { invalid, keyError, limitText, readBody } from "../read-request.ts";
-import { BATCH_FIELDS, batchRequest } from "../requests.ts";
-import { checked, deleted, written } from "../written.ts";
+import { authenticate } from "../request/authenticate.ts";
+import { readIdempotency } from "../request/idempotency-key.ts";
+import { invalid, keyError, limitText, readBody } from "../request/read-request.ts";
+import { BATCH_FIELDS, batchRequest } from "../request/shapes.ts";
+import { jsonAnswer } from "../response/json.ts";
+import { checked, deleted, written } from "../response/written.ts";
 
 export const batch = new Hono<{ Bindings: Env }>();
 

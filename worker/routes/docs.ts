@@ -1,7 +1,7 @@
 // The interactive reference at /docs, and the OpenAPI document it shows. Every file of the page comes from here.
 
 import { type Context, Hono } from "hono";
-import { openApiDocument } from "../openapi.ts";
+import { openApiDocument } from "../openapi/document.ts";
 
 const JAVASCRIPT = "text/javascript; charset=utf-8";
 

@@ -4,10 +4,10 @@ import { Hono } from "hono";
 import { authorize } from "../../memory/access/principal.ts";
 import { openStore } from "../../memory/store/open-store.ts";
 import { encodeEvent } from "../../sdk/protocol.ts";
-import { authenticate } from "../access/authenticate.ts";
-import { jsonAnswer } from "../json-answer.ts";
-import { readQuery } from "../read-request.ts";
-import { historyQuery } from "../requests.ts";
+import { authenticate } from "../request/authenticate.ts";
+import { readQuery } from "../request/read-request.ts";
+import { historyQuery } from "../request/shapes.ts";
+import { jsonAnswer } from "../response/json.ts";
 
 export const history = new Hono<{ Bindings: Env }>();
 

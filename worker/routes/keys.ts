@@ -5,10 +5,10 @@ import { LIMITS } from "../../config/limits.ts";
 import type { Principal } from "../../memory/access/principal.ts";
 import { openStore } from "../../memory/store/open-store.ts";
 import type { KeysPage, KeysQuery, ListedKey, Store } from "../../memory/store/store.ts";
-import { authenticate } from "../access/authenticate.ts";
-import { jsonAnswer } from "../json-answer.ts";
-import { invalid, readQuery } from "../read-request.ts";
-import { keysQuery } from "../requests.ts";
+import { authenticate } from "../request/authenticate.ts";
+import { invalid, readQuery } from "../request/read-request.ts";
+import { keysQuery } from "../request/shapes.ts";
+import { jsonAnswer } from "../response/json.ts";
 
 export const keys = new Hono<{ Bindings: Env }>();
 

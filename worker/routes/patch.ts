@@ -9,12 +9,12 @@ import { openStore } from "../../memory/store/open-store.ts";
 import { applyOrConflict } from "../../memory/writes/commit.ts";
 import { patchValue } from "../../memory/writes/patch-value.ts";
 import type { JsonText } from "../../sdk/protocol.ts";
-import { authenticate } from "../access/authenticate.ts";
-import { readIdempotency } from "../idempotency.ts";
-import { jsonAnswer } from "../json-answer.ts";
-import { invalid, readBody } from "../read-request.ts";
-import { patchRequest } from "../requests.ts";
-import { written } from "../written.ts";
+import { authenticate } from "../request/authenticate.ts";
+import { readIdempotency } from "../request/idempotency-key.ts";
+import { invalid, readBody } from "../request/read-request.ts";
+import { patchRequest } from "../request/shapes.ts";
+import { jsonAnswer } from "../response/json.ts";
+import { written } from "../response/written.ts";
 
 export const patch = new Hono<{ Bindings: Env }>();
 

@@ -9,11 +9,11 @@ import { checkSchema } from "../../memory/schemas/check-schema.ts";
 import { openStore } from "../../memory/store/open-store.ts";
 import { applyOrConflict } from "../../memory/writes/commit.ts";
 import { type Draft, writeValues } from "../../memory/writes/write-values.ts";
-import { authenticate } from "../access/authenticate.ts";
-import { readIdempotency } from "../idempotency.ts";
-import { jsonAnswer } from "../json-answer.ts";
-import { limitText, readBody, readQuery } from "../read-request.ts";
-import { keyQuery, schemaDeletionQuery, schemaRequest } from "../requests.ts";
+import { authenticate } from "../request/authenticate.ts";
+import { readIdempotency } from "../request/idempotency-key.ts";
+import { limitText, readBody, readQuery } from "../request/read-request.ts";
+import { keyQuery, schemaDeletionQuery, schemaRequest } from "../request/shapes.ts";
+import { jsonAnswer } from "../response/json.ts";
 
 export const schemas = new Hono<{ Bindings: Env }>();
 

@@ -4,9 +4,9 @@
 import { type Context, Hono } from "hono";
 import { type Join, joinChannel } from "../../memory/channels/join.ts";
 import { ApiError } from "../../memory/errors.ts";
-import { eventStream } from "../channels/event-stream.ts";
-import { longPoll } from "../channels/long-poll.ts";
-import { readPoll, readSubscription, readWatch, STREAM } from "../channels/read-join.ts";
+import { eventStream } from "../streams/event-stream.ts";
+import { longPoll } from "../streams/long-poll.ts";
+import { readPoll, readSubscription, readWatch, STREAM } from "../streams/read-subscription.ts";
 
 export const streams = new Hono<{ Bindings: Env }>();
 

@@ -5,8 +5,8 @@ import { type Context, Hono } from "hono";
 import { type Join, joinChannel } from "../../memory/channels/join.ts";
 import { ApiError } from "../../memory/errors.ts";
 import { CLOSE_CODES } from "../../sdk/protocol.ts";
-import { readSubscription, readWatch } from "../channels/read-join.ts";
-import { chosenSubprotocol } from "../subprotocols.ts";
+import { chosenSubprotocol } from "../request/subprotocols.ts";
+import { readSubscription, readWatch } from "../streams/read-subscription.ts";
 
 export const subscribe = new Hono<{ Bindings: Env }>();
 

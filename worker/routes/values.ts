@@ -7,12 +7,12 @@ import { announced } from "../../memory/channels/publish.ts";
 import { openStore } from "../../memory/store/open-store.ts";
 import { applyOrConflict } from "../../memory/writes/commit.ts";
 import { type Draft, writeValues } from "../../memory/writes/write-values.ts";
-import { authenticate } from "../access/authenticate.ts";
-import { readIdempotency } from "../idempotency.ts";
-import { heldText, jsonAnswer } from "../json-answer.ts";
-import { limitText, readBody, readQuery } from "../read-request.ts";
-import { deleteRequest, keyQuery, setRequest } from "../requests.ts";
-import { deleted, written } from "../written.ts";
+import { authenticate } from "../request/authenticate.ts";
+import { readIdempotency } from "../request/idempotency-key.ts";
+import { limitText, readBody, readQuery } from "../request/read-request.ts";
+import { deleteRequest, keyQuery, setRequest } from "../request/shapes.ts";
+import { heldText, jsonAnswer } from "../response/json.ts";
+import { deleted, written } from "../response/written.ts";
 
 export const values = new Hono<{ Bindings: Env }>();
 

@@ -1,8 +1,8 @@
 // A channel's events as one answer: all that there is by now, or the first that comes while the client waits. Written as it
 // arrives, because a snapshot may be larger than an isolate.
 
-import { isReady, isReset, revisionOf } from "./event-text.ts";
-import { streamed } from "./streamed.ts";
+import { isReady, isReset, revisionOf } from "./peek-event.ts";
+import { streamed } from "./stream-response.ts";
 
 export function longPoll(socket: WebSocket, since: number, waitMs: number): Response {
   return streamed(socket, "application/json", async (events, write) => {

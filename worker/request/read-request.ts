@@ -2,11 +2,11 @@
 
 import type { Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import { LIMITS } from "../config/limits.ts";
-import { ApiError } from "../memory/errors.ts";
-import { isLonger, type JsonDocument, JsonTextError, parseJsonText } from "../memory/json-text.ts";
-import type { FieldError, JsonText } from "../sdk/protocol.ts";
-import type { RequestShape } from "./requests.ts";
+import { LIMITS } from "../../config/limits.ts";
+import { ApiError } from "../../memory/errors.ts";
+import { isLonger, type JsonDocument, JsonTextError, parseJsonText } from "../../memory/json-text.ts";
+import type { FieldError, JsonText } from "../../sdk/protocol.ts";
+import type { RequestShape } from "./shapes.ts";
 
 /** Refuses bodies past the limit before they are in memory, whether or not they announce their length. */
 export const limitBody = bodyLimit({

@@ -1,6 +1,6 @@
 // What a client offers in `Sec-WebSocket-Protocol`.
 
-import { SUBPROTOCOL } from "../sdk/protocol.ts";
+import { SUBPROTOCOL } from "../../sdk/protocol.ts";
 
 export function offeredSubprotocols(headers: Headers): string[] {
   return (headers.get("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());

@@ -2,10 +2,10 @@
 // As draft-ietf-httpapi-idempotency-key-header says; the store remembers, in the same step as the write.
 
 import type { Context } from "hono";
-import { LIMITS } from "../config/limits.ts";
-import { ApiError } from "../memory/errors.ts";
-import type { Idempotency } from "../memory/store/store.ts";
-import { findApiKey } from "./access/find-api-key.ts";
+import { LIMITS } from "../../config/limits.ts";
+import { ApiError } from "../../memory/errors.ts";
+import type { Idempotency } from "../../memory/store/store.ts";
+import { findApiKey } from "./find-api-key.ts";
 
 const HEADER = new RegExp(`^[\\x21-\\x7e]{1,${LIMITS.maxIdempotencyKeyChars}}$`);
 

@@ -7,10 +7,10 @@ import type { Join } from "../../memory/channels/join.ts";
 import { ApiError } from "../../memory/errors.ts";
 import { ALL_KEYS } from "../../memory/store/store.ts";
 import type { EventFilter } from "../../sdk/protocol.ts";
-import { authenticate } from "../access/authenticate.ts";
-import { decodePercent, readQuery } from "../read-request.ts";
-import { changesQuery, subscribeQuery, watchQuery } from "../requests.ts";
-import { chosenSubprotocol } from "../subprotocols.ts";
+import { authenticate } from "../request/authenticate.ts";
+import { decodePercent, readQuery } from "../request/read-request.ts";
+import { changesQuery, subscribeQuery, watchQuery } from "../request/shapes.ts";
+import { chosenSubprotocol } from "../request/subprotocols.ts";
 
 const SUBSCRIBE_PATH = "/subscribe/";
 

@@ -1,11 +1,11 @@
 // The shape of every request. The same schemas check what comes in and are printed in /openapi.json.
 
 import type { FromSchema, JSONSchema } from "json-schema-to-ts";
-import { LIMITS } from "../config/limits.ts";
-import { compileSchema, type ValueCheck } from "../memory/schemas/compile-schema.ts";
-import type { JsonSchema } from "../memory/schemas/json-schema.ts";
-import { quickCheck } from "../memory/schemas/quick-check.ts";
-import { EVENT_FILTERS } from "../sdk/protocol.ts";
+import { LIMITS } from "../../config/limits.ts";
+import { compileSchema, type ValueCheck } from "../../memory/schemas/compile-schema.ts";
+import type { JsonSchema } from "../../memory/schemas/json-schema.ts";
+import { quickCheck } from "../../memory/schemas/quick-check.ts";
+import { EVENT_FILTERS } from "../../sdk/protocol.ts";
 
 /** A request's JSON Schema, its check, and, never there at run time, the type of what passed it. */
 export type RequestShape<T> = {

@@ -1,8 +1,8 @@
 // Answers in JSON. A stored value or schema is spliced in as the text that it is.
 
-import type { Held } from "../memory/store/store.ts";
-import type { JsonText } from "../sdk/protocol.ts";
-import { jsonHeaders } from "./answer-headers.ts";
+import type { Held } from "../../memory/store/store.ts";
+import type { JsonText } from "../../sdk/protocol.ts";
+import { jsonHeaders } from "./headers.ts";
 
 export function jsonAnswer(text: JsonText | null): Response {
   return new Response(text ?? "null", { headers: jsonHeaders() });

@@ -1,7 +1,7 @@
 // The API key of a request: where it can be, and in which order it is looked for.
 
 import { API_KEY_SUBPROTOCOL } from "../../sdk/protocol.ts";
-import { offeredSubprotocols } from "../subprotocols.ts";
+import { offeredSubprotocols } from "./subprotocols.ts";
 
 /** The API key that a request carries, whether or not it is a good one. */
 export function findApiKey(headers: Headers): string | undefined {

@@ -1,6 +1,6 @@
 // What a caller is told of an operation that was done, alone or in a batch.
 
-import type { OperationResult } from "../memory/store/store.ts";
+import type { OperationResult } from "../../memory/store/store.ts";
 
 /** `updated` is false where the key has a later time than the caller gave: then these are the revision and time it has. */
 export function written(result: OperationResult | undefined): { updated: boolean; revision: number; ts: number } {

@@ -1,8 +1,8 @@
 // What the paths of the OpenAPI document are put together from: parameters, answers and failures.
 
-import { LIMITS } from "../config/limits.ts";
-import { ERROR_STATUS, type ErrorCode } from "../sdk/protocol.ts";
-import type { RequestShape } from "./requests.ts";
+import { LIMITS } from "../../config/limits.ts";
+import { ERROR_STATUS, type ErrorCode } from "../../sdk/protocol.ts";
+import type { RequestShape } from "../request/shapes.ts";
 
 type Json = { readonly [name: string]: unknown };
 

@@ -1,7 +1,21 @@
 // The OpenAPI 3.1 document, put together from the same schemas that check requests.
 
-import { version } from "../package.json";
-import { ERROR_STATUS } from "../sdk/protocol.ts";
+import { version } from "../../package.json";
+import { ERROR_STATUS } from "../../sdk/protocol.ts";
+import {
+  batchRequest,
+  changesQuery,
+  deleteRequest,
+  historyQuery,
+  keyQuery,
+  keysQuery,
+  patchRequest,
+  schemaDeletionQuery,
+  schemaRequest,
+  setRequest,
+  subscribeQuery,
+  watchQuery,
+} from "../request/shapes.ts";
 import {
   body,
   change,
@@ -21,21 +35,7 @@ import {
   stream,
   ts,
   updated,
-} from "./openapi-parts.ts";
-import {
-  batchRequest,
-  changesQuery,
-  deleteRequest,
-  historyQuery,
-  keyQuery,
-  keysQuery,
-  patchRequest,
-  schemaDeletionQuery,
-  schemaRequest,
-  setRequest,
-  subscribeQuery,
-  watchQuery,
-} from "./requests.ts";
+} from "./parts.ts";
 
 export const openApiDocument = {
   openapi: "3.1.1",

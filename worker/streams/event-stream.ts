@@ -2,8 +2,8 @@
 // event is what to come back with, so events of a snapshot have none: they do not say what came before them.
 
 import type { Join } from "../../memory/channels/join.ts";
-import { isReady, isReset, revisionOf } from "./event-text.ts";
-import { streamed } from "./streamed.ts";
+import { isReady, isReset, revisionOf } from "./peek-event.ts";
+import { streamed } from "./stream-response.ts";
 
 const KEEP_ALIVE_MS = 15_000;
 
