@@ -3,8 +3,8 @@
 import { openStore } from "../memory/store/open-store.ts";
 import { app } from "./app.ts";
 
-export { Channel } from "../durable-objects/channel.ts";
-export { EmbeddedStore } from "../durable-objects/embedded-store.ts";
+export { Channel } from "../durable-objects/channel/channel.ts";
+export { EmbeddedStore } from "../durable-objects/embedded-store/embedded-store.ts";
 
 /** The same, for who has no clock but can call this. Nobody reaches it from outside, unlike `fetch` below. */
 export const sweep = {

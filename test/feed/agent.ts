@@ -8,7 +8,7 @@ import {
 } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect } from "vitest";
-import type { Channel } from "../../durable-objects/channel.ts";
+import type { Channel } from "../../durable-objects/channel/channel.ts";
 import { channelName } from "../../memory/channels/topic.ts";
 import { openStore } from "../../memory/store/open-store.ts";
 import { ALL_KEYS, type AppliedChange, type Operation } from "../../memory/store/store.ts";

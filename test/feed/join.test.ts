@@ -1,7 +1,7 @@
 // A subscriber that joins while something is under way, step by step where a crowd would rarely hit the moment.
 
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { EmbeddedStore } from "../../durable-objects/embedded-store.ts";
+import { EmbeddedStore } from "../../durable-objects/embedded-store/embedded-store.ts";
 import { engine } from "../engine.ts";
 import { createAgent, setOperation } from "./agent.ts";
 

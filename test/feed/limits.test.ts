@@ -3,7 +3,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
-import { SendWindow } from "../../durable-objects/send-window.ts";
+import { SendWindow } from "../../durable-objects/channel/send-window.ts";
 import { freshKey, problem } from "../client.ts";
 import { createAgent, setOperation } from "./agent.ts";
 

@@ -3,7 +3,7 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import type { Channel } from "../../durable-objects/channel.ts";
+import type { Channel } from "../../durable-objects/channel/channel.ts";
 import { openStore } from "../../memory/store/open-store.ts";
 import { freshKey, set } from "../client.ts";
 import { breakStore } from "../engine.ts";

@@ -2,7 +2,7 @@
 
 import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import type { Channel } from "../../durable-objects/channel.ts";
+import type { Channel } from "../../durable-objects/channel/channel.ts";
 import { engine } from "../engine.ts";
 import type { Random } from "./random.ts";
 import type { World } from "./world.ts";

@@ -4,7 +4,7 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
-import { EmbeddedTables } from "../../durable-objects/embedded-tables.ts";
+import { EmbeddedTables } from "../../durable-objects/embedded-store/tables.ts";
 import { createEmbeddedStore } from "../../memory/store/embedded.ts";
 import type { Idempotency, Operation, Quota } from "../../memory/store/store.ts";
 import { quotaContract } from "./quota-contract.ts";

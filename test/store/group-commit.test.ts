@@ -1,7 +1,7 @@
 // Which writes are committed together.
 
 import { expect, it, vi } from "vitest";
-import { GroupCommit } from "../../durable-objects/group-commit.ts";
+import { GroupCommit } from "../../durable-objects/embedded-store/group-commit.ts";
 
 /** Groups as they were committed, and how many of them by when a turn has ended. */
 function record() {

@@ -3,7 +3,7 @@
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { Channel } from "../../durable-objects/channel.ts";
+import type { Channel } from "../../durable-objects/channel/channel.ts";
 import { channelName } from "../../memory/channels/topic.ts";
 import { app } from "../../worker/app.ts";
 import { answer, deleteSchema, freshKey, get, post, problem, request, set, setSchema } from "../client.ts";

@@ -2,9 +2,9 @@
 // they do is in embedded-tables.ts.
 
 import { DurableObject } from "cloudflare:workers";
-import { LIMITS } from "../config/limits.ts";
-import type { EmbeddedObject, EmbeddedOutcome } from "../memory/store/embedded.ts";
-import { logLength, quota } from "../memory/store/settings.ts";
+import { LIMITS } from "../../config/limits.ts";
+import type { EmbeddedObject, EmbeddedOutcome } from "../../memory/store/embedded.ts";
+import { logLength, quota } from "../../memory/store/settings.ts";
 import type {
   AppliedVersions,
   EntriesPage,
@@ -17,10 +17,10 @@ import type {
   Operation,
   StoredSchema,
   Watch,
-} from "../memory/store/store.ts";
-import type { Change } from "../sdk/protocol.ts";
-import { EmbeddedTables } from "./embedded-tables.ts";
+} from "../../memory/store/store.ts";
+import type { Change } from "../../sdk/protocol.ts";
 import { GroupCommit } from "./group-commit.ts";
+import { EmbeddedTables } from "./tables.ts";
 
 type PendingWrite = {
   readonly operations: readonly Operation[];

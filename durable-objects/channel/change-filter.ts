@@ -1,11 +1,11 @@
 // Which changes a subscriber wants, and may have.
 
-import { compileGlob } from "../memory/access/glob.ts";
-import { namespacedKey } from "../memory/access/principal.ts";
-import { compileScopes } from "../memory/access/scopes.ts";
-import type { Join } from "../memory/channels/join.ts";
-import { ALL_KEYS } from "../memory/store/store.ts";
-import type { Change } from "../sdk/protocol.ts";
+import { compileGlob } from "../../memory/access/glob.ts";
+import { namespacedKey } from "../../memory/access/principal.ts";
+import { compileScopes } from "../../memory/access/scopes.ts";
+import type { Join } from "../../memory/channels/join.ts";
+import { ALL_KEYS } from "../../memory/store/store.ts";
+import type { Change } from "../../sdk/protocol.ts";
 
 export type ChangeFilter = (change: Change) => boolean;
 

@@ -1,8 +1,8 @@
 // The last changes of a namespace, in SQL, and with them its counter: the revision of the next change is one more than
 // that of the last.
 
-import { ALL_KEYS, type LogSlice } from "../memory/store/store.ts";
-import type { Change } from "../sdk/protocol.ts";
+import { ALL_KEYS, type LogSlice } from "../../memory/store/store.ts";
+import type { Change } from "../../sdk/protocol.ts";
 
 /** Characters of JSON text after which an answer ends, so that it does not outgrow the 32 MiB of an RPC message. */
 export const ANSWER_CHARS = 4 * 1024 * 1024;

@@ -1,6 +1,6 @@
 // How much a namespace holds, counted as it changes. Only while a quota is in force, because each count is a row written.
 
-import type { Quota, QuotaExceeded } from "../memory/store/store.ts";
+import type { Quota, QuotaExceeded } from "../../memory/store/store.ts";
 
 type Held = { readonly keys: number; readonly bytes: number };
 

@@ -1,7 +1,7 @@
 // What writes that can be repeated came to, in SQL, for as long as they can be.
 
-import { LIMITS } from "../config/limits.ts";
-import type { AppliedVersions, Idempotency, IdReused } from "../memory/store/store.ts";
+import { LIMITS } from "../../config/limits.ts";
+import type { AppliedVersions, Idempotency, IdReused } from "../../memory/store/store.ts";
 
 export class IdempotencyRecords {
   readonly #sql: SqlStorage;

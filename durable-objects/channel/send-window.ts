@@ -1,7 +1,7 @@
 // How much of what was sent to a client it may not have read yet. The platform does not tell. A memX client does, with its
 // `ping`, which it sends after what it has read; a plain one is taken to read at a steady rate.
 
-import { LIMITS } from "../config/limits.ts";
+import { LIMITS } from "../../config/limits.ts";
 
 /** Characters between two marks of when what was sent, and how many are kept: as far back as matters. */
 const MARK_CHARS = 128 * 1024;

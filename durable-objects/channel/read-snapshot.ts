@@ -1,9 +1,9 @@
 // What a snapshot is made of: everything that a topic holds, as the changes that would write it.
 
 import type { LimitFunction } from "p-limit";
-import type { Topic } from "../memory/channels/join.ts";
-import { ALL_KEYS, type Entry, type Store, type StoredSchema } from "../memory/store/store.ts";
-import type { Change } from "../sdk/protocol.ts";
+import type { Topic } from "../../memory/channels/join.ts";
+import { ALL_KEYS, type Entry, type Store, type StoredSchema } from "../../memory/store/store.ts";
+import type { Change } from "../../sdk/protocol.ts";
 
 /** Not of one moment: a change that is made meanwhile may be in it or not, and shows by its revision. */
 export async function* readHeld(store: Store, { namespace, key }: Topic, limit: LimitFunction): AsyncGenerator<Change> {

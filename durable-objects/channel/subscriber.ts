@@ -1,9 +1,9 @@
 // One socket of a channel: what it wants, what waits for it while it joins, and how far it lags behind. What has to
 // outlive hibernation is in the socket's attachment; the rest is made anew.
 
-import { LIMITS } from "../config/limits.ts";
-import type { Join } from "../memory/channels/join.ts";
-import { type Change, encodeEvent, encodeReady, encodeReset, TRY_AGAIN_LATER } from "../sdk/protocol.ts";
+import { LIMITS } from "../../config/limits.ts";
+import type { Join } from "../../memory/channels/join.ts";
+import { type Change, encodeEvent, encodeReady, encodeReset, TRY_AGAIN_LATER } from "../../sdk/protocol.ts";
 import { type ChangeFilter, compileFilter } from "./change-filter.ts";
 import { SendWindow } from "./send-window.ts";
 

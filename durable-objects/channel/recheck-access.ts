@@ -1,12 +1,12 @@
 // Asks again whether the API keys of a channel's sockets are good, and for what. It runs beside delivery, which never waits
 // for it.
 
-import { LIMITS } from "../config/limits.ts";
-import type { Principals } from "../memory/access/access.ts";
-import { openAccess } from "../memory/access/open-access.ts";
-import type { Topic } from "../memory/channels/join.ts";
-import { ALL_KEYS } from "../memory/store/store.ts";
-import { CLOSE_CODES, TRY_AGAIN_LATER } from "../sdk/protocol.ts";
+import { LIMITS } from "../../config/limits.ts";
+import type { Principals } from "../../memory/access/access.ts";
+import { openAccess } from "../../memory/access/open-access.ts";
+import type { Topic } from "../../memory/channels/join.ts";
+import { ALL_KEYS } from "../../memory/store/store.ts";
+import { CLOSE_CODES, TRY_AGAIN_LATER } from "../../sdk/protocol.ts";
 import { closeSocket } from "./subscriber.ts";
 
 /** Since when nobody could be asked; kept in storage, because a channel sleeps between its alarms. */

@@ -1,8 +1,8 @@
 // What a write will come to, before any of it is done: whether its conditions hold, and what each operation will change. It
 // knows rows and a time, and touches no table.
 
-import { LIMITS } from "../config/limits.ts";
-import type { Operation } from "../memory/store/store.ts";
+import { LIMITS } from "../../config/limits.ts";
+import type { Operation } from "../../memory/store/store.ts";
 
 /** What is known of a key. Times are microseconds since the epoch. */
 export type Row = {

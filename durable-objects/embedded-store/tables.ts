@@ -1,8 +1,8 @@
 // The SQL behind the embedded store: its tables and their migrations, what a write does, and what becomes of values whose time
 // is over. Everything is synchronous; who calls what writes gives it a transaction.
 
-import { LIMITS } from "../config/limits.ts";
-import type { EmbeddedOutcome } from "../memory/store/embedded.ts";
+import { LIMITS } from "../../config/limits.ts";
+import type { EmbeddedOutcome } from "../../memory/store/embedded.ts";
 import {
   ALL_KEYS,
   type AppliedVersion,
@@ -16,10 +16,10 @@ import {
   type Quota,
   type Unchanged,
   type Watch,
-} from "../memory/store/store.ts";
-import type { Change } from "../sdk/protocol.ts";
+} from "../../memory/store/store.ts";
+import type { Change } from "../../sdk/protocol.ts";
 import { ChangeLog } from "./change-log.ts";
-import { HeldEntries, seconds } from "./held-entries.ts";
+import { HeldEntries, seconds } from "./entries.ts";
 import { IdempotencyRecords } from "./idempotency-records.ts";
 import {
   type CurrentRow,
@@ -31,7 +31,7 @@ import {
   planWrite,
   type Row,
 } from "./plan-write.ts";
-import { Usage } from "./usage.ts";
+import { Usage } from "./quota-usage.ts";
 
 /**
  * Each entry takes the tables from its index to the next version. Never edit one that was released: add another.

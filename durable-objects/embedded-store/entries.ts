@@ -2,7 +2,7 @@
 // is a change already.
 
 import { LRUCache } from "lru-cache";
-import type { EntriesPage, Entry, KeysPage, KeysQuery, ListedKey, StoredSchema } from "../memory/store/store.ts";
+import type { EntriesPage, Entry, KeysPage, KeysQuery, ListedKey, StoredSchema } from "../../memory/store/store.ts";
 import { ANSWER_CHARS } from "./change-log.ts";
 
 /** Characters of the entries that are kept in memory, of which an object has 128 MB for everything. */

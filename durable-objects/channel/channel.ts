@@ -3,14 +3,14 @@
 
 import { DurableObject } from "cloudflare:workers";
 import pLimit from "p-limit";
-import { LIMITS } from "../config/limits.ts";
-import { revocationMs } from "../memory/access/revocation.ts";
-import { readJoin, type Topic } from "../memory/channels/join.ts";
-import { openStore } from "../memory/store/open-store.ts";
-import { ALL_KEYS, type Store, type Watch } from "../memory/store/store.ts";
-import { type Change, encodeEvent } from "../sdk/protocol.ts";
-import { readHeld } from "./read-held.ts";
-import { recheck } from "./recheck.ts";
+import { LIMITS } from "../../config/limits.ts";
+import { revocationMs } from "../../memory/access/revocation.ts";
+import { readJoin, type Topic } from "../../memory/channels/join.ts";
+import { openStore } from "../../memory/store/open-store.ts";
+import { ALL_KEYS, type Store, type Watch } from "../../memory/store/store.ts";
+import { type Change, encodeEvent } from "../../sdk/protocol.ts";
+import { readHeld } from "./read-snapshot.ts";
+import { recheck } from "./recheck-access.ts";
 import { closeSocket, Subscriber } from "./subscriber.ts";
 
 export class Channel extends DurableObject<Env> {
