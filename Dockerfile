@@ -27,8 +27,8 @@ COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY package.json ./
 COPY config config
-COPY scripts scripts
-# What scripts/start.ts has to know of settings.
+COPY selfhost selfhost
+# What selfhost/start.ts has to know of settings.
 COPY memory/store/settings.ts memory/store/settings.ts
 RUN mkdir /data && chown node /data
 USER node
@@ -36,4 +36,4 @@ VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --start-period=30s CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 # No shell around it, so that it hears of signals.
-CMD ["node", "scripts/start.ts"]
+CMD ["node", "selfhost/start.ts"]

@@ -16,7 +16,7 @@ dev: node_modules/.package-lock.json
 .PHONY: serve
 serve: node_modules/.package-lock.json
 	@$(NODE) scripts/build.ts
-	@$(NODE) scripts/start.ts
+	@$(NODE) selfhost/start.ts
 
 .PHONY: test
 test: node_modules/.package-lock.json

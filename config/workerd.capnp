@@ -19,7 +19,7 @@ const config :Workerd.Config = (
   ],
   sockets = [
     ( name = "http", address = "127.0.0.1:8000", service = "memx" ),
-    # Whoever calls it has what expired on Redis removed. On Cloudflare a clock does; here scripts/start.ts does, and no
+    # Whoever calls it has what expired on Redis removed. On Cloudflare a clock does; here selfhost/start.ts does, and no
     # one else has to reach it.
     ( name = "sweep", address = "127.0.0.1:0", service = ( name = "memx", entrypoint = "sweep" ) ),
   ],

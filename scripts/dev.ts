@@ -6,8 +6,8 @@ import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import { startRedisBridge } from "./redis-bridge.ts";
-import { REDIS_URL, withoutPassword } from "./redis-connection.ts";
+import { startRedisBridge } from "../selfhost/redis-bridge.ts";
+import { REDIS_URL, withoutPassword } from "../selfhost/redis-connection.ts";
 
 const { values } = parseArgs({
   strict: false,

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { WORKERD } from "../../scripts/workerd.ts";
+import { WORKERD } from "../../selfhost/workerd.ts";
 import { freePort } from "../../test/free-port.ts";
 import { startServer } from "../processes.ts";
 import { answers, type Contestant } from "./contestant.ts";

@@ -1,9 +1,9 @@
-// memX as `npm start` serves it, on either store and in data of its own. Without scripts/start.ts around it, which waits.
+// memX as `npm start` serves it, on either store and in data of its own. Without selfhost/start.ts around it, which waits.
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { WORKERD, workerdArguments } from "../../scripts/workerd.ts";
+import { WORKERD, workerdArguments } from "../../selfhost/workerd.ts";
 import { freePort } from "../../test/free-port.ts";
 import { startServer } from "../processes.ts";
 import { answers, type Contestant } from "./contestant.ts";

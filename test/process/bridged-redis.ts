@@ -1,7 +1,7 @@
 // A Redis behind its own REST bridge, for servers that are told of it by their settings.
 
 import { afterEach } from "vitest";
-import { type RedisBridge, startRedisBridge } from "../../scripts/redis-bridge.ts";
+import { type RedisBridge, startRedisBridge } from "../../selfhost/redis-bridge.ts";
 import { type RedisServer, startRedisServer } from "../redis-server.ts";
 
 let redis: RedisServer | undefined;

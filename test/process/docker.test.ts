@@ -78,7 +78,7 @@ describe("the image", () => {
   it("starts what npm start starts", () => {
     const { scripts } = JSON.parse(read("package.json"));
     expect(image.command.join(" ")).toBe(scripts.start);
-    expect(read("Makefile")).toContain("scripts/start.ts");
+    expect(read("Makefile")).toContain("selfhost/start.ts");
     expect(scripts.prestart).toBe("npm run build");
     expect(read("Dockerfile")).toContain("RUN npm run build\n");
   });
@@ -115,7 +115,7 @@ describe("docker-compose.yml", () => {
 });
 
 it("names in the README every setting that starts it", () => {
-  const settings = [...read("scripts/start.ts").matchAll(/\b(?:env\.)?(HOST|PORT|MEMX_[A-Z_]+|REDIS_URL)\b/g)].map(
+  const settings = [...read("selfhost/start.ts").matchAll(/\b(?:env\.)?(HOST|PORT|MEMX_[A-Z_]+|REDIS_URL)\b/g)].map(
     ([, name]) => name as string,
   );
   expect([...new Set(settings)].sort()).toEqual(["HOST", "MEMX_ACL", "MEMX_DATA_DIR", "PORT", "REDIS_URL"]);

@@ -4,7 +4,7 @@
 import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { afterAll, describe, expect, it, onTestFinished } from "vitest";
-import { startRedisBridge } from "../../scripts/redis-bridge.ts";
+import { startRedisBridge } from "../../selfhost/redis-bridge.ts";
 import { type FuzzRequest, randomRequest } from "../fuzz/requests.ts";
 import { closeConnections, type Outcome, send } from "../fuzz/send.ts";
 import { ALL_MARKS, LIST } from "../fuzz/tenants.ts";

@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { Redis } from "@upstash/redis";
 import { createClient, RESP_TYPES } from "redis";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
-import { startRedisBridge } from "../../scripts/redis-bridge.ts";
-import { withoutPassword } from "../../scripts/redis-connection.ts";
+import { startRedisBridge } from "../../selfhost/redis-bridge.ts";
+import { withoutPassword } from "../../selfhost/redis-connection.ts";
 import { freePort } from "../free-port.ts";
 import { type RedisServer, startRedisServer } from "../redis-server.ts";
 

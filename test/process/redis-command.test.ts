@@ -16,7 +16,7 @@ afterAll(() => redis?.stop());
 type Run = { readonly child: ChildProcess; readonly output: () => string; readonly code: Promise<number | null> };
 
 function run(env: Record<string, string>, args: readonly string[] = []): Run {
-  const child = spawn(process.execPath, ["scripts/redis.ts", ...args], {
+  const child = spawn(process.execPath, ["selfhost/redis.ts", ...args], {
     env: {
       ...process.env,
       REDIS_URL: redis.url,

@@ -6,7 +6,7 @@ import { createServer, request as httpRequest } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createClient } from "redis";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
-import { type RedisBridge, startRedisBridge } from "../../scripts/redis-bridge.ts";
+import { type RedisBridge, startRedisBridge } from "../../selfhost/redis-bridge.ts";
 import { freePort } from "../free-port.ts";
 import { type RedisServer, startRedisServer } from "../redis-server.ts";
 import { dataFolder, killGroup } from "./dev-server.ts";

@@ -13,7 +13,7 @@ import { promisify } from "node:util";
 import { chromium } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { gzipSize, lintPackage, packSdk } from "../../scripts/pack-sdk.ts";
-import { startRedisBridge } from "../../scripts/redis-bridge.ts";
+import { startRedisBridge } from "../../selfhost/redis-bridge.ts";
 import { freePort } from "../free-port.ts";
 import { startRedisServer } from "../redis-server.ts";
 import { startProcess } from "./dev-server.ts";

@@ -26,7 +26,7 @@ type Run = {
 /** In a folder of the test's own, with these settings and no others. */
 function run(settings: Readonly<Record<string, string>>): Run {
   const env = { PATH: process.env.PATH, ...settings };
-  const child = startProcess(process.execPath, [resolve("scripts/start.ts")], env, dataFolder());
+  const child = startProcess(process.execPath, [resolve("selfhost/start.ts")], env, dataFolder());
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => (output += chunk));
   return {
@@ -122,7 +122,7 @@ it("ends when the shell has ended that npm runs it in", async () => {
   const port = String(await freePort());
   const settings = { PATH: process.env.PATH, PORT: port, MEMX_ACL, npm_lifecycle_event: "start" };
   // One that stays between this test and memX.
-  const args = ["-c", '"$0" "$@"; exit 0', process.execPath, resolve("scripts/start.ts")];
+  const args = ["-c", '"$0" "$@"; exit 0', process.execPath, resolve("selfhost/start.ts")];
   const shell = startProcess("sh", args, settings, dataFolder());
   const answers = () =>
     fetch(`http://127.0.0.1:${port}/health`).then(

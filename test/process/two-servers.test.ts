@@ -1,7 +1,7 @@
 // Two memX servers on one Redis, as at two places of Cloudflare's network: what they do is one history.
 
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { type RedisBridge, startRedisBridge } from "../../scripts/redis-bridge.ts";
+import { type RedisBridge, startRedisBridge } from "../../selfhost/redis-bridge.ts";
 import { type RedisServer, startRedisServer } from "../redis-server.ts";
 import { startWorkerd } from "./workerd.ts";
 

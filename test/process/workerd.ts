@@ -1,12 +1,12 @@
 // memX as it runs in production on one's own machine: the bundle, on workerd, with config/workerd.capnp. Without
-// scripts/start.ts, which has tests of its own.
+// selfhost/start.ts, which has tests of its own.
 
 import type { ChildProcess } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import developmentList from "../../config/acl.json" with { type: "json" };
-import { WORKERD, workerdArguments } from "../../scripts/workerd.ts";
+import { WORKERD, workerdArguments } from "../../selfhost/workerd.ts";
 import { freePort } from "../free-port.ts";
 import { dataFolder, startProcess } from "./dev-server.ts";
 

@@ -2,7 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import type { TestProject } from "vitest/node";
-import { startRedisBridge } from "../../scripts/redis-bridge.ts";
+import { startRedisBridge } from "../../selfhost/redis-bridge.ts";
 import { freePort } from "../free-port.ts";
 import { startRedisServer } from "../redis-server.ts";
 

@@ -1,5 +1,5 @@
 // Measures what a page of /keys costs at the start and at the end of many keys. Run by hand against a memX of one's own, for it
-// fills it: node scripts/measure-keys.ts http://127.0.0.1:8000 local_dev_key 100000
+// fills it: node bench/measure-keys.ts http://127.0.0.1:8000 local_dev_key 100000
 
 export {};
 
