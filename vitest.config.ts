@@ -75,8 +75,8 @@ export default defineConfig({
         test: {
           ...patience,
           name: "redis",
-          globalSetup: "test/store/redis-setup.ts",
-          setupFiles: "test/store/redis-empty.ts",
+          globalSetup: "test/support/redis-setup.ts",
+          setupFiles: "test/support/redis-empty.ts",
           // What a caller can see has to be the same; and what is Redis's own.
           include: [
             "test/http/**/*.test.ts",
@@ -112,8 +112,8 @@ export default defineConfig({
         test: {
           ...patience,
           name: "simulation-redis",
-          globalSetup: "test/store/redis-setup.ts",
-          setupFiles: "test/store/redis-empty.ts",
+          globalSetup: "test/support/redis-setup.ts",
+          setupFiles: "test/support/redis-empty.ts",
           include: ["test/simulation/**/*.test.ts"],
         },
       },
@@ -122,7 +122,7 @@ export default defineConfig({
         test: {
           ...patience,
           name: "process",
-          globalSetup: "test/process/build.ts",
+          globalSetup: "test/process/support/build.ts",
           include: ["test/process/**/*.test.ts"],
         },
       },

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { runScenario, SCENARIO_LOG } from "../test/process/sdk-scenario.ts";
+import { runScenario, SCENARIO_LOG } from "../test/process/support/sdk-scenario.ts";
 import { packSdk } from "./pack-sdk.ts";
 
 const RUNTIMES = [

@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { WORKERD } from "../../selfhost/workerd.ts";
-import { freePort } from "../../test/free-port.ts";
+import { freePort } from "../../test/support/free-port.ts";
 import { startServer } from "../processes.ts";
 import { answers, type Contestant } from "./contestant.ts";
 import type { BridgedRedis } from "./redis.ts";

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { WORKERD, workerdArguments } from "../../selfhost/workerd.ts";
-import { freePort } from "../../test/free-port.ts";
+import { freePort } from "../../test/support/free-port.ts";
 import { startServer } from "../processes.ts";
 import { answers, type Contestant } from "./contestant.ts";
 import type { BridgedRedis } from "./redis.ts";

@@ -3,7 +3,7 @@
 import { expect, it } from "vitest";
 import { eventStream } from "../../worker/streams/event-stream.ts";
 import { longPoll } from "../../worker/streams/long-poll.ts";
-import { request } from "../client.ts";
+import { request } from "../support/client.ts";
 
 function playedChannel(): { channel: WebSocket; socket: WebSocket } {
   const { 0: socket, 1: channel } = new WebSocketPair();

@@ -3,8 +3,8 @@
 import { exports } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
-import { freshKey, problem, request } from "../client.ts";
-import { createAgent, setOperation, setOperations } from "./agent.ts";
+import { createAgent, setOperation, setOperations } from "../support/agent.ts";
+import { freshKey, problem, request } from "../support/client.ts";
 
 const accept = "text/event-stream";
 const subscribePath = (key: string, query = "") => `/subscribe/${encodeURIComponent(key)}${query}`;

@@ -6,9 +6,9 @@ import { describe, expect, it } from "vitest";
 import { openStore } from "../../memory/store/open-store.ts";
 import { ALL_KEYS, type Operation } from "../../memory/store/store.ts";
 import worker from "../../worker/index.ts";
-import { answer, freshKey, get, post, problem, type Written } from "../client.ts";
-import { engine } from "../engine.ts";
-import { type Agent, createAgent } from "./agent.ts";
+import { type Agent, createAgent } from "../support/agent.ts";
+import { answer, freshKey, get, post, problem, type Written } from "../support/client.ts";
+import { engine } from "../support/engine.ts";
 
 const headers = { "content-type": "application/json" };
 

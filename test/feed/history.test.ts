@@ -2,9 +2,9 @@
 
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
-import { freshKey, problem, request } from "../client.ts";
-import type { Event } from "../subscriber.ts";
-import { type Agent, createAgent, setOperations } from "./agent.ts";
+import { type Agent, createAgent, setOperations } from "../support/agent.ts";
+import { freshKey, problem, request } from "../support/client.ts";
+import type { Event } from "../support/subscriber.ts";
 
 type Page = { readonly changes: readonly Event[]; readonly cursor: number | null };
 

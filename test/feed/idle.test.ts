@@ -2,8 +2,8 @@
 
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { freshKey } from "../client.ts";
-import { createAgent, setOperation } from "./agent.ts";
+import { createAgent, setOperation } from "../support/agent.ts";
+import { freshKey } from "../support/client.ts";
 
 afterEach(() => void vi.restoreAllMocks());
 

@@ -2,8 +2,8 @@
 
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { EmbeddedStore } from "../../durable-objects/embedded-store/embedded-store.ts";
-import { engine } from "../engine.ts";
-import { createAgent, setOperation } from "./agent.ts";
+import { createAgent, setOperation } from "../support/agent.ts";
+import { engine } from "../support/engine.ts";
 
 afterEach(() => void vi.restoreAllMocks());
 

@@ -4,8 +4,8 @@ import { runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
 import { SendWindow } from "../../durable-objects/channel/send-window.ts";
-import { freshKey, problem } from "../client.ts";
-import { createAgent, setOperation } from "./agent.ts";
+import { createAgent, setOperation } from "../support/agent.ts";
+import { freshKey, problem } from "../support/client.ts";
 
 const MIB = 1024 * 1024;
 

@@ -2,9 +2,9 @@
 
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
-import { problem, request } from "../client.ts";
-import type { Event } from "../subscriber.ts";
-import { type Agent, createAgent, setOperation, setOperations } from "./agent.ts";
+import { type Agent, createAgent, setOperation, setOperations } from "../support/agent.ts";
+import { problem, request } from "../support/client.ts";
+import type { Event } from "../support/subscriber.ts";
 
 type Answer = { readonly changes: readonly Event[]; readonly revision: number; readonly reset: boolean };
 

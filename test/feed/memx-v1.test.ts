@@ -2,9 +2,9 @@
 
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
-import { freshKey } from "../client.ts";
-import { connect, type Event } from "../subscriber.ts";
-import { createAgent, setOperations } from "./agent.ts";
+import { createAgent, setOperations } from "../support/agent.ts";
+import { freshKey } from "../support/client.ts";
+import { connect, type Event } from "../support/subscriber.ts";
 
 const pathOf = (key: string, query = "") => `/subscribe/${encodeURIComponent(key)}${query}`;
 const valuesOf = (events: readonly Event[]) => events.map(({ value }) => value);

@@ -5,10 +5,10 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import type { Channel } from "../../durable-objects/channel/channel.ts";
 import { openStore } from "../../memory/store/open-store.ts";
-import { freshKey, set } from "../client.ts";
-import { breakStore } from "../engine.ts";
-import { connectMemx } from "../subscriber.ts";
-import { type Channels, createAgent, setOperation, setOperations } from "./agent.ts";
+import { type Channels, createAgent, setOperation, setOperations } from "../support/agent.ts";
+import { freshKey, set } from "../support/client.ts";
+import { breakStore } from "../support/engine.ts";
+import { connectMemx } from "../support/subscriber.ts";
 
 const topics = [
   ["a key", (key: string) => [`/subscribe/${key}`, key] as const],

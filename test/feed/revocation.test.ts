@@ -4,10 +4,10 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "c
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
-import { freshKey, problem } from "../client.ts";
-import { grant, revoke } from "../grant.ts";
-import { connectEventStream } from "../subscriber.ts";
-import { type Agent, createAgent } from "./agent.ts";
+import { type Agent, createAgent } from "../support/agent.ts";
+import { freshKey, problem } from "../support/client.ts";
+import { grant, revoke } from "../support/grant.ts";
+import { connectEventStream } from "../support/subscriber.ts";
 
 const settings = { ...env };
 afterEach(() => {

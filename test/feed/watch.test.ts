@@ -3,9 +3,9 @@
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
 import { channelName } from "../../memory/channels/topic.ts";
-import { request, set } from "../client.ts";
-import { connect, connectMemx, type Event } from "../subscriber.ts";
-import { countingChannels, createAgent, setOperation, setOperations } from "./agent.ts";
+import { countingChannels, createAgent, setOperation, setOperations } from "../support/agent.ts";
+import { request, set } from "../support/client.ts";
+import { connect, connectMemx, type Event } from "../support/subscriber.ts";
 
 const watchPath = (patterns: readonly string[], query = "") =>
   `/watch?${patterns.map((pattern) => `pattern=${encodeURIComponent(pattern)}`).join("&")}${query}`;

@@ -1,6 +1,6 @@
 // Requests that no client should send, and some that they do: routes, methods, headers, bodies, keys and tokens at random.
 
-import type { Random } from "../simulation/random.ts";
+import type { Random } from "../support/random.ts";
 import { KEYS, markOf, TENANTS, type Tenant } from "./tenants.ts";
 
 export type FuzzRequest = {

@@ -6,11 +6,11 @@ import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import type { Operation } from "../../memory/store/store.ts";
 import { app } from "../../worker/app.ts";
-import { freshKey } from "../client.ts";
-import { channelOf, evictStore } from "../engine.ts";
-import { createRandom, type Random } from "../simulation/random.ts";
-import { subscribe } from "../subscriber.ts";
-import { type Call, findViolation, type State } from "./check-linearizable.ts";
+import { type Call, findViolation, type State } from "../support/check-linearizable.ts";
+import { freshKey } from "../support/client.ts";
+import { channelOf, evictStore } from "../support/engine.ts";
+import { createRandom, type Random } from "../support/random.ts";
+import { subscribe } from "../support/subscriber.ts";
 
 const CLIENTS = 6;
 const CALLS_EACH = 30;

@@ -1,7 +1,7 @@
 // A queue of tasks that agents claim by leases, as docs/recipes.md has it. Some agents stop in the middle of a task.
 
 import { expect, it } from "vitest";
-import { answer, post, request, set } from "../client.ts";
+import { answer, post, request, set } from "../support/client.ts";
 
 const TASKS = 200;
 const AGENTS = 10;

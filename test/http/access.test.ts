@@ -5,7 +5,7 @@ import developmentList from "../../config/acl.json";
 import { AccessListError, parseAccessList } from "../../memory/access/access-list.ts";
 import { ApiError } from "../../memory/errors.ts";
 import { findCaller } from "../../worker/request/authenticate.ts";
-import { freshKey, get, problem, request, set } from "../client.ts";
+import { freshKey, get, problem, request, set } from "../support/client.ts";
 
 const SECRET = "sk-marker-0123456789";
 

@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
 import type { ErrorCode } from "../../sdk/protocol.ts";
-import { freshKey, get, problem, type RequestOptions, request, set } from "../client.ts";
+import { freshKey, get, problem, type RequestOptions, request, set } from "../support/client.ts";
 
 /** Stands in every value that is sent, and never in an answer. */
 const SECRET = "hunter2-marker";

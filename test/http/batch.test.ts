@@ -2,9 +2,20 @@
 
 import { describe, expect, it } from "vitest";
 import type { ErrorCode } from "../../sdk/protocol.ts";
-import { answer, deleteSchema, freshKey, get, getText, post, problem, request, set, setSchema } from "../client.ts";
-import { createAgent } from "../feed/agent.ts";
-import { connectMemx } from "../subscriber.ts";
+import { createAgent } from "../support/agent.ts";
+import {
+  answer,
+  deleteSchema,
+  freshKey,
+  get,
+  getText,
+  post,
+  problem,
+  request,
+  set,
+  setSchema,
+} from "../support/client.ts";
+import { connectMemx } from "../support/subscriber.ts";
 
 type Batched = { ok: boolean; results: { updated?: boolean; deleted?: boolean; revision: number; ts?: number }[] };
 const batch = (...operations: object[]) => answer<Batched>(post("/batch", { operations }));

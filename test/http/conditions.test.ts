@@ -3,9 +3,20 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import type { Problem } from "../../sdk/protocol.ts";
-import { answer, freshKey, get, post, problem, request, set, setSchema, setText, type Written } from "../client.ts";
-import { createAgent } from "../feed/agent.ts";
-import { subscribe } from "../subscriber.ts";
+import { createAgent } from "../support/agent.ts";
+import {
+  answer,
+  freshKey,
+  get,
+  post,
+  problem,
+  request,
+  set,
+  setSchema,
+  setText,
+  type Written,
+} from "../support/client.ts";
+import { subscribe } from "../support/subscriber.ts";
 
 type Deleted = { ok: boolean; deleted: boolean; revision: number };
 const remove = (key: string, more: object = {}) => answer<Deleted>(post("/delete", { key, ...more }));

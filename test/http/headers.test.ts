@@ -4,8 +4,8 @@ import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { app } from "../../worker/app.ts";
-import { freshKey, problem, request } from "../client.ts";
-import { breakStore } from "../engine.ts";
+import { freshKey, problem, request } from "../support/client.ts";
+import { breakStore } from "../support/engine.ts";
 
 afterEach(() => void vi.restoreAllMocks());
 

@@ -3,8 +3,17 @@
 import { Hono } from "hono";
 import { describe, expect, it } from "vitest";
 import { readIdempotency } from "../../worker/request/idempotency-key.ts";
-import { deleteSchema, freshKey, get, problem, type RequestOptions, request, set, setSchema } from "../client.ts";
-import { subscribe } from "../subscriber.ts";
+import {
+  deleteSchema,
+  freshKey,
+  get,
+  problem,
+  type RequestOptions,
+  request,
+  set,
+  setSchema,
+} from "../support/client.ts";
+import { subscribe } from "../support/subscriber.ts";
 
 type Write = { readonly method: string; readonly path: string; readonly body?: string };
 

@@ -1,8 +1,8 @@
 // The listing of keys.
 
 import { describe, expect, it } from "vitest";
-import { answer, post, problem, request, set, setSchema } from "../client.ts";
-import { type Agent, createAgent } from "../feed/agent.ts";
+import { type Agent, createAgent } from "../support/agent.ts";
+import { answer, post, problem, request, set, setSchema } from "../support/client.ts";
 
 type Listed = { keys: { key: string; ts: number; revision: number; value?: unknown }[]; cursor: string | null };
 

@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { type Agent, createAgent } from "../feed/agent.ts";
+import { type Agent, createAgent } from "../support/agent.ts";
 
 const NAMESPACE = "n1n2n3n4";
 

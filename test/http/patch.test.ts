@@ -5,7 +5,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import type { Operation } from "../../memory/store/store.ts";
 import { app } from "../../worker/app.ts";
-import { answer, freshKey, get, getText, post, problem, request, set, setSchema, setText } from "../client.ts";
+import { answer, freshKey, get, getText, post, problem, request, set, setSchema, setText } from "../support/client.ts";
 
 type Patched = { ok: boolean; updated: boolean; revision: number; ts: number; value: unknown };
 const patch = (body: object) => answer<Patched>(post("/patch", body));

@@ -4,8 +4,8 @@ import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { app } from "../../worker/app.ts";
-import { freshKey, problem } from "../client.ts";
-import { connect, type Fetch } from "../subscriber.ts";
+import { freshKey, problem } from "../support/client.ts";
+import { connect, type Fetch } from "../support/subscriber.ts";
 
 afterEach(() => void vi.restoreAllMocks());
 

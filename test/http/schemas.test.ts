@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
-import { freshKey, get, getText, problem, request, set, setSchema, setText } from "../client.ts";
+import { freshKey, get, getText, problem, request, set, setSchema, setText } from "../support/client.ts";
 
 const path = (key: string) => `/schema?key=${encodeURIComponent(key)}`;
 

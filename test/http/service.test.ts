@@ -7,8 +7,8 @@ import { version } from "../../package.json";
 import { app } from "../../worker/app.ts";
 import { openApiDocument } from "../../worker/openapi/document.ts";
 import { batchRequest, deleteRequest, patchRequest, schemaRequest, setRequest } from "../../worker/request/shapes.ts";
-import { freshKey, get, problem, request, set } from "../client.ts";
-import { engine } from "../engine.ts";
+import { freshKey, get, problem, request, set } from "../support/client.ts";
+import { engine } from "../support/engine.ts";
 
 const ORIGIN = "https://agents.example";
 

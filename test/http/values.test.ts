@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { freshKey, get, getText, request, set, setText } from "../client.ts";
+import { freshKey, get, getText, request, set, setText } from "../support/client.ts";
 
 describe("an answer", () => {
   it("to a write is the original's, with the change's revision and time", async () => {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { applyPatch } from "../../memory/patch/apply-patch.ts";
-import { jsonText } from "./json-texts.ts";
+import { jsonText } from "../support/json-texts.ts";
 
 const append = (value: string | null, path: string, items: string, limit?: number) =>
   applyPatch(value, { kind: "append", path, items, ...(limit === undefined ? {} : { limit }) });

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { applyPatch } from "../../memory/patch/apply-patch.ts";
-import { fraction, sameFraction } from "./json-texts.ts";
+import { fraction, sameFraction } from "../support/json-texts.ts";
 
 const increment = (value: string | null, path: string, by: string) =>
   applyPatch(value, { kind: "increment", path, by });

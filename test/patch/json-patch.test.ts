@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { applyPatch } from "../../memory/patch/apply-patch.ts";
-import { ModelRefusal, patchMeaning } from "./json-patch-model.ts";
-import { canonical, jsonText, name, read } from "./json-texts.ts";
+import { ModelRefusal, patchMeaning } from "../support/json-patch-model.ts";
+import { canonical, jsonText, name, read } from "../support/json-texts.ts";
 
 const patch = (value: string | null, operations: string) => applyPatch(value, { kind: "patch", text: operations });
 const refused = (code: string, detail: string) => ({ outcome: "refused", code, detail });

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { applyPatch } from "../../memory/patch/apply-patch.ts";
-import { canonical, isObject, jsonText, type Meaning, read } from "./json-texts.ts";
+import { canonical, isObject, jsonText, type Meaning, read } from "../support/json-texts.ts";
 
 const merge = (value: string | null, text: string) => applyPatch(value, { kind: "merge", text });
 

@@ -15,7 +15,7 @@ import { OPERATIONS } from "../../bench/operations.ts";
 import type { Results } from "../../bench/results.ts";
 import { medianRatio } from "../../bench/statistics.ts";
 import { judge } from "../../bench/targets.ts";
-import { dataFolder } from "./dev-server.ts";
+import { dataFolder } from "./support/dev-server.ts";
 
 const run = promisify(execFile);
 

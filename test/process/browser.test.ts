@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { type Browser, chromium } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { startWorkerd } from "./workerd.ts";
+import { startWorkerd } from "./support/workerd.ts";
 
 let browser: Browser;
 

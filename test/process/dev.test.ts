@@ -2,7 +2,7 @@
 
 import { spawnSync } from "node:child_process";
 import { expect, it } from "vitest";
-import { killGroup, start, startDev } from "./dev-server.ts";
+import { killGroup, start, startDev } from "./support/dev-server.ts";
 
 async function call(url: string, init: RequestInit = {}): Promise<unknown> {
   const headers = { "x-api-key": "local_dev_key", "content-type": "application/json" };

@@ -8,8 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { parse } from "yaml";
-import { freePort } from "../free-port.ts";
-import { buildImage, type Image, openToAll, USER } from "./image.ts";
+import { freePort } from "../support/free-port.ts";
+import { buildImage, type Image, openToAll, USER } from "./support/image.ts";
 
 const read = (file: string) => readFileSync(file, "utf8");
 const compose = parse(read("docker-compose.yml"));

@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { expect, it } from "vitest";
-import { startDev } from "./dev-server.ts";
+import { startDev } from "./support/dev-server.ts";
 
 async function runExample(
   url: string,

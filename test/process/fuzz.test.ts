@@ -8,9 +8,9 @@ import { startRedisBridge } from "../../selfhost/redis-bridge.ts";
 import { type FuzzRequest, randomRequest } from "../fuzz/requests.ts";
 import { closeConnections, type Outcome, send } from "../fuzz/send.ts";
 import { ALL_MARKS, LIST } from "../fuzz/tenants.ts";
-import { startRedisServer } from "../redis-server.ts";
-import { createRandom } from "../simulation/random.ts";
-import { startWorkerd } from "./workerd.ts";
+import { createRandom } from "../support/random.ts";
+import { startRedisServer } from "../support/redis-server.ts";
+import { startWorkerd } from "./support/workerd.ts";
 
 const requests = Number(process.env.FUZZ_REQUESTS || 2_000);
 const seed = process.env.FUZZ_SEED || "1";

@@ -3,7 +3,7 @@
 
 import { connect } from "node:net";
 import { expect, it } from "vitest";
-import { startWorkerd } from "./workerd.ts";
+import { startWorkerd } from "./support/workerd.ts";
 
 const WRITES = 100;
 

@@ -3,8 +3,8 @@
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Supabase, startSupabase } from "../supabase/start-supabase.ts";
-import { startWorkerd } from "./workerd.ts";
+import { type Supabase, startSupabase } from "../support/supabase/start-supabase.ts";
+import { startWorkerd } from "./support/workerd.ts";
 
 /** 192 bits in base64url. */
 const API_KEY = /memx_[\w-]{32}/;

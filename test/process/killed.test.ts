@@ -3,8 +3,8 @@
 
 import { once } from "node:events";
 import { expect, it } from "vitest";
-import { killGroup } from "./dev-server.ts";
-import { newDisk, startWorkerd, type Workerd } from "./workerd.ts";
+import { killGroup } from "./support/dev-server.ts";
+import { newDisk, startWorkerd, type Workerd } from "./support/workerd.ts";
 
 const KILLS = 5;
 const WRITERS = 4;

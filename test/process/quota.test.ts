@@ -1,9 +1,9 @@
 // A deployment whose namespaces may hold only so much.
 
 import { expect, it } from "vitest";
-import { sender } from "./agents-at-work.ts";
-import { startBridgedRedis } from "./bridged-redis.ts";
-import { startWorkerd } from "./workerd.ts";
+import { sender } from "./support/agents-at-work.ts";
+import { startBridgedRedis } from "./support/bridged-redis.ts";
+import { startWorkerd } from "./support/workerd.ts";
 
 async function bindingsOf(engine: string): Promise<Record<string, string>> {
   return engine === "embedded" ? {} : startBridgedRedis();

@@ -10,8 +10,8 @@ import { createClient, RESP_TYPES } from "redis";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { startRedisBridge } from "../../selfhost/redis-bridge.ts";
 import { withoutPassword } from "../../selfhost/redis-connection.ts";
-import { freePort } from "../free-port.ts";
-import { type RedisServer, startRedisServer } from "../redis-server.ts";
+import { freePort } from "../support/free-port.ts";
+import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
 
 const TOKEN = "the-token";
 let redis: RedisServer;

@@ -4,8 +4,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { networkInterfaces } from "node:os";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
-import { freePort } from "../free-port.ts";
-import { type RedisServer, startRedisServer } from "../redis-server.ts";
+import { freePort } from "../support/free-port.ts";
+import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
 
 let redis: RedisServer;
 beforeAll(async () => {

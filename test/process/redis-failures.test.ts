@@ -7,11 +7,11 @@ import type { AddressInfo } from "node:net";
 import { createClient } from "redis";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { type RedisBridge, startRedisBridge } from "../../selfhost/redis-bridge.ts";
-import { freePort } from "../free-port.ts";
-import { type RedisServer, startRedisServer } from "../redis-server.ts";
-import { dataFolder, killGroup } from "./dev-server.ts";
-import { type FailingProxy, type Fault, type HttpAnswer, startFailingProxy } from "./failing-proxy.ts";
-import { newDisk, startWorkerd, type Workerd } from "./workerd.ts";
+import { freePort } from "../support/free-port.ts";
+import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
+import { dataFolder, killGroup } from "./support/dev-server.ts";
+import { type FailingProxy, type Fault, type HttpAnswer, startFailingProxy } from "./support/failing-proxy.ts";
+import { newDisk, startWorkerd, type Workerd } from "./support/workerd.ts";
 
 const TOKEN = "token-that-nobody-may-read";
 const VALUE = "value-that-nobody-may-read";

@@ -4,10 +4,10 @@
 import { once } from "node:events";
 import { afterEach, expect, it } from "vitest";
 import { MemX, type SubscriptionStatus, type ValueEvent } from "../../sdk/index.ts";
-import { createRandom } from "../simulation/random.ts";
-import { killGroup } from "./dev-server.ts";
-import { type RoughProxy, startRoughProxy } from "./rough-proxy.ts";
-import { newDisk, startWorkerd } from "./workerd.ts";
+import { createRandom } from "../support/random.ts";
+import { killGroup } from "./support/dev-server.ts";
+import { type RoughProxy, startRoughProxy } from "./support/rough-proxy.ts";
+import { newDisk, startWorkerd } from "./support/workerd.ts";
 
 const SECONDS = Number(process.env.SDK_FAULT_SECONDS ?? 8);
 const SEED = process.env.SDK_FAULT_SEED ?? String(Math.floor(Math.random() * 2 ** 31));

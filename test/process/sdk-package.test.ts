@@ -14,11 +14,11 @@ import { chromium } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { gzipSize, lintPackage, packSdk } from "../../scripts/pack-sdk.ts";
 import { startRedisBridge } from "../../selfhost/redis-bridge.ts";
-import { freePort } from "../free-port.ts";
-import { startRedisServer } from "../redis-server.ts";
-import { startProcess } from "./dev-server.ts";
-import { runScenario, SCENARIO_LOG } from "./sdk-scenario.ts";
-import { startWorkerd } from "./workerd.ts";
+import { freePort } from "../support/free-port.ts";
+import { startRedisServer } from "../support/redis-server.ts";
+import { startProcess } from "./support/dev-server.ts";
+import { runScenario, SCENARIO_LOG } from "./support/sdk-scenario.ts";
+import { startWorkerd } from "./support/workerd.ts";
 
 const MAX_GZIP_BYTES = 12 * 1024;
 const run = promisify(execFile);

@@ -2,9 +2,9 @@
 // memX, and on two that share a Redis.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { allAtOnce, append, heldBy, increment, readAndSet, type Send, sender } from "./agents-at-work.ts";
-import { startBridgedRedis } from "./bridged-redis.ts";
-import { startWorkerd } from "./workerd.ts";
+import { allAtOnce, append, heldBy, increment, readAndSet, type Send, sender } from "./support/agents-at-work.ts";
+import { startBridgedRedis } from "./support/bridged-redis.ts";
+import { startWorkerd } from "./support/workerd.ts";
 
 const AGENTS = 32;
 

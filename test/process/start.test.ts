@@ -7,10 +7,10 @@ import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { createClient } from "redis";
 import { expect, it, onTestFinished } from "vitest";
-import { freePort } from "../free-port.ts";
-import { startRedisServer } from "../redis-server.ts";
-import { dataFolder, startProcess } from "./dev-server.ts";
-import { connectRaw } from "./raw-subscriber.ts";
+import { freePort } from "../support/free-port.ts";
+import { startRedisServer } from "../support/redis-server.ts";
+import { dataFolder, startProcess } from "./support/dev-server.ts";
+import { connectRaw } from "./support/raw-subscriber.ts";
 
 const API_KEY = "key-of-this-test";
 const HEADERS = { "x-api-key": API_KEY, "content-type": "application/json" };

@@ -4,7 +4,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { createClient, type SupabaseClient } from "@supabase/supabase-js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { CONFIG_SQL, type Supabase, startSupabase } from "../supabase/start-supabase.ts";
+import { CONFIG_SQL, type Supabase, startSupabase } from "../support/supabase/start-supabase.ts";
 
 const OLD_USER = randomUUID();
 

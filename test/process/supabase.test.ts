@@ -3,9 +3,9 @@
 import { createHash, randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Problem } from "../../sdk/protocol.ts";
-import { type Supabase, startSupabase } from "../supabase/start-supabase.ts";
-import { connectRaw, type RawSubscriber } from "./raw-subscriber.ts";
-import { startWorkerd, type Workerd } from "./workerd.ts";
+import { type Supabase, startSupabase } from "../support/supabase/start-supabase.ts";
+import { connectRaw, type RawSubscriber } from "./support/raw-subscriber.ts";
+import { startWorkerd, type Workerd } from "./support/workerd.ts";
 
 let supabase: Supabase;
 

@@ -2,8 +2,8 @@
 
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { type RedisBridge, startRedisBridge } from "../../selfhost/redis-bridge.ts";
-import { type RedisServer, startRedisServer } from "../redis-server.ts";
-import { startWorkerd } from "./workerd.ts";
+import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
+import { startWorkerd } from "./support/workerd.ts";
 
 const TOKEN = "a-token";
 const WRITERS = 8;

@@ -2,9 +2,9 @@ import { Validator } from "@cfworker/json-schema";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { checkSchema } from "../../memory/schemas/check-schema.ts";
-import { schemaLike } from "./arbitraries.ts";
-import { DRAFT_07_METASCHEMA } from "./draft-07-metaschema.ts";
-import { ACCEPTED, REFUSED } from "./schema-samples.ts";
+import { schemaLike } from "../support/arbitrary-schemas.ts";
+import { DRAFT_07_METASCHEMA } from "../support/draft-07-metaschema.ts";
+import { ACCEPTED, REFUSED } from "../support/schema-samples.ts";
 
 describe("a schema is refused that", () => {
   it.each(REFUSED)("%s", (_why, schema, path) => {

@@ -4,8 +4,8 @@ import { describe, expect, it } from "vitest";
 import { checkSchema } from "../../memory/schemas/check-schema.ts";
 import { compileSchema } from "../../memory/schemas/compile-schema.ts";
 import { draftOf, type JsonSchema, type SchemaObject } from "../../memory/schemas/json-schema.ts";
-import { schemaLike, valueLike } from "./arbitraries.ts";
-import { ACCEPTED } from "./schema-samples.ts";
+import { schemaLike, valueLike } from "../support/arbitrary-schemas.ts";
+import { ACCEPTED } from "../support/schema-samples.ts";
 
 describe("values are told apart by", () => {
   it.each(ACCEPTED)("%s", (_why, schema, valid, invalid) => {

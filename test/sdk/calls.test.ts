@@ -11,8 +11,8 @@ import {
   SchemaViolationError,
   UnauthorizedError,
 } from "../../sdk/index.ts";
-import { freshKey } from "../client.ts";
-import { connectMemx } from "./memx.ts";
+import { freshKey } from "../support/client.ts";
+import { connectMemx } from "../support/sdk-client.ts";
 
 it("writes, reads and deletes a value", async () => {
   const { memx } = connectMemx();

@@ -2,8 +2,8 @@
 
 import { expect, it } from "vitest";
 import { ConflictError, LeaseLostError } from "../../sdk/index.ts";
-import { freshKey } from "../client.ts";
-import { connectMemx } from "./memx.ts";
+import { freshKey } from "../support/client.ts";
+import { connectMemx } from "../support/sdk-client.ts";
 
 it("has one holder at a time, each with a larger token than the one before", async () => {
   const { memx } = connectMemx();

@@ -3,8 +3,8 @@
 import { exports } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { NetworkError, RateLimitedError, TimeoutError, UnavailableError } from "../../sdk/index.ts";
-import { freshKey } from "../client.ts";
-import { connectMemx } from "./memx.ts";
+import { freshKey } from "../support/client.ts";
+import { connectMemx } from "../support/sdk-client.ts";
 
 type Answer = (url: string, init: RequestInit) => Promise<Response>;
 

@@ -11,8 +11,8 @@ import {
   type SubscriptionStatus,
   UnauthorizedError,
 } from "../../sdk/index.ts";
-import { freshKey } from "../client.ts";
-import { connectMemx, type TestClient, TestSocket } from "./memx.ts";
+import { freshKey } from "../support/client.ts";
+import { connectMemx, type TestClient, TestSocket } from "../support/sdk-client.ts";
 
 const quick = { pingIntervalMs: 50, pingTimeoutMs: 100 };
 

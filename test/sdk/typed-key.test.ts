@@ -3,8 +3,8 @@
 import { expect, expectTypeOf, it } from "vitest";
 import { z } from "zod";
 import { type Entry, InvalidSchemaError, SchemaViolationError } from "../../sdk/index.ts";
-import { freshKey } from "../client.ts";
-import { connectMemx } from "./memx.ts";
+import { freshKey } from "../support/client.ts";
+import { connectMemx } from "../support/sdk-client.ts";
 
 const Goal = z.object({ x: z.number(), y: z.number().default(0) });
 type Goal = z.output<typeof Goal>;

@@ -3,8 +3,8 @@
 import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import type { Channel } from "../../durable-objects/channel/channel.ts";
-import { engine } from "../engine.ts";
-import type { Random } from "./random.ts";
+import { engine } from "../support/engine.ts";
+import type { Random } from "../support/random.ts";
 import type { World } from "./world.ts";
 
 export type FaultPlan = {

@@ -3,8 +3,8 @@
 import { env } from "cloudflare:workers";
 import { expect, it, vi } from "vitest";
 import { logLength } from "../../memory/store/settings.ts";
-import { engine } from "../engine.ts";
-import { grant } from "../grant.ts";
+import { engine } from "../support/engine.ts";
+import { grant } from "../support/grant.ts";
 import { apiKeyOf, simulate, userOf } from "./simulate.ts";
 
 const { SIMULATION_SEEDS, SIMULATION_FIRST_SEED } = env as unknown as Record<string, string | undefined>;

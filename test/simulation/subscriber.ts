@@ -2,7 +2,7 @@
 // for the oracle, and itself knows only from where to go on.
 
 import { SUBPROTOCOL } from "../../sdk/protocol.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../support/random.ts";
 import { type Open, openEventStream, openLongPoll, openWebSocket } from "./subscriber-kinds.ts";
 import type { Connection, Filter, Received } from "./truth.ts";
 import type { World } from "./world.ts";

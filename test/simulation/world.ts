@@ -6,8 +6,8 @@ import { env } from "cloudflare:workers";
 import { channelName } from "../../memory/channels/topic.ts";
 import { ALL_KEYS } from "../../memory/store/store.ts";
 import { app } from "../../worker/app.ts";
+import type { Random } from "../support/random.ts";
 import { type FaultPlan, faultyChannels } from "./faults.ts";
-import type { Random } from "./random.ts";
 import type { WrittenChange } from "./truth.ts";
 
 export type Counts = Record<string, number>;

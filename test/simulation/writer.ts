@@ -1,6 +1,6 @@
 // A writer: sets and deletes values and schemas, each until it is answered.
 
-import type { Random } from "./random.ts";
+import type { Random } from "../support/random.ts";
 import type { WrittenChange } from "./truth.ts";
 import type { World } from "./world.ts";
 

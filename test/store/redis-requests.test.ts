@@ -6,8 +6,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Channel } from "../../durable-objects/channel/channel.ts";
 import { channelName } from "../../memory/channels/topic.ts";
 import { app } from "../../worker/app.ts";
-import { answer, deleteSchema, freshKey, get, post, problem, request, set, setSchema } from "../client.ts";
-import { subscribe } from "../subscriber.ts";
+import { answer, deleteSchema, freshKey, get, post, problem, request, set, setSchema } from "../support/client.ts";
+import { subscribe } from "../support/subscriber.ts";
 
 /** The Redis commands of all REST requests since the last look. */
 const commands: string[] = [];

@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { ALL_KEYS, type Idempotency, type Operation, type Store } from "../../memory/store/store.ts";
-import { StoreModel } from "./store-model.ts";
+import { StoreModel } from "../support/store-model.ts";
 
 const SEQUENCES = 10_000;
 /** Namespaces in which sequences run at the same time. */

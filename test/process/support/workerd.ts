@@ -5,9 +5,9 @@ import type { ChildProcess } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
-import developmentList from "../../config/acl.json" with { type: "json" };
-import { WORKERD, workerdArguments } from "../../selfhost/workerd.ts";
-import { freePort } from "../free-port.ts";
+import developmentList from "../../../config/acl.json" with { type: "json" };
+import { WORKERD, workerdArguments } from "../../../selfhost/workerd.ts";
+import { freePort } from "../../support/free-port.ts";
 import { dataFolder, startProcess } from "./dev-server.ts";
 
 export type Workerd = {

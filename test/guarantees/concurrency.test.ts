@@ -2,11 +2,11 @@
 
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
-import { openStore } from "../memory/store/open-store.ts";
-import type { Change } from "../sdk/protocol.ts";
-import { freshKey, get, set } from "./client.ts";
-import { evictStore } from "./engine.ts";
-import { type Event, subscribe } from "./subscriber.ts";
+import { openStore } from "../../memory/store/open-store.ts";
+import type { Change } from "../../sdk/protocol.ts";
+import { freshKey, get, set } from "../support/client.ts";
+import { evictStore } from "../support/engine.ts";
+import { type Event, subscribe } from "../support/subscriber.ts";
 
 const WRITERS = 20;
 const WRITES_EACH = 20;

@@ -3,7 +3,7 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
-import { channelName } from "../memory/channels/topic.ts";
+import { channelName } from "../../memory/channels/topic.ts";
 
 export const engine = env.UPSTASH_REDIS_REST_URL ? "redis" : "embedded";
 

@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect } from "vitest";
-import { freePort } from "../free-port.ts";
+import { freePort } from "../../support/free-port.ts";
 
 export type Server = { readonly process: ChildProcess; readonly url: string; readonly output: () => string };
 

@@ -3,11 +3,11 @@
 import { evictAllDurableObjects, evictDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { openStore } from "../memory/store/open-store.ts";
-import type { Change } from "../sdk/protocol.ts";
-import { deleteSchema, freshKey, set, setSchema, setText } from "./client.ts";
-import { breakStore, channelOf, evictStore } from "./engine.ts";
-import { connect, subscribe } from "./subscriber.ts";
+import { openStore } from "../../memory/store/open-store.ts";
+import type { Change } from "../../sdk/protocol.ts";
+import { deleteSchema, freshKey, set, setSchema, setText } from "../support/client.ts";
+import { breakStore, channelOf, evictStore } from "../support/engine.ts";
+import { connect, subscribe } from "../support/subscriber.ts";
 
 /** What reaches the store but, as if the Worker had died, no channel. */
 async function writeUnannounced(key: string, value: string): Promise<Change> {

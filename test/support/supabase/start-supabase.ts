@@ -9,7 +9,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { programPath } from "../../scripts/program-path.ts";
+import { programPath } from "../../../scripts/program-path.ts";
 import { freePort } from "../free-port.ts";
 
 const require = createRequire(import.meta.url);
@@ -37,7 +37,7 @@ export type Supabase = {
 /** Resolves when it answers. `before` runs before config/supabase.sql does. */
 export async function startSupabase({ before = "" }: { before?: string } = {}): Promise<Supabase> {
   const database = await startPostgres();
-  await database.sql(readFileSync("test/supabase/platform.sql", "utf8"));
+  await database.sql(readFileSync("test/support/supabase/platform.sql", "utf8"));
   if (before) await database.sql(before);
   await database.sql(CONFIG_SQL);
 

@@ -3,8 +3,8 @@
 import { randomUUID } from "node:crypto";
 import type { TestProject } from "vitest/node";
 import { startRedisBridge } from "../../selfhost/redis-bridge.ts";
-import { freePort } from "../free-port.ts";
-import { startRedisServer } from "../redis-server.ts";
+import { freePort } from "./free-port.ts";
+import { startRedisServer } from "./redis-server.ts";
 
 declare module "vitest" {
   interface ProvidedContext {

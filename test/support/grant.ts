@@ -1,7 +1,7 @@
 // API keys of a test's own. They are in the configuration itself, because channels ask it too, again and again.
 
 import { env } from "cloudflare:workers";
-import developmentList from "../config/acl.json";
+import developmentList from "../../config/acl.json";
 
 export type Listed = { readonly read: readonly string[]; readonly write: readonly string[]; readonly user_id: string };
 

@@ -1,7 +1,7 @@
 // A TCP proxy that treats each connection badly after a while, as networks do: from a seed, so that a run can be repeated.
 
 import { createServer, connect as openSocket, type Socket } from "node:net";
-import type { Random } from "../simulation/random.ts";
+import type { Random } from "../../support/random.ts";
 
 /** What happens to a connection, and goes on until it ends. */
 export const FAULTS = [

@@ -2,7 +2,7 @@
 
 import { exports } from "cloudflare:workers";
 import { expect } from "vitest";
-import { ERROR_STATUS, type ErrorCode, type Problem } from "../sdk/protocol.ts";
+import { ERROR_STATUS, type ErrorCode, type Problem } from "../../sdk/protocol.ts";
 
 export type Written = {
   readonly ok: boolean;

@@ -13,9 +13,9 @@ import { channelName } from "../../memory/channels/topic.ts";
 import { openStore } from "../../memory/store/open-store.ts";
 import { ALL_KEYS, type AppliedChange, type Operation } from "../../memory/store/store.ts";
 import { app } from "../../worker/app.ts";
-import type { Written } from "../client.ts";
-import { grant } from "../grant.ts";
-import { connectEventStream, connectMemx, type Fetch } from "../subscriber.ts";
+import type { Written } from "./client.ts";
+import { grant } from "./grant.ts";
+import { connectEventStream, connectMemx, type Fetch } from "./subscriber.ts";
 
 /** The part of the binding that the Worker uses. */
 export type Channels = { getByName(name: string): Partial<Record<keyof Channel, unknown>> };

@@ -1,8 +1,8 @@
 // A Redis behind its own REST bridge, for servers that are told of it by their settings.
 
 import { afterEach } from "vitest";
-import { type RedisBridge, startRedisBridge } from "../../selfhost/redis-bridge.ts";
-import { type RedisServer, startRedisServer } from "../redis-server.ts";
+import { type RedisBridge, startRedisBridge } from "../../../selfhost/redis-bridge.ts";
+import { type RedisServer, startRedisServer } from "../../support/redis-server.ts";
 
 let redis: RedisServer | undefined;
 let bridge: RedisBridge | undefined;
