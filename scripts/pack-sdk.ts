@@ -1,4 +1,4 @@
-// Builds `sdk/` and packs it as npm would publish it. On its own (`npm run sdk`) it also prints how large that is, and what
+// Builds `sdk/typescript/` and packs it as npm would publish it. On its own (`npm run sdk`) it also prints how large that is, and what
 // publint and "are the types wrong" think of it.
 
 import { execFileSync } from "node:child_process";
@@ -10,16 +10,17 @@ const root = join(import.meta.dirname, "..");
 
 /** The path of the tarball, in `folder`. */
 export function packSdk(folder: string): string {
-  rmSync(join(root, "sdk/dist"), { recursive: true, force: true });
-  run("tsc", "-p", "sdk/tsconfig.build.json");
+  rmSync(join(root, "sdk/typescript/dist"), { recursive: true, force: true });
+  run("tsc", "-p", "sdk/typescript/tsconfig.build.json");
   mkdirSync(folder, { recursive: true });
   const args = ["pack", "--silent", "--pack-destination", folder];
-  return join(folder, execFileSync("npm", args, { cwd: join(root, "sdk"), encoding: "utf8" }).trim());
+  return join(folder, execFileSync("npm", args, { cwd: join(root, "sdk/typescript"), encoding: "utf8" }).trim());
 }
 
 /** Bytes of the client as a page would load it: bundled, minified and compressed. */
 export function gzipSize(): number {
-  return gzipSync(run("esbuild", "sdk/dist/index.js", "--bundle", "--minify", "--format=esm")).length;
+  return gzipSync(run("esbuild", "sdk/typescript/dist/typescript/index.js", "--bundle", "--minify", "--format=esm"))
+    .length;
 }
 
 /** What they print. Throws, with it, where one of them finds fault. */

@@ -17,8 +17,8 @@ try {
   cpSync(join(root, "sdk"), join(folder, "sdk"), { recursive: true });
   cpSync(join(root, "tsconfig.json"), join(folder, "tsconfig.json"));
   const options = {
-    entryPoints: ["sdk/index.ts"],
-    tsconfig: "sdk/tsconfig.build.json",
+    entryPoints: ["sdk/typescript/index.ts"],
+    tsconfig: "sdk/typescript/tsconfig.build.json",
     plugin: ["typedoc-plugin-markdown"],
     router: "module",
     out: "out",

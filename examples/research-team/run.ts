@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import { MemX } from "../../sdk/index.ts";
+import { MemX } from "../../sdk/typescript/index.ts";
 import { memx } from "./memory.ts";
 import { KEYS } from "./team.ts";
 

@@ -2,7 +2,7 @@
 // The memory is a blackboard. An agent looks at the whole board after every change and does what is missing, so it does
 // not matter who starts first, who comes late and what an earlier run has left behind.
 
-import type { Entry, ValueEvent } from "../../sdk/index.ts";
+import type { Entry, ValueEvent } from "../../sdk/typescript/index.ts";
 import { memx } from "./memory.ts";
 import type { Hit } from "./search.ts";
 

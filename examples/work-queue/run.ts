@@ -4,7 +4,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 // Outside of this repository: `npm install memx-sdk`, and import from "memx-sdk".
-import { ConflictError, type Lease, MemX } from "../../sdk/index.ts";
+import { ConflictError, type Lease, MemX } from "../../sdk/typescript/index.ts";
 
 const AGENTS = Number(process.env.AGENTS ?? 20);
 const TASKS = Number(process.env.TASKS ?? 60);

@@ -3,7 +3,7 @@
 
 import { once } from "node:events";
 import { afterEach, expect, it } from "vitest";
-import { MemX, type SubscriptionStatus, type ValueEvent } from "../../sdk/index.ts";
+import { MemX, type SubscriptionStatus, type ValueEvent } from "../../sdk/typescript/index.ts";
 import { createRandom } from "../support/random.ts";
 import { killGroup } from "./support/dev-server.ts";
 import { type RoughProxy, startRoughProxy } from "./support/rough-proxy.ts";

@@ -89,14 +89,18 @@ describe.each(["embedded", "redis"])("on the %s store", (store) => {
     });
     const page = await browser.newPage();
     await page.goto(origin);
-    const log = await page.evaluate(`import("/index.js").then(({ MemX }) => (${runScenario})(MemX, "${url}", "page"))`);
+    const log = await page.evaluate(
+      `import("/typescript/index.js").then(({ MemX }) => (${runScenario})(MemX, "${url}", "page"))`,
+    );
     expect(log).toEqual(SCENARIO_LOG);
   });
 
   it("runs in a Worker", async () => {
     const port = await freePort();
-    const modules = readdirSync(join(installed, "dist")).filter((file) => file.endsWith(".js") && file !== "cli.js");
-    const worker = `import { MemX } from "./index.js";
+    const modules = readdirSync(join(installed, "dist"), { encoding: "utf8", recursive: true }).filter(
+      (file) => file.endsWith(".js") && !file.endsWith("cli.js"),
+    );
+    const worker = `import { MemX } from "./typescript/index.js";
       export default {
         fetch: async ({ url }) =>
           url.endsWith("/")

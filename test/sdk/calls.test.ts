@@ -10,7 +10,7 @@ import {
   NotFoundError,
   SchemaViolationError,
   UnauthorizedError,
-} from "../../sdk/index.ts";
+} from "../../sdk/typescript/index.ts";
 import { freshKey } from "../support/client.ts";
 import { connectMemx } from "../support/sdk-client.ts";
 

@@ -1,7 +1,7 @@
 // Leases: one holder at a time, renewed by itself, and told when it is lost.
 
 import { expect, it } from "vitest";
-import { ConflictError, LeaseLostError } from "../../sdk/index.ts";
+import { ConflictError, LeaseLostError } from "../../sdk/typescript/index.ts";
 import { freshKey } from "../support/client.ts";
 import { connectMemx } from "../support/sdk-client.ts";
 

@@ -4,8 +4,8 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
 import { compileGlob as compileGlobOfMemx } from "../../memory/access/glob.ts";
-import { cover } from "../../sdk/cover.ts";
-import { compileGlob, escapeKey } from "../../sdk/glob.ts";
+import { compileGlob, escapeKey } from "../../sdk/typescript/glob.ts";
+import { cover } from "../../sdk/typescript/merge-patterns.ts";
 import triples from "../access/fnmatch.fixture.json";
 
 const text = fc.string({ unit: fc.constantFrom(..."ab*?[]!-^\\z🎈"), maxLength: 12 });

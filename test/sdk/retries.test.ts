@@ -2,7 +2,7 @@
 
 import { exports } from "cloudflare:workers";
 import { expect, it } from "vitest";
-import { NetworkError, RateLimitedError, TimeoutError, UnavailableError } from "../../sdk/index.ts";
+import { NetworkError, RateLimitedError, TimeoutError, UnavailableError } from "../../sdk/typescript/index.ts";
 import { freshKey } from "../support/client.ts";
 import { connectMemx } from "../support/sdk-client.ts";
 

@@ -10,7 +10,7 @@ import {
   type Subscription,
   type SubscriptionStatus,
   UnauthorizedError,
-} from "../../sdk/index.ts";
+} from "../../sdk/typescript/index.ts";
 import { freshKey } from "../support/client.ts";
 import { connectMemx, type TestClient, TestSocket } from "../support/sdk-client.ts";
 

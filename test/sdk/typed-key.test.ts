@@ -2,7 +2,7 @@
 
 import { expect, expectTypeOf, it } from "vitest";
 import { z } from "zod";
-import { type Entry, InvalidSchemaError, SchemaViolationError } from "../../sdk/index.ts";
+import { type Entry, InvalidSchemaError, SchemaViolationError } from "../../sdk/typescript/index.ts";
 import { freshKey } from "../support/client.ts";
 import { connectMemx } from "../support/sdk-client.ts";
 

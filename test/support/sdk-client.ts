@@ -2,7 +2,7 @@
 
 import { exports } from "cloudflare:workers";
 import { onTestFinished } from "vitest";
-import { MemX, type MemXOptions, type WebSocketLike } from "../../sdk/index.ts";
+import { MemX, type MemXOptions, type WebSocketLike } from "../../sdk/typescript/index.ts";
 
 type Listener = (event: never) => void;
 

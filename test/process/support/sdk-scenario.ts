@@ -1,6 +1,6 @@
 // What the SDK does in every place where it runs. Its text is taken into pages and Workers, so it uses nothing from outside.
 
-import type { MemX } from "../../../sdk/index.ts";
+import type { MemX } from "../../../sdk/typescript/index.ts";
 
 export async function runScenario(Client: typeof MemX, baseUrl: string, prefix: string): Promise<string[]> {
   const log: string[] = [];

@@ -1,7 +1,7 @@
 // Patterns on this side of the wire: which of a client's subscriptions an event is for. As Python's `fnmatchcase`, like
 // memX itself: `*` any characters, `?` one, `[abc]`, `[a-z]`, `[!abc]`, and everything else is itself.
 
-import { type Piece, parseGlob } from "./parse-glob.ts";
+import { type Piece, parseGlob } from "../parse-glob.ts";
 
 /** The pattern that matches this key and no other. */
 export function escapeKey(key: string): string {

@@ -1,6 +1,6 @@
 // What goes into the calls of the client, and what comes out.
 
-import type { EventFilter } from "./protocol.ts";
+import type { EventFilter } from "../protocol.ts";
 
 /** A JSON Schema: draft 4, 6, 7, 2019-09 or 2020-12. */
 export type JsonSchema = boolean | { readonly [keyword: string]: unknown };

@@ -1,13 +1,13 @@
 // The client: every call of memX as a method, and live changes over one socket.
 
-import { cover } from "./cover.ts";
 import { InvalidRequestError, NotFoundError } from "./errors.ts";
 import type { ChangeEvent, ChangesPage, SchemaEvent, ValueEvent } from "./events.ts";
 import { Feed } from "./feed.ts";
 import { compileGlob, escapeKey } from "./glob.ts";
 import { Http } from "./http.ts";
 import { acquireLease, type Lease, type LeaseOptions } from "./lease.ts";
-import { type MemXOptions, readSettings } from "./settings.ts";
+import { cover } from "./merge-patterns.ts";
+import { type MemXOptions, readSettings } from "./options.ts";
 import type { JsonSchemaSource } from "./standard-schema.ts";
 import { type Source, Subscription } from "./subscription.ts";
 import { TypedKey } from "./typed-key.ts";

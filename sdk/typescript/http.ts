@@ -2,7 +2,7 @@
 
 import { backoffMs, pause } from "./backoff.ts";
 import { errorOf, isFinal, MemxError, NetworkError, TimeoutError } from "./errors.ts";
-import type { Settings } from "./settings.ts";
+import type { Settings } from "./options.ts";
 
 /** memX remembers an `Idempotency-Key` for 5 minutes; a repeat after that would be another write. */
 const MAX_RETRY_MS = 240_000;

@@ -4,9 +4,9 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import type { EventFilter } from "../protocol.ts";
 import { MemxError, NetworkError, NotFoundError, TimeoutError, UnavailableError } from "./errors.ts";
 import { MemX } from "./memx.ts";
-import type { EventFilter } from "./protocol.ts";
 
 const HELP = `memx-sdk <command> [arguments]
 
@@ -188,7 +188,7 @@ function wholeNumber(text: string, name: string): number {
 }
 
 function version(): string {
-  return JSON.parse(readFileSync(fileURLToPath(import.meta.resolve("../package.json")), "utf8")).version;
+  return JSON.parse(readFileSync(fileURLToPath(import.meta.resolve("../../package.json")), "utf8")).version;
 }
 
 function exitCode(error: unknown): number {

@@ -2,14 +2,14 @@
 // which begins where the old one stands and takes its place once it is ready; so nobody misses a change, and what comes
 // twice meanwhile each subscription drops by its revision. docs/decisions/0020 has the reasons.
 
+import type { EventFilter } from "../protocol.ts";
 import { backoffMs } from "./backoff.ts";
-import { cover } from "./cover.ts";
 import type { MemxError } from "./errors.ts";
 import type { ChangeEvent } from "./events.ts";
 import type { Http } from "./http.ts";
-import { Line } from "./line.ts";
-import type { EventFilter } from "./protocol.ts";
-import type { Settings } from "./settings.ts";
+import { cover } from "./merge-patterns.ts";
+import type { Settings } from "./options.ts";
+import { Line } from "./socket.ts";
 
 /** A subscription as the feed sees it. */
 export type Member = {

@@ -1,6 +1,6 @@
 // What a call rejects with: one class per case under one base. Branch on the class, or on `code`, which is stable.
 
-import { CLOSE_CODES, type ErrorCode, type FieldError, type Problem } from "./protocol.ts";
+import { CLOSE_CODES, type ErrorCode, type FieldError, type Problem } from "../protocol.ts";
 import type { Entry } from "./types.ts";
 
 /** memX's own codes, and what can only happen on this side of the wire. */

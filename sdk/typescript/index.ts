@@ -1,10 +1,10 @@
+export type { ErrorCode, EventFilter, FieldError } from "../protocol.ts";
 export * from "./errors.ts";
 export type { ChangeEvent, SchemaEvent, SchemaGone, SchemaSet, ValueEvent, ValueGone, ValueSet } from "./events.ts";
 export { escapeKey } from "./glob.ts";
 export type { Lease, LeaseOptions } from "./lease.ts";
 export { MemX } from "./memx.ts";
-export type { ErrorCode, EventFilter, FieldError } from "./protocol.ts";
-export type { MemXOptions, WebSocketLike } from "./settings.ts";
+export type { MemXOptions, WebSocketLike } from "./options.ts";
 export type { JsonSchemaSource } from "./standard-schema.ts";
 export type { Subscription } from "./subscription.ts";
 export type { TypedKey } from "./typed-key.ts";

@@ -1,10 +1,10 @@
 // One socket to memX's `/watch`: reads its frames, pings, and notices when it is dead. It ends once and does not come back;
 // connecting again is the feed's.
 
+import { API_KEY_SUBPROTOCOL, SUBPROTOCOL } from "../protocol.ts";
 import { type MemxError, refusalOf } from "./errors.ts";
 import { type ChangeEvent, readFrame } from "./events.ts";
-import { API_KEY_SUBPROTOCOL, SUBPROTOCOL } from "./protocol.ts";
-import type { Settings, WebSocketLike } from "./settings.ts";
+import type { Settings, WebSocketLike } from "./options.ts";
 
 /** After so many characters read, memX wants to be told that they were. */
 const PING_AFTER_CHARS = 1024 * 1024;

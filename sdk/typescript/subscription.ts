@@ -1,12 +1,12 @@
 // One subscription: from what the feed delivers to what its consumer reads, each change once, in order, and never more
 // in memory than fits its buffer. A consumer that lags is caught up from memX later.
 
+import type { EventFilter } from "../protocol.ts";
 import { backoffMs, pause } from "./backoff.ts";
 import { deferred } from "./deferred.ts";
 import { isFinal, MemxError } from "./errors.ts";
 import type { ChangeEvent, ChangesPage } from "./events.ts";
 import type { Feed, Member } from "./feed.ts";
-import type { EventFilter } from "./protocol.ts";
 import type { SubscribeOptions, SubscriptionStatus } from "./types.ts";
 
 /** Characters of events that may wait, as the values among them may be large. */
