@@ -1,18 +1,18 @@
-// The time within which a caller is answered, whatever happens behind.
+// Bounds how long a caller waits, whatever the work behind it does.
 
-import { storeUnavailable } from "./store/store.ts";
+import { storeUnavailable } from "./errors.ts";
 
-/** Also of what takes several calls of the store, each with a time limit of its own. */
-const MAX_ANSWER_MS = 4_500;
+/** Upper bound for one response, including those that need several store calls with a timeout each. */
+const MAX_RESPONSE_MS = 4_500;
 
 /**
- * The work itself goes on; its caller is not let wait for it.
+ * Rejects if `work` takes longer than `timeoutMs`. The work itself goes on; only its caller stops waiting.
  * @throws {ApiError} `store_unavailable`
  */
-export async function inTime<T>(work: Promise<T>): Promise<T> {
+export async function withDeadline<T>(work: Promise<T>, timeoutMs = MAX_RESPONSE_MS): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(storeUnavailable(`no answer within ${MAX_ANSWER_MS} ms`)), MAX_ANSWER_MS);
+    timer = setTimeout(() => reject(storeUnavailable(`no answer within ${timeoutMs} ms`)), timeoutMs);
   });
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

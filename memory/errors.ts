@@ -9,7 +9,7 @@ import { ERROR_STATUS, type ErrorCode, type FieldError, type JsonText, type Prob
 export class ApiError extends Error {
   readonly code: ErrorCode;
   readonly errors: readonly FieldError[] | undefined;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly retryAfterSeconds: number | undefined;
   readonly current: JsonText | undefined;
 
   constructor(
@@ -17,12 +17,12 @@ export class ApiError extends Error {
     detail: string,
     {
       errors,
-      headers = {},
+      retryAfterSeconds,
       current,
       cause,
     }: {
       errors?: readonly FieldError[];
-      headers?: Readonly<Record<string, string>>;
+      retryAfterSeconds?: number;
       current?: JsonText;
       cause?: unknown;
     } = {},
@@ -31,7 +31,7 @@ export class ApiError extends Error {
     this.name = "ApiError";
     this.code = code;
     this.errors = errors;
-    this.headers = headers;
+    this.retryAfterSeconds = retryAfterSeconds;
     this.current = current;
   }
 
@@ -51,7 +51,19 @@ export class ApiError extends Error {
     const body = this.current === undefined ? text : `${text.slice(0, -1)},"current":${this.current}}`;
     return new Response(body, {
       status,
-      headers: { ...this.headers, ...headers, "content-type": "application/problem+json" },
+      headers: {
+        ...(this.retryAfterSeconds !== undefined && { "retry-after": String(this.retryAfterSeconds) }),
+        ...headers,
+        "content-type": "application/problem+json",
+      },
     });
   }
+}
+
+/** What every engine throws if the store does not answer. The operator finds `cause` in the log; the caller never sees it. */
+export function storeUnavailable(cause: unknown): ApiError {
+  return new ApiError("store_unavailable", "The store did not answer. Try again.", {
+    cause,
+    retryAfterSeconds: 1,
+  });
 }

@@ -96,6 +96,14 @@ export type Problem = {
   readonly current?: Current | null;
 };
 
+/** A stored value or schema as its JSON text, and the version it has. */
+export type CurrentText = { readonly text: JsonText; readonly ts: number; readonly revision: number };
+
+/** What a key currently holds, as responses carry it. The text is spliced in, so it arrives as it was written. */
+export function encodeCurrent(kind: EventKind, { text, ts, revision }: CurrentText): JsonText {
+  return `{"${kind}":${text},"ts":${ts},"revision":${revision}}`;
+}
+
 /** What a key holds: its value, or where the write was about the schema, that. */
 export type Current = {
   readonly value?: unknown;

@@ -32,9 +32,9 @@ app.use(
   methodNotAllowed({
     app,
     onMethodNotAllowed: (c, methods) =>
-      new ApiError("method_not_allowed", `${c.req.path} takes ${methods.join(", ")}, not ${c.req.method}.`, {
-        headers: { allow: methods.join(", ") },
-      }).toResponse(),
+      new ApiError("method_not_allowed", `${c.req.path} takes ${methods.join(", ")}, not ${c.req.method}.`).toResponse({
+        allow: methods.join(", "),
+      }),
   }),
 );
 app.use(limitBody);

@@ -1,7 +1,7 @@
 // What a snapshot is made of: everything that a topic holds, as the changes that would write it.
 
 import type { LimitFunction } from "p-limit";
-import type { Topic } from "../../memory/channels/join.ts";
+import type { Topic } from "../../memory/channels/topic.ts";
 import { ALL_KEYS, type Entry, type Store, type StoredSchema } from "../../memory/store/store.ts";
 import type { Change } from "../../sdk/protocol.ts";
 

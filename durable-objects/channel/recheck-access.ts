@@ -4,7 +4,7 @@
 import { LIMITS } from "../../config/limits.ts";
 import type { Principals } from "../../memory/access/access.ts";
 import { openAccess } from "../../memory/access/open-access.ts";
-import type { Topic } from "../../memory/channels/join.ts";
+import type { Topic } from "../../memory/channels/topic.ts";
 import { ALL_KEYS } from "../../memory/store/store.ts";
 import { CLOSE_CODES, TRY_AGAIN_LATER } from "../../sdk/protocol.ts";
 import { closeSocket } from "./subscriber.ts";

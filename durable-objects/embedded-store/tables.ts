@@ -8,7 +8,6 @@ import {
   type AppliedVersion,
   type AppliedVersions,
   changeOf,
-  type Held,
   type Idempotency,
   type IdReused,
   type LogSlice,
@@ -17,7 +16,7 @@ import {
   type Unchanged,
   type Watch,
 } from "../../memory/store/store.ts";
-import type { Change } from "../../sdk/protocol.ts";
+import type { Change, CurrentText } from "../../sdk/protocol.ts";
 import { ChangeLog } from "./change-log.ts";
 import { HeldEntries, seconds } from "./entries.ts";
 import { IdempotencyRecords } from "./idempotency-records.ts";
@@ -128,7 +127,7 @@ export class EmbeddedTables {
     const refused = findRefused(operations, rowOf, nowUs);
     if (refused?.outcome === "conflict") {
       const { operation } = refused;
-      return { outcome: "conflict", operation, current: this.#held(operations[operation] as Operation, nowUs) };
+      return { outcome: "conflict", operation, current: this.#current(operations[operation] as Operation, nowUs) };
     }
     if (refused) return { outcome: "ts_ahead", operation: refused.operation };
     const stale = [...findStaleSchemas(operations, rowOf)];
@@ -298,7 +297,7 @@ export class EmbeddedTables {
   }
 
   /** What the key holds, of the kind that the operation is about. */
-  #held(operation: Operation, nowUs: number): Held | null {
+  #current(operation: Operation, nowUs: number): CurrentText | null {
     if (isOfSchema(operation)) {
       const stored = this.held.schema(operation.key);
       return stored && { text: stored.schema, ts: stored.ts, revision: stored.revision };

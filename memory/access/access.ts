@@ -34,5 +34,5 @@ export async function hashApiKey(apiKey: string): Promise<string> {
 
 /** For what only whoever runs memX can mend. */
 export function misconfigured(detail: string): ApiError {
-  return new ApiError("auth_unavailable", detail, { headers: { "retry-after": "60" } });
+  return new ApiError("auth_unavailable", detail, { retryAfterSeconds: 60 });
 }

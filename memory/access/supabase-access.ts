@@ -75,7 +75,7 @@ function failure({ code }: PostgrestError): ApiError {
     default:
       return new ApiError("auth_unavailable", "API keys can not be checked at the moment. Try again.", {
         cause: `Supabase did not answer${code && `: ${code}`}`,
-        headers: { "retry-after": "5" },
+        retryAfterSeconds: 5,
       });
   }
 }

@@ -1,13 +1,9 @@
 // How a subscriber comes to a channel: what it asks for, on its way from the Worker to the Durable Object.
 
 import type { EventFilter } from "../../sdk/protocol.ts";
-import { inTime } from "../deadline.ts";
-import { ApiError } from "../errors.ts";
-import { storeUnavailable } from "../store/store.ts";
-import { channelName } from "./topic.ts";
-
-/** The channel of a key, or with `ALL_KEYS` that of its namespace. */
-export type Topic = { readonly namespace: string; readonly key: string };
+import { withDeadline } from "../deadline.ts";
+import { ApiError, storeUnavailable } from "../errors.ts";
+import { channelName, type Topic } from "./topic.ts";
 
 export type Join = Topic & {
   /** SHA-256 of the API key, by which the channel asks again whether it is good. */
@@ -33,16 +29,14 @@ const HEADER = "memx-join";
  * @throws {ApiError} `rate_limited`, `store_unavailable`
  */
 export async function joinChannel(env: Env, join: Join): Promise<Response> {
-  const channel = env.CHANNEL.getByName(channelName(join.namespace, join.key));
+  const channel = env.CHANNEL.getByName(channelName(join));
   // A header, because names and scopes have no place in a URL, which is logged.
   const text = new TextEncoder().encode(JSON.stringify(join)).toBase64();
   const joined = channel.fetch("https://channel/", { headers: { upgrade: "websocket", [HEADER]: text } });
   // What a failure came from has lost its class on the way; joining fails only with the channel or the store it asks.
-  const response = await inTime(joined.catch((cause) => Promise.reject(storeUnavailable(cause))));
+  const response = await withDeadline(joined.catch((cause) => Promise.reject(storeUnavailable(cause))));
   if (response.webSocket) return response;
-  throw new ApiError("rate_limited", await response.text(), {
-    headers: { "retry-after": "30" },
-  });
+  throw new ApiError("rate_limited", await response.text(), { retryAfterSeconds: 30 });
 }
 
 /** On the side of the channel. */

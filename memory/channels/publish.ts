@@ -2,11 +2,10 @@
 // none of this.
 
 import type { Context } from "hono";
-import { inTime } from "../deadline.ts";
+import { withDeadline } from "../deadline.ts";
 import { log } from "../log.ts";
 import { ALL_KEYS, type Applied, type AppliedChange, type Conflict } from "../store/store.ts";
-import type { Topic } from "./join.ts";
-import { channelName } from "./topic.ts";
+import { channelName, type Topic } from "./topic.ts";
 
 const MAX_ATTEMPTS = 4;
 const MAX_FIRST_DELAY_MS = 100;
@@ -28,7 +27,7 @@ export function announced<T extends Applied | Conflict>(
   );
   c.executionCtx.waitUntil(announcement);
   // A write that is late is announced if it is applied after all.
-  return inTime(write);
+  return withDeadline(write);
 }
 
 /** Each channel is sent the last change that is its own: those before it, it finds in the log. */
@@ -51,7 +50,7 @@ async function publish(env: Env, topic: Topic, { change, ttl }: AppliedChange): 
   for (let attempt = 1; ; attempt++) {
     try {
       // A stub that has failed stays broken, so each attempt takes a new one.
-      return await env.CHANNEL.getByName(channelName(topic.namespace, topic.key)).publish(topic, change, ttl);
+      return await env.CHANNEL.getByName(channelName(topic)).publish(topic, change, ttl);
     } catch (cause) {
       // As https://developers.cloudflare.com/durable-objects/best-practices/error-handling/ says.
       const { overloaded, retryable } = cause as { overloaded?: boolean; retryable?: boolean };

@@ -3,7 +3,8 @@
 import { LRUCache } from "lru-cache";
 import { LIMITS } from "../../config/limits.ts";
 import type { Change } from "../../sdk/protocol.ts";
-import { inTime } from "../deadline.ts";
+import { withDeadline } from "../deadline.ts";
+import { storeUnavailable } from "../errors.ts";
 import {
   type AppliedVersions,
   appliedChanges,
@@ -18,7 +19,6 @@ import {
   type Refused,
   type Store,
   type StoredSchema,
-  storeUnavailable,
   type Watch,
 } from "./store.ts";
 
@@ -58,7 +58,7 @@ export function createEmbeddedStore(objects: Env["EMBEDDED_STORE"]): Store {
   };
   // A write is given its time by who announces it, for it is to be announced also when it is late.
   const read = <T>(namespace: string, method: (object: EmbeddedObject) => Promise<T>) =>
-    inTime(call(namespace, method));
+    withDeadline(call(namespace, method));
   return {
     engine: "embedded",
     async write(namespace, operations, idempotency) {

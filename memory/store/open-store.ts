@@ -38,5 +38,5 @@ function openRedis(env: Env): Store {
 }
 
 function misconfigured(detail: string): ApiError {
-  return new ApiError("store_unavailable", detail, { headers: { "retry-after": "60" } });
+  return new ApiError("store_unavailable", detail, { retryAfterSeconds: 60 });
 }

@@ -1,8 +1,7 @@
 // The store of record as the rest of memX sees it. Two engines fill it; expected outcomes are data, because errors
 // lose their class across Durable Object RPC. A store that can not be reached throws `store_unavailable`.
 
-import type { Change, JsonText } from "../../sdk/protocol.ts";
-import { ApiError } from "../errors.ts";
+import type { Change, CurrentText, JsonText } from "../../sdk/protocol.ts";
 
 /** What a key holds. */
 export type Entry = { readonly value: JsonText; readonly ts: number; readonly revision: number };
@@ -76,10 +75,11 @@ export const ALL_KEYS = "";
 export type Refused = Conflict | TsAhead | SchemaChanged | QuotaExceeded | IdReused;
 
 /** The key holds something else than was expected: this, of the kind that the operation is about. */
-export type Conflict = { readonly outcome: "conflict"; readonly operation: number; readonly current: Held | null };
-
-/** What is held, whether a value or a schema. */
-export type Held = { readonly text: JsonText; readonly ts: number; readonly revision: number };
+export type Conflict = {
+  readonly outcome: "conflict";
+  readonly operation: number;
+  readonly current: CurrentText | null;
+};
 
 /** The caller's time is further ahead of the store's than `maxTsAheadSeconds`. */
 export type TsAhead = { readonly outcome: "ts_ahead"; readonly operation: number };
@@ -258,12 +258,4 @@ export interface Store {
 
   /** Resolves if the store answers. */
   ping(): Promise<void>;
-}
-
-/** What every engine throws when it gets no answer. */
-export function storeUnavailable(cause: unknown): ApiError {
-  return new ApiError("store_unavailable", "The store did not answer. Try again.", {
-    cause,
-    headers: { "retry-after": "1" },
-  });
 }

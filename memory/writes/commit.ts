@@ -1,7 +1,6 @@
 // What a caller is told whose `expect` does not hold: 409 with what is held instead, if it may read that.
 
-import type { FieldError } from "../../sdk/protocol.ts";
-import { heldText } from "../../worker/response/json.ts";
+import { encodeCurrent, type FieldError } from "../../sdk/protocol.ts";
 import type { Principal } from "../access/principal.ts";
 import { ApiError } from "../errors.ts";
 import type { Applied, Conflict, Operation } from "../store/store.ts";
@@ -29,7 +28,7 @@ export function applyOrConflict(
   throw new ApiError("conflict", errors ? `${errors[0]?.path}: ${message}` : message, {
     ...(errors && { errors }),
     ...(principal.allows("read", key) && {
-      current: outcome.current ? heldText(what, outcome.current) : "null",
+      current: outcome.current ? encodeCurrent(what, outcome.current) : "null",
     }),
   });
 }

@@ -2,10 +2,11 @@
 // once more, with what it holds by then.
 
 import { LIMITS } from "../../config/limits.ts";
+import type { CurrentText } from "../../sdk/protocol.ts";
 import { ApiError } from "../errors.ts";
 import { isLonger } from "../json-text.ts";
 import { applyPatch, type Patch } from "../patch/apply-patch.ts";
-import type { Applied, Conflict, Entry, Held, Idempotency, IdReused, Store } from "../store/store.ts";
+import type { Applied, Conflict, Entry, Idempotency, IdReused, Store } from "../store/store.ts";
 import { applied, canStart, type SetDraft, writeValues } from "./write-values.ts";
 
 type Options = {
@@ -29,14 +30,14 @@ export async function patchValue(
   { expect, ttl, idempotency }: Options,
 ): Promise<Applied | Conflict> {
   const startMs = Date.now();
-  let held = toHeld(await store.readEntry(namespace, key));
+  let current = toCurrent(await store.readEntry(namespace, key));
   for (let attempt = 1; ; attempt++) {
-    const draft = { op: "set", key, expect: held?.revision ?? 0, ttl: ttl ?? "keep" } as const;
+    const draft = { op: "set", key, expect: current?.revision ?? 0, ttl: ttl ?? "keep" } as const;
     if (expect !== undefined && expect !== draft.expect) {
-      const conflict = { outcome: "conflict", operation: 0, current: held } as const;
+      const conflict = { outcome: "conflict", operation: 0, current } as const;
       return (await recall(store, namespace, draft, idempotency)) ?? conflict;
     }
-    const patched = applyPatch(held?.text ?? null, patch);
+    const patched = applyPatch(current?.text ?? null, patch);
     if (patched.outcome === "refused") {
       const earlier = await recall(store, namespace, draft, idempotency);
       if (earlier) return earlier;
@@ -48,13 +49,13 @@ export async function patchValue(
     const value = { value: patched.text, parsed: JSON.parse(patched.text) };
     const outcome = await writeValues(store, namespace, [{ ...draft, ...value }], { idempotency, startMs });
     if (outcome.outcome === "applied" || expect !== undefined) return outcome;
-    held = outcome.current;
+    current = outcome.current;
     // What the store just told is worth one more try. After a pause it is old.
     if (attempt % 2 === 0) {
       await scheduler.wait(Math.random() * Math.min(MAX_PAUSE_MS, MIN_PAUSE_MS * 2 ** attempt));
-      held = toHeld(await store.readEntry(namespace, key));
+      current = toCurrent(await store.readEntry(namespace, key));
     }
-    if (!canStart(startMs)) return { ...outcome, current: held };
+    if (!canStart(startMs)) return { ...outcome, current };
   }
 }
 
@@ -72,6 +73,6 @@ async function recall(
   return earlier ? (applied(earlier) as Applied) : undefined;
 }
 
-function toHeld(entry: Entry | null): Held | null {
+function toCurrent(entry: Entry | null): CurrentText | null {
   return entry && { text: entry.value, ts: entry.ts, revision: entry.revision };
 }

@@ -2,17 +2,9 @@
 // schemas this isolate knows, and the store refuses the write if a key has another by now.
 
 import { idReused } from "../../worker/request/idempotency-key.ts";
-import { ApiError } from "../errors.ts";
+import { ApiError, storeUnavailable } from "../errors.ts";
 import { type CompiledSchema, knownSchema, learnSchema } from "../schemas/schema-cache.ts";
-import {
-  type Applied,
-  type Conflict,
-  type Idempotency,
-  type Operation,
-  type Refused,
-  type Store,
-  storeUnavailable,
-} from "../store/store.ts";
+import type { Applied, Conflict, Idempotency, Operation, Refused, Store } from "../store/store.ts";
 
 type SetOperation = Extract<Operation, { op: "set" }>;
 

@@ -114,7 +114,7 @@ async function ringAlarms({ namespace }: World, subscribers: readonly Simulated[
   const keys = new Set(subscribers.filter(({ isPoll }) => !isPoll).map(({ key }) => key ?? ALL_KEYS));
   const faults: string[] = [];
   for (const key of keys) {
-    const channel = env.CHANNEL.getByName(channelName(namespace, key));
+    const channel = env.CHANNEL.getByName(channelName({ namespace, key }));
     // A crash may be heard of late: then nobody is there for a moment, and nothing to ring.
     const isRung = await until(() => runDurableObjectAlarm(channel));
     if (!isRung) faults.push(`the channel of ${JSON.stringify(key)} had no alarm`);

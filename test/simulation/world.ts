@@ -97,6 +97,6 @@ export class World {
   }
 
   get channelNames(): string[] {
-    return [ALL_KEYS, ...this.keys].map((key) => channelName(this.namespace, key));
+    return [ALL_KEYS, ...this.keys].map((key) => channelName({ namespace: this.namespace, key }));
   }
 }

@@ -147,7 +147,7 @@ describe("a set", () => {
     const key = freshKey();
     const subscriber = await subscribe(key);
     sent();
-    expect(await channelCallsOfSet(key)).toEqual([channelName("", key)]);
+    expect(await channelCallsOfSet(key)).toEqual([channelName({ namespace: "", key })]);
     await subscriber.take(1);
     expect(sent()).toEqual(["evalsha"]);
   });

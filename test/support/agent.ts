@@ -56,7 +56,7 @@ export function createAgent({
   };
   const setText = (key: string, value: string) =>
     post<Written>("/set", `{"key":${JSON.stringify(key)},"value":${value}}`);
-  const channel = (key: string) => env.CHANNEL.getByName(channelName(namespace, key));
+  const channel = (key: string) => env.CHANNEL.getByName(channelName({ namespace, key }));
   return {
     namespace,
     fetch,

@@ -9,7 +9,7 @@ export const engine = env.UPSTASH_REDIS_REST_URL ? "redis" : "embedded";
 
 const storeObject = () => env.EMBEDDED_STORE.getByName("namespace:");
 
-export const channelOf = (key: string) => env.CHANNEL.getByName(channelName("", key));
+export const channelOf = (key: string) => env.CHANNEL.getByName(channelName({ namespace: "", key }));
 
 /** Ends what the store has in memory. Redis has nothing in this process. */
 export async function evictStore(): Promise<void> {

@@ -7,7 +7,6 @@ import {
   type AppliedVersion,
   appliedChanges,
   type Entry,
-  type Held,
   type Idempotency,
   type ListedKey,
   type Operation,
@@ -15,15 +14,15 @@ import {
   type Unchanged,
   type WriteOutcome,
 } from "../../memory/store/store.ts";
-import type { Change } from "../../sdk/protocol.ts";
+import type { Change, CurrentText } from "../../sdk/protocol.ts";
 
 type Key = {
   last: number;
   /** When the value was last set, deleted or expired; `null` where only the store knows by now, but not before `notBefore`. */
   ts: number | null;
   notBefore: number;
-  value: Held | null;
-  schema: Held | null;
+  value: CurrentText | null;
+  schema: CurrentText | null;
   watcher: string | null;
   /** Which passing of time ends the value, and the turn in which it got it; `null` for none. */
   expiry: { readonly ttl: number; readonly turn: number } | null;
@@ -149,15 +148,15 @@ export class StoreModel {
     return key;
   }
 
-  #held({ op, key }: Operation): Held | null {
+  #current({ op, key }: Operation): CurrentText | null {
     return op === "schema_set" || op === "schema_delete" ? this.#key(key).schema : this.#key(key).value;
   }
 
   #refused(operations: readonly Operation[]): WriteOutcome | undefined {
     for (const [index, operation] of operations.entries()) {
-      const current = this.#held(operation);
+      const current = this.#current(operation);
       if (operation.expect !== undefined && operation.expect !== (current?.revision ?? 0)) {
-        return { outcome: "conflict", operation: index, current: current && onlyHeld(current) };
+        return { outcome: "conflict", operation: index, current: current && onlyCurrent(current) };
       }
       if (operation.op === "set" && (operation.ts ?? 0) > Date.now() / 1000 + 65) {
         return { outcome: "ts_ahead", operation: index };
@@ -175,13 +174,13 @@ export class StoreModel {
     const ofValue = operation.op === "set" || operation.op === "delete";
     const superseded =
       operation.op === "set" && operation.ts !== undefined && operation.ts <= (key.ts ?? key.notBefore);
-    const nothing = operation.op !== "set" && operation.op !== "schema_set" && !this.#held(operation);
+    const nothing = operation.op !== "set" && operation.op !== "schema_set" && !this.#current(operation);
     if (operation.op === "check" || superseded || nothing) {
       if (key.ts === null) {
         expect(ts).toBeGreaterThan(key.notBefore);
         key.ts = ts;
       }
-      return { change: null, revision: this.#held(operation)?.revision ?? 0, ts: key.ts };
+      return { change: null, revision: this.#current(operation)?.revision ?? 0, ts: key.ts };
     }
     if (operation.op === "set") this.settle(operation.key);
     const version = {
@@ -220,6 +219,6 @@ export class StoreModel {
   }
 }
 
-function onlyHeld({ text, ts, revision }: Held): Held {
+function onlyCurrent({ text, ts, revision }: CurrentText): CurrentText {
   return { text, ts, revision };
 }

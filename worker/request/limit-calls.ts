@@ -22,6 +22,6 @@ export async function limitCalls(env: Env, keyHash: string): Promise<void> {
   }
   if (success) return;
   throw new ApiError("rate_limited", "This API key calls too often. Slow down, and try again.", {
-    headers: { "retry-after": String(PERIOD_SECONDS) },
+    retryAfterSeconds: PERIOD_SECONDS,
   });
 }

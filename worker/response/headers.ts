@@ -29,7 +29,7 @@ async function readStandard(): Promise<Headers> {
   return new Headers([...headers, ["timing-allow-origin", "*"], ["content-type", "application/json"]]);
 }
 
-/** Given to the answers of `jsonAnswer` with their text already, and to all others here. */
+/** Given to the answers of `jsonResponse` with their text already, and to all others here. */
 export const answerHeaders: MiddlewareHandler = async (c, next) => {
   const startMs = Date.now();
   const timings: string[] = [];

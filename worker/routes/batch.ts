@@ -13,7 +13,7 @@ import { authenticate } from "../request/authenticate.ts";
 import { readIdempotency } from "../request/idempotency-key.ts";
 import { invalid, keyError, limitText, readBody } from "../request/read-request.ts";
 import { BATCH_FIELDS, batchRequest } from "../request/shapes.ts";
-import { jsonAnswer } from "../response/json.ts";
+import { jsonResponse } from "../response/json.ts";
 import { checked, deleted, written } from "../response/written.ts";
 
 export const batch = new Hono<{ Bindings: Env }>();
@@ -36,7 +36,9 @@ batch.post("/batch", async (c) => {
   const pathOf = (operation: number) => `/operations/${operation}`;
   const write = writeValues(openStore(c.env), principal.namespace, drafts, { idempotency, pathOf });
   const { results } = applyOrConflict(await announced(c, principal.namespace, write), principal, operations, pathOf);
-  return jsonAnswer(JSON.stringify({ ok: true, results: operations.map(({ op }, index) => TELL[op](results[index])) }));
+  return jsonResponse(
+    JSON.stringify({ ok: true, results: operations.map(({ op }, index) => TELL[op](results[index])) }),
+  );
 });
 
 /** What is wrong with an operation for what it is. */

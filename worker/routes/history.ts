@@ -7,7 +7,7 @@ import { encodeEvent } from "../../sdk/protocol.ts";
 import { authenticate } from "../request/authenticate.ts";
 import { readQuery } from "../request/read-request.ts";
 import { historyQuery } from "../request/shapes.ts";
-import { jsonAnswer } from "../response/json.ts";
+import { jsonResponse } from "../response/json.ts";
 
 export const history = new Hono<{ Bindings: Env }>();
 
@@ -19,5 +19,5 @@ history.get("/history", async (c) => {
   const last = changes.at(-1);
   // Where the oldest has one before it, there may be more: large changes come a few at a time.
   const cursor = last && last.previous > 0 ? last.revision : null;
-  return jsonAnswer(`{"changes":[${changes.map(encodeEvent).join(",")}],"cursor":${cursor}}`);
+  return jsonResponse(`{"changes":[${changes.map(encodeEvent).join(",")}],"cursor":${cursor}}`);
 });

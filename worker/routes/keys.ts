@@ -8,7 +8,7 @@ import type { KeysPage, KeysQuery, ListedKey, Store } from "../../memory/store/s
 import { authenticate } from "../request/authenticate.ts";
 import { invalid, readQuery } from "../request/read-request.ts";
 import { keysQuery } from "../request/shapes.ts";
-import { jsonAnswer } from "../response/json.ts";
+import { jsonResponse } from "../response/json.ts";
 
 export const keys = new Hono<{ Bindings: Env }>();
 
@@ -20,7 +20,7 @@ keys.get("/keys", async (c) => {
   const page = await readReadable(openStore(c.env), principal, query);
   const listed = page.keys.map(keyText).join(",");
   const next = page.next === null ? "null" : `"${writeCursor(page.next)}"`;
-  return jsonAnswer(`{"keys":[${listed}],"cursor":${next}}`);
+  return jsonResponse(`{"keys":[${listed}],"cursor":${next}}`);
 });
 
 /** Looks further where the caller may not read what was found, but not without end. */

@@ -13,7 +13,7 @@ import { authenticate } from "../request/authenticate.ts";
 import { readIdempotency } from "../request/idempotency-key.ts";
 import { invalid, readBody } from "../request/read-request.ts";
 import { patchRequest } from "../request/shapes.ts";
-import { jsonAnswer } from "../response/json.ts";
+import { jsonResponse } from "../response/json.ts";
 import { written } from "../response/written.ts";
 
 export const patch = new Hono<{ Bindings: Env }>();
@@ -33,7 +33,7 @@ patch.post("/patch", async (c) => {
   const { results } = applyOrConflict(await announced(c, principal.namespace, write), principal, [{ op: "set", key }]);
   const { updated, revision, ts } = written(results[0]);
   const value = results[0]?.change?.json;
-  return jsonAnswer(`{"ok":true,"updated":${updated},"revision":${revision},"ts":${ts},"value":${value}}`);
+  return jsonResponse(`{"ok":true,"updated":${updated},"revision":${revision},"ts":${ts},"value":${value}}`);
 });
 
 function readPatch(body: NonNullable<(typeof patchRequest)["passed"]>, members: ReadonlyMap<string, JsonText>): Patch {

@@ -13,7 +13,7 @@ import { authenticate } from "../request/authenticate.ts";
 import { readIdempotency } from "../request/idempotency-key.ts";
 import { limitText, readBody, readQuery } from "../request/read-request.ts";
 import { keyQuery, schemaDeletionQuery, schemaRequest } from "../request/shapes.ts";
-import { jsonAnswer } from "../response/json.ts";
+import { jsonResponse } from "../response/json.ts";
 
 export const schemas = new Hono<{ Bindings: Env }>();
 
@@ -34,7 +34,7 @@ schemas.get("/schema", async (c) => {
   authorize(principal, "read", key);
   const stored = await openStore(c.env).readSchema(principal.namespace, key);
   if (stored === null) throw new ApiError("not_found", "Schema not found.");
-  return jsonAnswer(`{"key":${JSON.stringify(key)},"schema":${stored.schema},"revision":${stored.revision}}`);
+  return jsonResponse(`{"key":${JSON.stringify(key)},"schema":${stored.schema},"revision":${stored.revision}}`);
 });
 
 schemas.delete("/schema", async (c) => {
@@ -52,5 +52,5 @@ async function answerChange(c: Context<{ Bindings: Env }>, principal: Principal,
   const { results } = applyOrConflict(await announced(c, namespace, write), principal, [draft]);
   const [result] = results;
   if (!result?.change) throw new ApiError("not_found", "Schema not found.");
-  return jsonAnswer(JSON.stringify({ ok: true, revision: result.change.revision }));
+  return jsonResponse(JSON.stringify({ ok: true, revision: result.change.revision }));
 }

@@ -20,9 +20,8 @@ streams.get("/changes", async (c) => {
 
 async function stream<C extends Context<{ Bindings: Env }>>(c: C, read: (c: C) => Promise<Join>): Promise<Response> {
   if (!c.req.header("accept")?.includes("text/event-stream")) {
-    throw new ApiError("upgrade_required", "Connect to this path with a WebSocket, or accept text/event-stream.", {
-      headers: { upgrade: "websocket", connection: "upgrade" },
-    });
+    const detail = "Connect to this path with a WebSocket, or accept text/event-stream.";
+    return new ApiError("upgrade_required", detail).toResponse({ upgrade: "websocket", connection: "upgrade" });
   }
   const join = { ...(await read(c)), ...STREAM };
   return eventStream(await openSocket(c.env, join), join);

@@ -7,11 +7,12 @@ import { announced } from "../../memory/channels/publish.ts";
 import { openStore } from "../../memory/store/open-store.ts";
 import { applyOrConflict } from "../../memory/writes/commit.ts";
 import { type Draft, writeValues } from "../../memory/writes/write-values.ts";
+import { encodeCurrent } from "../../sdk/protocol.ts";
 import { authenticate } from "../request/authenticate.ts";
 import { readIdempotency } from "../request/idempotency-key.ts";
 import { limitText, readBody, readQuery } from "../request/read-request.ts";
 import { deleteRequest, keyQuery, setRequest } from "../request/shapes.ts";
-import { heldText, jsonAnswer } from "../response/json.ts";
+import { jsonResponse } from "../response/json.ts";
 import { deleted, written } from "../response/written.ts";
 
 export const values = new Hono<{ Bindings: Env }>();
@@ -26,7 +27,7 @@ values.post("/set", async (c) => {
   const idempotency = await readIdempotency(c);
   const write = writeValues(openStore(c.env), principal.namespace, [draft], { idempotency });
   const { results } = applyOrConflict(await announced(c, principal.namespace, write), principal, [draft]);
-  return jsonAnswer(JSON.stringify({ ok: true, ...written(results[0]) }));
+  return jsonResponse(JSON.stringify({ ok: true, ...written(results[0]) }));
 });
 
 values.get("/get", async (c) => {
@@ -34,7 +35,7 @@ values.get("/get", async (c) => {
   const { key } = readQuery(c.req.url, keyQuery);
   authorize(principal, "read", key);
   const entry = await openStore(c.env).readEntry(principal.namespace, key);
-  return jsonAnswer(entry && heldText("value", { ...entry, text: entry.value }));
+  return jsonResponse(entry && encodeCurrent("value", { ...entry, text: entry.value }));
 });
 
 values.post("/delete", async (c) => {
@@ -46,5 +47,5 @@ values.post("/delete", async (c) => {
   const idempotency = await readIdempotency(c);
   const write = writeValues(openStore(c.env), principal.namespace, [draft], { idempotency });
   const { results } = applyOrConflict(await announced(c, principal.namespace, write), principal, [draft]);
-  return jsonAnswer(JSON.stringify({ ok: true, ...deleted(results[0]) }));
+  return jsonResponse(JSON.stringify({ ok: true, ...deleted(results[0]) }));
 });

@@ -4,7 +4,8 @@
 import { errors, Redis } from "@upstash/redis/cloudflare";
 import { LRUCache } from "lru-cache";
 import { LIMITS } from "../../../config/limits.ts";
-import { ALL_KEYS, type Operation, type Quota, type Store, storeUnavailable } from "../store.ts";
+import { storeUnavailable } from "../../errors.ts";
+import { ALL_KEYS, type Operation, type Quota, type Store } from "../store.ts";
 import expireScript from "./expire.lua";
 import namespaceScript from "./namespace.lua";
 import readEntriesScript from "./read-entries.lua";
