@@ -1,7 +1,9 @@
-// The log: one JSON object for each line, with the id of the request that it is about, which is in its answer too.
+// The log: one JSON object per line, with the id of the request it is about. The response carries the same id.
 
-import { tryGetContext } from "hono/context-storage";
+import { requestVariables } from "./request-context.ts";
 
+/** @param event names what happened, in snake_case; it does not change, so operators can alert on it */
 export function log(level: "warn" | "error", event: string, details: Readonly<Record<string, unknown>>): void {
-  console[level]({ event, request: tryGetContext()?.get("requestId" as never), ...details });
+  const { requestId } = requestVariables();
+  console[level]({ event, ...(requestId !== undefined && { request: requestId }), ...details });
 }

@@ -1,11 +1,11 @@
-// Where the time of a request goes, for its `Server-Timing` header, in whole milliseconds. A Worker's clock stands still while it
-// computes, so what is measured is waiting: for Supabase, for the store. `performance.now()` tells no more there, and takes longer.
+// Measures what a request waits for, for its `Server-Timing` header, in whole milliseconds. A Worker's clock stands still while
+// it computes, so only waiting shows: for Supabase and for the store. `performance.now()` shows no more and costs more.
 
-import { tryGetContext } from "hono/context-storage";
+import { requestVariables } from "./request-context.ts";
 
-/** Nothing where there is no request, as in a Durable Object, or its answer takes no more headers. */
+/** Adds the time that `work` takes to the current request, if there is one and its headers are still open. */
 export async function timed<T>(name: "access" | "schema" | "store", work: Promise<T>): Promise<T> {
-  const timings = tryGetContext()?.get("timings" as never) as string[] | undefined;
+  const { timings } = requestVariables();
   if (!timings) return work;
   const startMs = Date.now();
   try {

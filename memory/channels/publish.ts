@@ -1,36 +1,39 @@
-// From an applied change to the channels of its key and namespace. The caller of memX has its answer already and waits for
-// none of this.
+// Publishes applied changes to the channels of their keys and namespace. The caller already has its response and does not wait.
 
-import type { Context } from "hono";
 import { withDeadline } from "../deadline.ts";
 import { log } from "../log.ts";
-import { ALL_KEYS, type Applied, type AppliedChange, type Conflict } from "../store/store.ts";
+import { ALL_KEYS, type Applied, type AppliedChange } from "../store/store.ts";
 import { channelName, type Topic } from "./topic.ts";
 
 const MAX_ATTEMPTS = 4;
 const MAX_FIRST_DELAY_MS = 100;
 
 /**
- * The outcome of a write, of which the keys' channels are told if anyone is there. The caller does not wait for that,
- * and may hang up: the platform then ends its handler, but not what was handed to `waitUntil` before.
+ * Returns the outcome of a write, and publishes what it applied to the channels that are watched. The caller does not wait for
+ * that, and may hang up: the platform then ends its handler, but not what was passed to `waitUntil` before.
  */
-export function announced<T extends Applied | Conflict>(
-  c: Context<{ Bindings: Env }>,
+export function announce<T extends { readonly outcome: string }>(
+  env: Env,
+  executionCtx: Pick<ExecutionContext, "waitUntil">,
   namespace: string,
-  write: Promise<T>,
-): Promise<T> {
+  write: Promise<T | Applied>,
+): Promise<T | Applied> {
   const announcement = write.then(
-    (outcome) => (outcome.outcome === "applied" ? publishAll(c.env, namespace, outcome) : undefined),
+    (outcome) => (isApplied(outcome) ? publishAll(env, namespace, outcome) : undefined),
     () => {
-      // Nothing was written, and the caller is told why.
+      // Nothing was written, and the caller gets the reason.
     },
   );
-  c.executionCtx.waitUntil(announcement);
-  // A write that is late is announced if it is applied after all.
+  executionCtx.waitUntil(announcement);
+  // A write that misses the deadline is still announced if the store applies it.
   return withDeadline(write);
 }
 
-/** Each channel is sent the last change that is its own: those before it, it finds in the log. */
+function isApplied(outcome: { readonly outcome: string }): outcome is Applied {
+  return outcome.outcome === "applied";
+}
+
+/** Publishes to each channel the last of its changes: the channel finds the ones before it in the log. */
 async function publishAll(env: Env, namespace: string, { results }: Applied): Promise<void> {
   const announcements = new Map<string, AppliedChange>();
   const add = (key: string, applied: AppliedChange) => {
@@ -45,14 +48,14 @@ async function publishAll(env: Env, namespace: string, { results }: Applied): Pr
   await Promise.all(Array.from(announcements, ([key, applied]) => publish(env, { namespace, key }, applied)));
 }
 
-/** Resolves when the channel has the change, or nothing more can be done here: the channel finds its gaps itself. */
+/** Resolves when the channel has the change, or when retrying cannot help: the channel finds its gaps itself. */
 async function publish(env: Env, topic: Topic, { change, ttl }: AppliedChange): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      // A stub that has failed stays broken, so each attempt takes a new one.
+      // A stub that has failed stays broken, so each attempt gets a new one.
       return await env.CHANNEL.getByName(channelName(topic)).publish(topic, change, ttl);
     } catch (cause) {
-      // As https://developers.cloudflare.com/durable-objects/best-practices/error-handling/ says.
+      // See https://developers.cloudflare.com/durable-objects/best-practices/error-handling/.
       const { overloaded, retryable } = cause as { overloaded?: boolean; retryable?: boolean };
       if (attempt === MAX_ATTEMPTS || overloaded || !retryable) {
         log("warn", "publish_failed", { revision: change.revision, attempt, cause });

@@ -1,34 +1,53 @@
-// What a caller is told whose `expect` does not hold: 409 with what is held instead, if it may read that.
+// The one way of a write, whichever door it came through: checks that the caller may write, writes, announces the changes, and
+// returns a result for each operation. Knows nothing of HTTP.
 
-import { encodeCurrent, type FieldError } from "../../sdk/protocol.ts";
-import type { Principal } from "../access/principal.ts";
-import { ApiError } from "../errors.ts";
-import type { Applied, Conflict, Operation } from "../store/store.ts";
+import { authorize, type Caller } from "../access/principal.ts";
+import { announce } from "../channels/publish.ts";
+import { openStore } from "../store/open-store.ts";
+import type { Idempotency, Operation, OperationResult, Store } from "../store/store.ts";
+import { type FinalOutcome, refusalError } from "./final-outcome.ts";
+import { type Draft, writeValues } from "./write-values.ts";
+
+/** Who writes, and what carries it out. */
+export type Committer = {
+  readonly env: Env;
+  readonly executionCtx: Pick<ExecutionContext, "waitUntil">;
+  readonly caller: Caller;
+};
+
+export type CommitOptions = {
+  readonly idempotency?: Idempotency | undefined;
+  /** JSON Pointer (RFC 6901) of an operation in the request, if the request has several. */
+  readonly pathOf?: (operation: number) => string;
+};
 
 /**
- * The outcome, if it is none.
- * @param path of the operation that met it, where there are several
- * @throws {ApiError} `conflict`
+ * Commits all operations or none.
+ * @throws {ApiError} `forbidden`, `schema_violation`, `conflict`, `invalid_request`, `quota_exceeded`, `store_unavailable`
  */
-export function applyOrConflict(
-  outcome: Applied | Conflict,
-  principal: Principal,
+export function commit(
+  committer: Committer,
+  drafts: readonly Draft[],
+  { idempotency, pathOf }: CommitOptions = {},
+): Promise<readonly OperationResult[]> {
+  const write = (store: Store, namespace: string) => writeValues(store, namespace, drafts, { idempotency });
+  return commitWith(committer, drafts, write, pathOf);
+}
+
+/**
+ * Commits operations whose values `write` makes itself, such as a patch.
+ * @throws {ApiError} as `commit`, and what `write` refuses with
+ */
+export async function commitWith(
+  { env, executionCtx, caller }: Committer,
   operations: readonly Pick<Operation, "op" | "key">[],
-  path?: (operation: number) => string,
-): Applied {
-  if (outcome.outcome === "applied") return outcome;
-  const operation = operations[outcome.operation];
-  if (!operation) throw new Error("the store refused an operation that was not there");
-  const { op, key } = operation;
-  const what = op === "schema_set" || op === "schema_delete" ? "schema" : "value";
-  const message = outcome.current
-    ? `The key holds another ${what} than the one that is expected.`
-    : `The key holds no ${what}.`;
-  const errors: FieldError[] | undefined = path && [{ path: `${path(outcome.operation)}/expect`, message }];
-  throw new ApiError("conflict", errors ? `${errors[0]?.path}: ${message}` : message, {
-    ...(errors && { errors }),
-    ...(principal.allows("read", key) && {
-      current: outcome.current ? encodeCurrent(what, outcome.current) : "null",
-    }),
-  });
+  write: (store: Store, namespace: string) => Promise<FinalOutcome>,
+  pathOf?: (operation: number) => string,
+): Promise<readonly OperationResult[]> {
+  // A check changes nothing, and its result says what the key holds.
+  for (const { op, key } of operations) authorize(caller, op === "check" ? "read" : "write", key);
+  const written = write(openStore(env), caller.namespace);
+  const outcome = await announce(env, executionCtx, caller.namespace, written);
+  if (outcome.outcome === "applied") return outcome.results;
+  throw refusalError(outcome, { caller, operations, pathOf });
 }

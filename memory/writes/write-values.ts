@@ -1,46 +1,41 @@
-// Writes values that their keys' schemas allow. In steady state that is one round trip: values are checked against the
-// schemas this isolate knows, and the store refuses the write if a key has another by now.
+// Writes values that their keys' schemas allow. In steady state this is one round trip: values are checked against the schemas
+// that this isolate knows, and the store refuses the write if one of them is out of date.
 
-import { idReused } from "../../worker/request/idempotency-key.ts";
-import { ApiError, storeUnavailable } from "../errors.ts";
+import { storeUnavailable } from "../errors.ts";
 import { type CompiledSchema, knownSchema, learnSchema } from "../schemas/schema-cache.ts";
-import type { Applied, Conflict, Idempotency, Operation, Refused, Store } from "../store/store.ts";
+import type { Idempotency, Operation, Store } from "../store/store.ts";
+import type { FinalOutcome } from "./final-outcome.ts";
 
 type SetOperation = Extract<Operation, { op: "set" }>;
 
-/** An operation of which it is not known yet what schema its value has to match. `parsed` is that value. */
+/** An operation before it is known which schema its value must match. `parsed` is the value's JSON text, parsed. */
 export type Draft = Exclude<Operation, SetOperation> | SetDraft;
 export type SetDraft = Omit<SetOperation, "schemaRevision"> & { readonly parsed: unknown };
 
 type Options = {
   readonly idempotency?: Idempotency | undefined;
-  /** Where in the request an operation is, if there are several: a JSON Pointer. */
-  readonly pathOf?: (operation: number) => string;
-  /** When the request began, in milliseconds. */
+  /** When the request began, in milliseconds since the epoch. */
   readonly startMs?: number;
 };
 
-/** Somebody would have to replace schemas this many times within one request. */
+/** A write gives up after this many attempts. Each one needs another schema change within the same request. */
 const MAX_ATTEMPTS = 8;
 
-/** Later than this no attempt begins: a caller that was told of a failure must not be overtaken by its own old write. */
+/** No attempt begins later than this: a caller that already saw a failure must not be overtaken by its own old write. */
 const LAST_START_MS = 2_400;
 
-/** Whether there is time for another attempt of a request that began then. */
+/** Whether a request that began at `startMs` has time for another attempt. */
 export function canStart(startMs: number): boolean {
   return Date.now() <= startMs + LAST_START_MS;
 }
 
-/**
- * A conflict is an outcome, because whoever patches a value tries again.
- * @throws {ApiError} `schema_violation`, `invalid_request`, `quota_exceeded`, `conflict`, `store_unavailable`
- */
+/** @throws {ApiError} `store_unavailable` */
 export async function writeValues(
   store: Store,
   namespace: string,
   drafts: readonly Draft[],
-  { idempotency, pathOf = () => "", startMs = Date.now() }: Options = {},
-): Promise<Applied | Conflict> {
+  { idempotency, startMs = Date.now() }: Options = {},
+): Promise<FinalOutcome> {
   const schemas = new Map<string, CompiledSchema>();
   const schemaOf = (key: string) => schemas.get(key) ?? knownSchema(namespace, key);
   const checked = new Map<number, CompiledSchema>();
@@ -64,57 +59,20 @@ export async function writeValues(
         outdated = true;
         continue;
       }
-      // A repeat is answered as the first one was, which an earlier schema may have allowed.
+      // A repeat gets the outcome of the first write, which an earlier schema may have allowed.
       const earlier = idempotency && (await store.recall(namespace, operations, idempotency));
-      if (earlier) return applied(earlier, pathOf);
-      // A single value is its own root; in a batch it has a place.
-      const root = pathOf(index) && `${pathOf(index)}/value`;
-      const places = errors.map((error) => ({ ...error, path: root + error.path }));
-      const summary = places.map(({ path, message }) => `${path || "the value"}: ${message}`).join("; ");
-      throw new ApiError("schema_violation", `The value does not match the key's schema. ${summary}`, {
-        errors: places,
-      });
+      return earlier ?? { outcome: "schema_violation", operation: index, errors };
     }
     if (outdated) continue;
     const outcome = await store.write(namespace, operations, idempotency);
-    if (outcome.outcome !== "schema_changed") return applied(outcome, pathOf);
+    if (outcome.outcome !== "schema_changed") return outcome;
     for (const { key, schema } of outcome.schemas) schemas.set(key, learnSchema(namespace, key, schema));
   }
-  throw new ApiError("conflict", "The key's schema changes faster than the value can be checked. Try again.");
+  return { outcome: "schema_unsettled" };
 }
 
 function toOperation(draft: Draft, schemaOf: (key: string) => CompiledSchema): Operation {
   if (draft.op !== "set") return draft;
   const { parsed, ...operation } = draft;
   return { ...operation, schemaRevision: schemaOf(draft.key).revision };
-}
-
-/** @throws {ApiError} for every outcome that is final */
-export function applied(
-  outcome: Applied | Refused,
-  pathOf: (operation: number) => string = () => "",
-): Applied | Conflict {
-  switch (outcome.outcome) {
-    case "applied":
-    case "conflict":
-      return outcome;
-    case "ts_ahead": {
-      const message = "This is more than a minute ahead of the store's clock.";
-      const path = `${pathOf(outcome.operation)}/ts`;
-      throw new ApiError("invalid_request", `The body is not valid. ${path}: ${message}`, {
-        errors: [{ path, message }],
-      });
-    }
-    case "quota_exceeded":
-      throw new ApiError(
-        "quota_exceeded",
-        outcome.of === "keys"
-          ? "The namespace has as many keys as it may have. Delete some, or write keys that are there."
-          : "The namespace holds as many bytes as it may hold. Delete some, or write shorter values.",
-      );
-    case "id_reused":
-      throw idReused();
-    case "schema_changed":
-      throw new Error("the store asked for a check of a write that has none");
-  }
 }

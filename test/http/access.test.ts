@@ -1,9 +1,12 @@
 // Who gets in and which keys they may use: over HTTP with the development list, and the list itself.
 
-import { describe, expect, it } from "vitest";
+import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { describe, expect, it, vi } from "vitest";
 import developmentList from "../../config/acl.json";
 import { AccessListError, parseAccessList } from "../../memory/access/access-list.ts";
 import { ApiError } from "../../memory/errors.ts";
+import { app } from "../../worker/app.ts";
 import { findCaller } from "../../worker/request/authenticate.ts";
 import { freshKey, get, problem, request, set } from "../support/client.ts";
 
@@ -77,6 +80,42 @@ describe("a call", () => {
   it("that is refused for its API key is told nothing about its body", async () => {
     const response = await request("POST", "/set", { apiKey: null, body: "{" });
     await problem(response, "missing_api_key");
+  });
+});
+
+describe("authentication", () => {
+  const PUBLIC = ["/", "/home.css", "/health", "/openapi.json"];
+  const isPublic = (path: string) => PUBLIC.includes(path) || /^\/docs(\/|$)/.test(path);
+  const routes = app.routes.filter(({ method, path }) => method !== "ALL" && !isPublic(path));
+
+  it("is needed for every route except the public ones", async () => {
+    expect(routes.length).toBeGreaterThan(10);
+    for (const { method, path } of routes) {
+      const response = await request(method, path.replace("*", "a"), {
+        apiKey: null,
+        headers: { accept: "text/event-stream" },
+      });
+      await problem(response, "missing_api_key");
+    }
+  });
+
+  it("is not needed to learn that a path or a method does not exist", async () => {
+    await problem(await request("GET", "/nothing", { apiKey: null }), "not_found");
+    await problem(await request("PUT", "/set", { apiKey: null }), "method_not_allowed");
+  });
+
+  it("reads the API key once: nothing behind it sees the key", async () => {
+    const body = JSON.stringify({ key: freshKey(), value: 1 });
+    const headers = { "x-api-key": "local_dev_key", "content-type": "application/json", "idempotency-key": "once" };
+    const call = new Request("http://memx/set", { method: "POST", headers, body });
+    const reads = vi.spyOn(Headers.prototype, "get");
+    const context = createExecutionContext();
+    const response = await app.fetch(call, env, context);
+    const read = reads.mock.calls.filter(([name]) => /^(x-api-key|authorization)$/i.test(name));
+    reads.mockRestore();
+    await waitOnExecutionContext(context);
+    expect(response.status).toBe(200);
+    expect(read).toEqual([["x-api-key"]]);
   });
 });
 

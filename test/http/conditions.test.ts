@@ -95,7 +95,7 @@ describe("with expect", () => {
     });
     const text = await response.text();
     expect(response.status).toBe(409);
-    expect(text).not.toContain("current");
+    expect(text).not.toContain('"current"');
     expect(text).not.toContain("secret");
   });
 

@@ -2,6 +2,8 @@
 
 import { Hono } from "hono";
 import { describe, expect, it } from "vitest";
+import type { Caller } from "../../memory/access/principal.ts";
+import type { AppEnv } from "../../worker/app-env.ts";
 import { readIdempotency } from "../../worker/request/idempotency-key.ts";
 import {
   deleteSchema,
@@ -138,9 +140,12 @@ describe("an Idempotency-Key", () => {
   });
 
   it("is told apart from its API key, also where both together read the same", async () => {
-    const app = new Hono().post("/set", async (c) => c.json(await readIdempotency(c)));
-    const idOf = async (apiKey: string, idempotencyKey: string) => {
-      const headers = { "x-api-key": apiKey, "idempotency-key": idempotencyKey };
+    const app = new Hono<AppEnv>().post("/set", async (c) => {
+      c.set("caller", { keyHash: c.req.header("x-key-hash") } as Caller);
+      return c.json(await readIdempotency(c));
+    });
+    const idOf = async (keyHash: string, idempotencyKey: string) => {
+      const headers = { "x-key-hash": keyHash, "idempotency-key": idempotencyKey };
       return ((await (await app.request("/set", { method: "POST", headers })).json()) as { id: string }).id;
     };
     expect(await idOf("ab", "c")).not.toBe(await idOf("a", "bc"));

@@ -1,19 +1,24 @@
-// From a request to its principal: finds the API key it carries, and who that is.
+// Authentication: finds out who calls, before any route that touches a namespace. Nothing behind this file sees the API key.
 
-import type { Context } from "hono";
+import { createMiddleware } from "hono/factory";
+import { matchedRoutes } from "hono/route";
 import { hashApiKey } from "../../memory/access/access.ts";
 import { openAccess } from "../../memory/access/open-access.ts";
 import type { Caller } from "../../memory/access/principal.ts";
 import { ApiError } from "../../memory/errors.ts";
 import { timed } from "../../memory/server-timing.ts";
+import type { AppEnv } from "../app-env.ts";
 import { findApiKey } from "./find-api-key.ts";
 import { limitCalls } from "./limit-calls.ts";
 
-/** @throws {ApiError} `missing_api_key`, `invalid_api_key`, `rate_limited`, `auth_unavailable` */
-export function authenticate(c: Context<{ Bindings: Env }>): Promise<Caller> {
-  return timed("access", findCaller(c.req.raw.headers, c.env));
-}
+/** Sets `c.var.caller` for every route below it. A path or method without a route passes, and gets its 404 or 405. */
+export const authenticate = createMiddleware<AppEnv>(async (c, next) => {
+  const isRoute = matchedRoutes(c).some(({ method }) => method !== "ALL");
+  if (isRoute) c.set("caller", await timed("access", findCaller(c.req.raw.headers, c.env)));
+  await next();
+});
 
+/** @throws {ApiError} `missing_api_key`, `invalid_api_key`, `rate_limited`, `auth_unavailable` */
 export async function findCaller(headers: Headers, env: Env): Promise<Caller> {
   const access = openAccess(env);
   const apiKey = findApiKey(headers);

@@ -1,25 +1,26 @@
-// What every answer carries besides what it says: the id of its request, where its time went, and what tells browsers how to
-// take it. What is the same for all is asked of Hono's middleware once, because each of them at each answer would take
-// as long as the rest of a read.
+// Headers that every response carries besides its content: the request's id, where its time went, and what browsers need. Hono's
+// middleware is asked once for the ones that never change, because running it for each response takes as long as the rest of a read.
 
-import { type Context, Hono, type MiddlewareHandler } from "hono";
+import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
+import { createMiddleware } from "hono/factory";
 import { secureHeaders } from "hono/secure-headers";
+import type { AppEnv } from "../app-env.ts";
 
-/** Pages of any origin may call memX. Also answers what browsers ask before they let them. */
+/** Pages of any origin may call memX. Also responds to preflight requests. */
 const allowOrigins = cors({ origin: "*", exposeHeaders: ["retry-after", "x-request-id"], maxAge: 86_400 });
 
 const secure = secureHeaders({
   strictTransportSecurity: "max-age=31536000",
   xFrameOptions: "DENY",
   crossOriginResourcePolicy: "cross-origin",
-  // For browsers of long ago.
+  // Only browsers of long ago read these.
   xDownloadOptions: false,
   xPermittedCrossDomainPolicies: false,
   xXssProtection: false,
 });
 
-/** Of an answer in JSON, from the first request on. */
+/** Headers of a JSON response, from the first request on. */
 let standard: Headers | undefined;
 
 async function readStandard(): Promise<Headers> {
@@ -29,8 +30,8 @@ async function readStandard(): Promise<Headers> {
   return new Headers([...headers, ["timing-allow-origin", "*"], ["content-type", "application/json"]]);
 }
 
-/** Given to the answers of `jsonResponse` with their text already, and to all others here. */
-export const answerHeaders: MiddlewareHandler = async (c, next) => {
+/** Adds them to every response that `jsonResponse` has not already given them. */
+export const responseHeaders = createMiddleware<AppEnv>(async (c, next) => {
   const startMs = Date.now();
   const timings: string[] = [];
   standard ??= await readStandard();
@@ -43,14 +44,14 @@ export const answerHeaders: MiddlewareHandler = async (c, next) => {
   }
   headers.set("x-request-id", c.get("requestId"));
   headers.set("server-timing", [...timings, `total;dur=${(Date.now() - startMs).toFixed(1)}`].join());
-};
+});
 
-/** What an answer in JSON is made with: all at once costs a fraction of one after the other. */
+/** For the constructor of a JSON response: setting all headers at once costs a fraction of setting them one by one. */
 export function jsonHeaders(): Headers {
   return standard ?? new Headers({ "content-type": "application/json" });
 }
 
-/** The caller's own id where it is short and has nothing but letters, digits, "_", "-" and "=". */
+/** The caller's own id if it is short and consists of letters, digits, "_", "-" and "=". Otherwise a new one. */
 export function requestIdOf(c: Context): string {
   const id = c.req.header("x-request-id");
   return id && /^[\w\-=]{1,64}$/.test(id) ? id : crypto.randomUUID();

@@ -1,11 +1,12 @@
 // The interactive reference at /docs, and the OpenAPI document it shows. Every file of the page comes from here.
 
 import { type Context, Hono } from "hono";
+import type { AppEnv } from "../app-env.ts";
 import { openApiDocument } from "../openapi/document.ts";
 
 const JAVASCRIPT = "text/javascript; charset=utf-8";
 
-export const docs = new Hono<{ Bindings: Env }>();
+export const docs = new Hono<AppEnv>();
 
 docs.get("/openapi.json", (c) => c.json(openApiDocument));
 
@@ -23,7 +24,7 @@ docs.get("/docs/swagger-ui-bundle.js", (c) => asset(c, "swagger-ui-bundle.js", J
 docs.get("/docs/favicon-32x32.png", (c) => asset(c, "favicon-32x32.png", "image/png"));
 
 /** With a type of ours: workerd's disk service knows none. */
-async function asset(c: Context<{ Bindings: Env }>, file: string, type: string): Promise<Response> {
+async function asset(c: Context<AppEnv>, file: string, type: string): Promise<Response> {
   const response = await c.env.ASSETS.fetch(new Request(new URL(`/${file}`, c.req.url), c.req.raw));
   const headers = new Headers(response.headers);
   if (response.ok) headers.set("content-type", type);

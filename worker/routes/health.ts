@@ -1,10 +1,11 @@
-// Health: whether memX answers and its store does, for load balancers and people. Needs no key and tells no secret.
+// Health: whether memX and its store respond, for load balancers and people. Needs no API key and reveals no secret.
 
 import { Hono } from "hono";
 import { openStore } from "../../memory/store/open-store.ts";
 import { version } from "../../package.json";
+import type { AppEnv } from "../app-env.ts";
 
-export const health = new Hono<{ Bindings: Env }>();
+export const health = new Hono<AppEnv>();
 
 health.get("/health", async (c) => {
   const store = openStore(c.env);

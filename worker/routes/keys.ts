@@ -5,19 +5,18 @@ import { LIMITS } from "../../config/limits.ts";
 import type { Principal } from "../../memory/access/principal.ts";
 import { openStore } from "../../memory/store/open-store.ts";
 import type { KeysPage, KeysQuery, ListedKey, Store } from "../../memory/store/store.ts";
-import { authenticate } from "../request/authenticate.ts";
+import type { AppEnv } from "../app-env.ts";
 import { invalid, readQuery } from "../request/read-request.ts";
 import { keysQuery } from "../request/shapes.ts";
 import { jsonResponse } from "../response/json.ts";
 
-export const keys = new Hono<{ Bindings: Env }>();
+export const keys = new Hono<AppEnv>();
 
 keys.get("/keys", async (c) => {
-  const principal = await authenticate(c);
   const { prefix = "", cursor, limit = "100", values = "false" } = readQuery(c.req.url, keysQuery);
   const after = cursor === undefined ? "" : readCursor(cursor, prefix);
   const query = { prefix, after, limit: Number(limit), values: values === "true" };
-  const page = await readReadable(openStore(c.env), principal, query);
+  const page = await readReadable(openStore(c.env), c.var.caller, query);
   const listed = page.keys.map(keyText).join(",");
   const next = page.next === null ? "null" : `"${writeCursor(page.next)}"`;
   return jsonResponse(`{"keys":[${listed}],"cursor":${next}}`);

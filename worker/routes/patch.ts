@@ -2,37 +2,34 @@
 
 import { Hono } from "hono";
 import { authorize } from "../../memory/access/principal.ts";
-import { announced } from "../../memory/channels/publish.ts";
 import { outline } from "../../memory/json-text.ts";
 import type { Patch } from "../../memory/patch/apply-patch.ts";
-import { openStore } from "../../memory/store/open-store.ts";
-import { applyOrConflict } from "../../memory/writes/commit.ts";
+import { commitWith } from "../../memory/writes/commit.ts";
 import { patchValue } from "../../memory/writes/patch-value.ts";
 import type { JsonText } from "../../sdk/protocol.ts";
-import { authenticate } from "../request/authenticate.ts";
+import { type AppEnv, committer } from "../app-env.ts";
 import { readIdempotency } from "../request/idempotency-key.ts";
 import { invalid, readBody } from "../request/read-request.ts";
 import { patchRequest } from "../request/shapes.ts";
-import { jsonResponse } from "../response/json.ts";
-import { written } from "../response/written.ts";
+import { jsonResponse, setFields } from "../response/json.ts";
 
-export const patch = new Hono<{ Bindings: Env }>();
+export const patch = new Hono<AppEnv>();
 
 const KINDS = ["merge", "patch", "increment", "append"] as const;
 
 patch.post("/patch", async (c) => {
-  const principal = await authenticate(c);
   const { body, members } = await readBody(c, patchRequest);
   const { key, expect, ttl } = body;
-  authorize(principal, "write", key);
-  // The answer tells the value, and a patch can ask what it is.
-  authorize(principal, "read", key);
+  // The response has the value, and a patch can test what it is.
+  authorize(c.var.caller, "read", key);
   const idempotency = await readIdempotency(c);
   const options = { expect, ttl, idempotency: idempotency && { ...idempotency, keepsText: true } };
-  const write = patchValue(openStore(c.env), principal.namespace, key, readPatch(body, members), options);
-  const { results } = applyOrConflict(await announced(c, principal.namespace, write), principal, [{ op: "set", key }]);
-  const { updated, revision, ts } = written(results[0]);
-  const value = results[0]?.change?.json;
+  const change = readPatch(body, members);
+  const [result] = await commitWith(committer(c), [{ op: "set", key }], (store, namespace) =>
+    patchValue(store, namespace, key, change, options),
+  );
+  const { updated, revision, ts } = setFields(result);
+  const value = result?.change?.json;
   return jsonResponse(`{"ok":true,"updated":${updated},"revision":${revision},"ts":${ts},"value":${value}}`);
 });
 

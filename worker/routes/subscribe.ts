@@ -1,37 +1,40 @@
-// Subscriptions by WebSocket: to a key, or to all keys that match a pattern. The channel keeps the socket. A refusal accepts
-// and closes with a code of its own, because a browser is told nothing about an HTTP answer to a handshake.
+// Subscriptions by WebSocket: to a key, or to all keys that match a pattern. The channel keeps the socket. A refusal accepts the
+// socket and closes it with a code, because a browser does not show a page the HTTP response to a failed handshake.
 
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import { type Join, joinChannel } from "../../memory/channels/join.ts";
 import { ApiError } from "../../memory/errors.ts";
 import { CLOSE_CODES } from "../../sdk/protocol.ts";
+import type { AppContext, AppEnv } from "../app-env.ts";
+import { findCaller } from "../request/authenticate.ts";
 import { chosenSubprotocol } from "../request/subprotocols.ts";
 import { readSubscription, readWatch } from "../streams/read-subscription.ts";
 
-export const subscribe = new Hono<{ Bindings: Env }>();
+export const subscribe = new Hono<AppEnv>();
 
 subscribe.get("/subscribe/*", (c, next) => (isUpgrade(c) ? open(c, readSubscription) : next()));
 subscribe.get("/watch", (c, next) => (isUpgrade(c) ? open(c, readWatch) : next()));
 
-function isUpgrade(c: Context): boolean {
-  // Hono takes a HEAD for a GET, but nobody is there to open a socket for.
+function isUpgrade(c: AppContext): boolean {
+  // Hono routes HEAD as GET, but a HEAD has no client to open a socket for.
   return c.req.method === "GET" && c.req.header("upgrade")?.toLowerCase() === "websocket";
 }
 
-async function open<C extends Context<{ Bindings: Env }>>(c: C, read: (c: C) => Promise<Join>): Promise<Response> {
+async function open(c: AppContext, read: (c: AppContext) => Join): Promise<Response> {
   try {
-    return await joinChannel(c.env, await read(c));
+    c.set("caller", await findCaller(c.req.raw.headers, c.env));
+    return await joinChannel(c.env, read(c));
   } catch (error) {
     if (error instanceof ApiError && error.code in CLOSE_CODES) return refuse(c, error);
     throw error;
   }
 }
 
-function refuse(c: Context, { code, message }: ApiError): Response {
+function refuse(c: AppContext, { code, message }: ApiError): Response {
   const { 0: client, 1: server } = new WebSocketPair();
   server.accept();
   server.close(CLOSE_CODES[code as keyof typeof CLOSE_CODES], closeReason(message));
-  // A browser that is not answered its subprotocol sees no close code.
+  // A browser that does not get its subprotocol back sees no close code.
   const subprotocol = chosenSubprotocol(c.req.raw.headers);
   const headers = new Headers(subprotocol && { "sec-websocket-protocol": subprotocol });
   return new Response(null, { status: 101, webSocket: client, headers });
