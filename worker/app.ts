@@ -14,6 +14,7 @@ import { batch } from "./routes/batch.ts";
 import { docs } from "./routes/docs.ts";
 import { health } from "./routes/health.ts";
 import { history } from "./routes/history.ts";
+import { home } from "./routes/home.ts";
 import { keys } from "./routes/keys.ts";
 import { patch } from "./routes/patch.ts";
 import { schemas } from "./routes/schemas.ts";
@@ -42,6 +43,7 @@ app.use(
 );
 app.use(limitBody);
 
+app.route("/", home);
 app.route("/", health);
 app.route("/", docs);
 app.route("/", upgradeRequired);

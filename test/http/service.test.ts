@@ -21,6 +21,41 @@ describe("/health", () => {
   });
 });
 
+describe("/", () => {
+  const visit = (accept: string | null) => request("GET", "/", { apiKey: null, headers: { accept } });
+
+  it("shows a browser a page that says what this is and links the reference", async () => {
+    const response = await visit("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8");
+    expect(response.status).toBe(200);
+    expect(response.headers.get("content-type")).toMatch(/^text\/html\b/);
+    expect(response.headers.get("vary")).toContain("accept");
+    expect(response.headers.get("content-security-policy")).toContain("default-src 'none'");
+    const page = await response.text();
+    expect(page).toContain("shared memory for teams of AI agents");
+    expect(page).toContain('href="/docs"');
+    const [, style = ""] = /<link rel="stylesheet" href="([^"]+)"/.exec(page) ?? [];
+    const css = await request("GET", style, { apiKey: null });
+    expect(css.status).toBe(200);
+    expect(css.headers.get("content-type")).toBe("text/css; charset=utf-8");
+  });
+
+  it.each(["application/json", "*/*", "text/plain", null])(
+    "tells a client that accepts %s the same as JSON",
+    async (accept) => {
+      const response = await visit(accept);
+      expect(response.status).toBe(200);
+      expect(response.headers.get("content-type")).toMatch(/^application\/json\b/);
+      expect(await response.json()).toEqual({
+        name: "memX",
+        version,
+        docs: "/docs",
+        openapi: "/openapi.json",
+        health: "/health",
+      });
+    },
+  );
+});
+
 describe("/openapi.json", () => {
   type Operation = {
     operationId?: string;
@@ -45,7 +80,7 @@ describe("/openapi.json", () => {
   it("lists exactly the routes of the app, but for the page's own files", () => {
     const routes = app.routes
       // Middleware is there for all methods.
-      .filter(({ method, path }) => method !== "ALL" && !path.startsWith("/docs/"))
+      .filter(({ method, path }) => method !== "ALL" && !path.startsWith("/docs/") && path !== "/home.css")
       .map(({ method, path }) => `${method} ${path.replace("/*", "/{key}")}`);
     expect(operations.map(({ name }) => name).toSorted()).toEqual([...new Set(routes)].toSorted());
   });

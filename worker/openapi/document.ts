@@ -264,6 +264,27 @@ export const openApiDocument = {
         },
       },
     },
+    "/": {
+      get: {
+        tags: ["Service"],
+        operationId: "home",
+        summary: "What this is",
+        description: "A page for browsers, JSON for everything else.",
+        security: [],
+        responses: {
+          200: json(
+            "The service's name and version, and where to go next.",
+            object({
+              name: { const: "memX" },
+              version: { type: "string" },
+              docs: { type: "string" },
+              openapi: { type: "string" },
+              health: { type: "string" },
+            }),
+          ),
+        },
+      },
+    },
     "/health": {
       get: {
         tags: ["Service"],
