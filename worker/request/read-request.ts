@@ -105,13 +105,11 @@ function parseBody(text: string): JsonDocument {
 }
 
 function checked<T extends object>(shape: RequestShape<T>, input: unknown, part: string): T {
-  if (shape.fits(input) && !keyError((input as { key?: string }).key ?? "", "")) return input as T;
   const errors = shape
     .check(input)
     .map((error) => ({ ...error, message: unknownField(shape, error) ?? expectedText(shape, error) ?? error.message }));
   if (errors.length > 0) throw invalid(part, errors);
-  const { key = "" } = input as { key?: string };
-  const tooLong = keyError(key, "/key");
+  const tooLong = keyError((input as { key?: string }).key ?? "", "/key");
   if (tooLong) throw invalid(part, [tooLong]);
   return input as T;
 }
