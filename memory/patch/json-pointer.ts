@@ -1,6 +1,7 @@
 // JSON Pointer (RFC 6901) as the names and indexes on the way to a place.
 
 import { LIMITS } from "../../config/limits.ts";
+import { unescapeStep } from "../pointer-escape.ts";
 import { invalid } from "./refusal.ts";
 
 /** @throws {Refusal} */
@@ -10,8 +11,7 @@ export function parsePointer(pointer: string): readonly string[] {
   if (/~(?![01])/.test(pointer)) throw invalid('in a JSON Pointer "~" has to be written "~0", and "/" in a name "~1"');
   const tokens = pointer.slice(1).split("/");
   if (tokens.length > LIMITS.maxJsonDepth) throw invalid(`the path has more than ${LIMITS.maxJsonDepth} levels`);
-  // In this order: "~01" is the name "~1".
-  return tokens.map((token) => token.replaceAll("~1", "/").replaceAll("~0", "~"));
+  return tokens.map(unescapeStep);
 }
 
 /** Whether `tokens` leads to something inside of what `outer` leads to. */

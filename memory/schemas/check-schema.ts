@@ -2,7 +2,8 @@
 // What depends on the value as well is bounded when the value is checked, in compile-schema.ts.
 
 import type { FieldError } from "../../sdk/protocol.ts";
-import { type Draft, draftOf, isObject, type JsonSchema, pointerStep } from "./json-schema.ts";
+import { pointerStep } from "../pointer-escape.ts";
+import { type Draft, draftOf, isObject, type JsonSchema } from "./json-schema.ts";
 import { misshapen, subschemas } from "./keywords.ts";
 import { compilePattern } from "./patterns/compile-pattern.ts";
 import { PatternError } from "./patterns/parse-pattern.ts";

@@ -3,6 +3,7 @@
 
 import type { OutputUnit } from "@cfworker/json-schema";
 import type { FieldError } from "../../sdk/protocol.ts";
+import { unescapeStep } from "../pointer-escape.ts";
 
 /** A schema as the validator gets it, with what to say where its own words would mislead. */
 export type Step = { [keyword: string]: unknown; readonly complaint?: string };
@@ -40,7 +41,7 @@ export function describeErrors(
 function stepAt(keywordLocation: string, root: Step, lookup: Readonly<Record<string, Step>>): Step {
   let at: unknown = root;
   for (const part of keywordLocation.split("/").slice(1, -1)) {
-    const name = decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~");
+    const name = unescapeStep(decodeURIComponent(part));
     const next: unknown = (at as Step | undefined)?.[name];
     at = name === "$ref" && typeof next === "string" ? lookup[next] : next;
   }

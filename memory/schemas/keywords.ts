@@ -1,7 +1,8 @@
 // The shape of every keyword that memX knows, and where its subschemas are: the draft-07 metaschema and the later
 // keywords in one table. Unknown keywords are annotations and may hold anything.
 
-import { type Draft, isObject, isSchema, type JsonSchema, pointerStep, type SchemaObject } from "./json-schema.ts";
+import { pointerStep } from "../pointer-escape.ts";
+import { type Draft, isObject, isSchema, type JsonSchema, type SchemaObject } from "./json-schema.ts";
 
 const TYPES = ["array", "boolean", "integer", "null", "number", "object", "string"];
 

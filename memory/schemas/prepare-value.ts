@@ -1,6 +1,6 @@
 // Makes a value ready for the validator: its names are in bounds, and listing a large object's names costs what it costs.
 
-import { pointerStep } from "./json-schema.ts";
+import { pointerStep } from "../pointer-escape.ts";
 import { Unchecked, type WorkMeter } from "./work-meter.ts";
 
 /** UTF-16 units of a property name. The validator writes names into pointers again and again. */

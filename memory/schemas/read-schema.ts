@@ -2,14 +2,8 @@
 // Never fetches: what is not inside the schema is an error.
 
 import type { FieldError } from "../../sdk/protocol.ts";
-import {
-  type Draft,
-  isSchema,
-  type JsonSchema,
-  pointerStep,
-  refStandsAlone,
-  type SchemaObject,
-} from "./json-schema.ts";
+import { pointerStep, unescapeStep } from "../pointer-escape.ts";
+import { type Draft, isSchema, type JsonSchema, refStandsAlone, type SchemaObject } from "./json-schema.ts";
 import { subschemas } from "./keywords.ts";
 
 /** One schema, where it stands, and what its `$ref` means. */
@@ -73,7 +67,7 @@ export function readSchema(
     let pointer = start.pointer;
     if (isPointer) {
       for (const step of uri.fragment.split("/").slice(1)) {
-        const name = step.replaceAll("~1", "/").replaceAll("~0", "~");
+        const name = unescapeStep(step);
         if (typeof target !== "object" || target === null || !Object.hasOwn(target, name)) return undefined;
         target = (target as SchemaObject)[name];
         pointer += pointerStep(name);

@@ -307,6 +307,12 @@ describe("a refusal", () => {
     for (const { message } of errors) expect(message).toMatch(/\S/);
   });
 
+  it("names a repeated parameter by its JSON Pointer", async () => {
+    const response = await request("GET", "/get?a/~b=1&a/~b=2");
+    const { errors = [] } = await problem(response, "invalid_request");
+    expect(errors.map(({ path }) => path)).toEqual(["/a~1~0b"]);
+  });
+
   it("tells nothing of a body that holds more wrong than can be said", async () => {
     const unknown = Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => [`member${i}`, SECRET]));
     const response = await request("POST", "/set", { body: JSON.stringify({ key: freshKey(), value: 1, ...unknown }) });

@@ -5,6 +5,7 @@ import { bodyLimit } from "hono/body-limit";
 import { LIMITS } from "../../config/limits.ts";
 import { ApiError } from "../../memory/errors.ts";
 import { isLonger, type JsonDocument, JsonTextError, parseJsonText } from "../../memory/json-text.ts";
+import { pointerStep } from "../../memory/pointer-escape.ts";
 import type { FieldError, JsonText } from "../../sdk/protocol.ts";
 import type { RequestShape } from "./shapes.ts";
 
@@ -67,7 +68,7 @@ export function readQuery<T extends object>(url: string, shape: RequestShape<T>,
     if (Array.isArray(before)) before.push(text);
     else if (isRepeatable(shape, decoded)) query[decoded] = [text];
     else if (before === undefined) query[decoded] = text;
-    else throw invalid("query", [{ path: `/${decoded}`, message: "is given twice" }]);
+    else throw invalid("query", [{ path: pointerStep(decoded), message: "is given twice" }]);
   }
   return checked(shape, query, "query");
 }
