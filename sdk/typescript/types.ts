@@ -53,14 +53,15 @@ export type BatchOperation =
   | { readonly op: "delete"; readonly key: string; readonly expect?: number }
   | { readonly op: "check"; readonly key: string; readonly expect: number };
 
+/** The result of one operation: a `set` has `updated` and `ts`, a `delete` has `deleted`, a `check` has only `revision`. */
 export type BatchResult = {
-  readonly key: string;
   readonly updated?: boolean;
   readonly deleted?: boolean;
   readonly revision: number;
   readonly ts?: number;
 };
 
+/** `results` are in the order of the operations. */
 export type Batched = { readonly ok: true; readonly results: readonly BatchResult[] };
 
 export type CallOptions = {

@@ -1,7 +1,8 @@
 // Every call of the SDK against the Worker, and what it rejects with.
 
-import { expect, it } from "vitest";
+import { expect, expectTypeOf, it } from "vitest";
 import {
+  type BatchResult,
   ConflictError,
   ForbiddenError,
   InvalidRequestError,
@@ -63,6 +64,30 @@ it("does several operations as one, or none of them", async () => {
   ]);
   await expect(failed).rejects.toBeInstanceOf(ConflictError);
   expect((await memx.get(b))?.value).toBe(2);
+});
+
+it("types the results of a batch as memX sends them", async () => {
+  const { memx } = connectMemx();
+  const [a, b] = [freshKey(), freshKey()];
+  const { revision, ts } = await memx.set(a, 1);
+  const { results } = await memx.batch([
+    { op: "check", key: a, expect: revision },
+    { op: "set", key: a, value: 2, ts: ts - 10 },
+    { op: "set", key: b, value: 3 },
+    { op: "delete", key: freshKey() },
+  ]);
+  expect(results).toEqual([
+    { revision },
+    { updated: false, revision, ts },
+    { updated: true, revision: expect.any(Number), ts: expect.any(Number) },
+    { deleted: false, revision: 0 },
+  ]);
+  expectTypeOf<BatchResult>().toEqualTypeOf<{
+    readonly updated?: boolean;
+    readonly deleted?: boolean;
+    readonly revision: number;
+    readonly ts?: number;
+  }>();
 });
 
 it("lists keys and what they hold, through as many pages as there are", async () => {
