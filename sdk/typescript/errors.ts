@@ -1,7 +1,7 @@
 // What a call rejects with: one class per case under one base. Branch on the class, or on `code`, which is stable.
 
 import { CLOSE_CODES, type ErrorCode, type FieldError, type Problem } from "../protocol.ts";
-import type { Entry } from "./types.ts";
+import type { Current } from "./types.ts";
 
 /** memX's own codes, and what can only happen on this side of the wire. */
 export type MemxErrorCode = ErrorCode | "network" | "timeout" | "unexpected_answer" | "lease_lost" | "closed";
@@ -12,7 +12,7 @@ export type MemxErrorDetails = {
   readonly requestId?: string | undefined;
   readonly retryAfterMs?: number | undefined;
   readonly errors?: readonly FieldError[] | undefined;
-  readonly current?: Entry | null | undefined;
+  readonly current?: Current | null | undefined;
   readonly cause?: unknown;
 };
 
@@ -60,8 +60,8 @@ export class NotFoundError extends MemxError {}
 
 /** `expect` did not hold, so nothing was written. */
 export class ConflictError extends MemxError {
-  /** What the key holds instead: `null` for nothing, `undefined` where memX did not tell. */
-  readonly current: Entry | null | undefined;
+  /** What the key holds instead: `null` for nothing, `undefined` if the API key may not read it. */
+  readonly current: Current | null | undefined;
 
   constructor(code: MemxErrorCode, message: string, details: MemxErrorDetails = {}) {
     super(code, message, details);
@@ -118,7 +118,7 @@ export function errorOf(response: Response, text: string, key: string | undefine
   const code = problem?.code ?? (status === 429 ? "rate_limited" : "");
   const Class = CLASSES[code] ?? (status >= 500 ? UnavailableError : InvalidRequestError);
   if (!problem) return new Class("unexpected_answer", `memX answered ${status}, and not as memX does.`, details);
-  const { detail, errors, current } = problem as Problem & { current?: Entry | null };
+  const { detail, errors, current } = problem as Problem & { current?: Current | null };
   return new Class(problem.code, detail, { ...details, errors, current });
 }
 

@@ -14,6 +14,20 @@ export type Entry<T = unknown> = {
   readonly revision: number;
 };
 
+/**
+ * What a key currently holds, as a conflict reports it: the value, or the schema if the write was about the schema.
+ * The one that is not `undefined` is the one that the conflict is about.
+ */
+export type Current =
+  | (Entry & { readonly schema?: undefined })
+  | {
+      readonly schema: JsonSchema;
+      readonly value?: undefined;
+      readonly ts: number;
+      /** Revision of the schema. What `expect` compares. */
+      readonly revision: number;
+    };
+
 /** What a write of a value came to. */
 export type Written = {
   readonly ok: true;

@@ -36,8 +36,7 @@ export async function updateValue<T>(
       // The first repeat at once: most conflicts are with one other.
       if (attempt > 0) await pause(Math.random() * Math.min(500, 10 * 2 ** attempt), signal);
       const { current } = error;
-      const isTold = current === null || (current !== undefined && "value" in current);
-      entry = isTold ? (current as Entry<T> | null) : await memx.get<T>(key, { signal });
+      entry = current === undefined ? await memx.get<T>(key, { signal }) : (current as Entry<T> | null);
     }
   }
 }

@@ -4,9 +4,11 @@ import { expect, expectTypeOf, it } from "vitest";
 import {
   type BatchResult,
   ConflictError,
+  type Entry,
   ForbiddenError,
   InvalidRequestError,
   InvalidSchemaError,
+  type JsonSchema,
   MemX,
   NotFoundError,
   SchemaViolationError,
@@ -137,6 +139,33 @@ it("writes only where the key holds what is expected, and tells what it holds in
   expect(error).toBeInstanceOf(ConflictError);
   expect(error.current).toEqual({ value: "first", revision, ts });
   await memx.set(key, "second", { expect: revision });
+});
+
+it("tells what the key holds where a write expected something else: a value or a schema", async () => {
+  const { memx } = connectMemx();
+  const key = freshKey();
+  const written = await memx.set(key, { x: 1 });
+  const conflict = async (call: Promise<unknown>) => {
+    const error = await call.then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    if (error instanceof ConflictError) return error.current;
+    throw error;
+  };
+
+  const value = await conflict(memx.set(key, 2, { expect: 0 }));
+  expect(value).toEqual({ value: { x: 1 }, revision: written.revision, ts: written.ts });
+  expect(await conflict(memx.setSchema(key, true, { expect: 1 }))).toBeNull();
+  const { revision } = await memx.setSchema(key, { type: "object" });
+  const schema = await conflict(memx.deleteSchema(key, { expect: 0 }));
+  expect(schema).toEqual({ schema: { type: "object" }, revision, ts: expect.any(Number) });
+
+  // Each field without a cast, and either of the two is told from the other by its `schema`.
+  expectTypeOf(value?.value).toEqualTypeOf<unknown>();
+  expectTypeOf(schema?.schema).toEqualTypeOf<JsonSchema | undefined>();
+  if (value && value.schema === undefined) expectTypeOf(value).toExtend<Entry>();
+  if (schema?.schema !== undefined) expectTypeOf(schema.value).toEqualTypeOf<undefined>();
 });
 
 it("forgets a value after its time to live", async () => {
