@@ -38,6 +38,22 @@ beforeAll(() => {
 
 afterAll(() => rmSync(project, { recursive: true }));
 
+it("is built afresh by npm pack itself", () => {
+  const source = join(import.meta.dirname, "../../sdk/typescript");
+  const dist = join(source, "dist");
+  const pack = () => {
+    execFileSync("npm", ["pack", "--silent", "--pack-destination", project], { cwd: source });
+    return execFileSync("tar", ["-tzf", tarball], { encoding: "utf8" }).trim().split("\n");
+  };
+  const built = ["index.js", "index.d.ts", "cli.js"].map((file) => `package/dist/typescript/${file}`);
+
+  rmSync(dist, { recursive: true, force: true });
+  const files = pack();
+  expect(files).toEqual(expect.arrayContaining(built));
+  writeFileSync(join(dist, "left-over.js"), "");
+  expect(pack().sort()).toEqual(files.sort());
+});
+
 it("is a package without fault, and small", () => {
   console.log(lintPackage(tarball));
   console.log(`memx-sdk: ${(gzipSize() / 1024).toFixed(1)} KB, bundled, minified and gzipped`);
