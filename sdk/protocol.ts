@@ -46,6 +46,9 @@ export const SUBPROTOCOL = "memx.v1";
 /** Begins the subprotocol that carries an API key where no header can: base64url of its UTF-8 follows. */
 export const API_KEY_SUBPROTOCOL = "memx.key.";
 
+/** A client sends the text `ping` this often: networks drop an idle connection after 1 to 2 minutes, without a close frame. */
+export const PING_INTERVAL_SECONDS = 25;
+
 /** After this close, connect again: memX was too busy, or the client read too slowly (RFC 6455's registry). */
 export const TRY_AGAIN_LATER = 1013;
 

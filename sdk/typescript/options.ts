@@ -1,5 +1,7 @@
 // Where memX is, and how to reach it: the options of the client with their defaults.
 
+import { PING_INTERVAL_SECONDS } from "../protocol.ts";
+
 /** As much of the standard's WebSocket as is used, so that `ws` on Node 20 fits too. */
 export type WebSocketLike = {
   send(data: string): void;
@@ -25,7 +27,7 @@ export type MemXOptions = {
   readonly timeoutMs?: number;
   /** How often a call is tried again. Safe, because every write carries an `Idempotency-Key`. @default 3 */
   readonly retries?: number;
-  /** Milliseconds between two pings of a subscription's socket; memX wants one every 25 seconds. @default 25000 */
+  /** Milliseconds between two pings of a subscription's socket. @default 25000 */
   readonly pingIntervalMs?: number;
   /** Milliseconds of silence, when an answer is due, after which a socket counts as dead. @default 10000 */
   readonly pingTimeoutMs?: number;
@@ -46,7 +48,7 @@ export function readSettings(options: MemXOptions): Settings {
     WebSocket: options.WebSocket ?? globalWebSocket,
     timeoutMs: options.timeoutMs ?? 10_000,
     retries: options.retries ?? 3,
-    pingIntervalMs: options.pingIntervalMs ?? 25_000,
+    pingIntervalMs: options.pingIntervalMs ?? PING_INTERVAL_SECONDS * 1_000,
     pingTimeoutMs: options.pingTimeoutMs ?? 10_000,
   };
 }

@@ -3,6 +3,7 @@
 
 import { once } from "node:events";
 import { afterEach, expect, it } from "vitest";
+import { PING_INTERVAL_SECONDS } from "../../sdk/protocol.ts";
 import { MemX, type SubscriptionStatus, type ValueEvent } from "../../sdk/typescript/index.ts";
 import { createRandom } from "../support/random.ts";
 import { killGroup } from "./support/dev-server.ts";
@@ -113,7 +114,7 @@ it("notices within 40 s that a connection has become a black hole", async () => 
   proxy = await startRoughProxy(url, { random: createRandom(SEED), meanMs: 0, faults: ["none"] });
   const statuses: SubscriptionStatus[] = [];
   // Twenty times as fast as usual, by both of its times; those themselves are tested where they are.
-  const memx = connect(proxy.url, { pingIntervalMs: 25_000 / 20, pingTimeoutMs: 10_000 / 20 });
+  const memx = connect(proxy.url, { pingIntervalMs: (PING_INTERVAL_SECONDS * 1_000) / 20, pingTimeoutMs: 10_000 / 20 });
   const events: unknown[] = [];
   const subscription = memx.subscribe("a", (event) => events.push(event), {
     onStatus: (status) => statuses.push(status),

@@ -1,7 +1,7 @@
 // What the paths of the OpenAPI document are put together from: parameters, answers and failures.
 
 import { LIMITS } from "../../config/limits.ts";
-import { ERROR_STATUS, type ErrorCode } from "../../sdk/protocol.ts";
+import { ERROR_STATUS, type ErrorCode, PING_INTERVAL_SECONDS } from "../../sdk/protocol.ts";
 import type { RequestShape } from "../request/shapes.ts";
 
 type Json = { readonly [name: string]: unknown };
@@ -46,8 +46,7 @@ export const change = {
     previous: { type: "integer", description: "Revision of the change before it to the same key, 0 for the first." },
   },
 };
-export const live =
-  "A WebSocket, or server-sent events where text/event-stream is accepted. Each change is one JSON text. On a WebSocket send the text `ping` at least every 30 seconds; `pong` comes back. With the subprotocol `memx.v1`, and with server-sent events, `ready` says up to which revision everything was sent, and `reset` comes before a snapshot where the log no longer reaches back to `since`. A refused WebSocket opens and is closed with 4401 (no API key), 4403 (not allowed), 4422 (not valid) or 4429 (too many).";
+export const live = `A WebSocket, or server-sent events where text/event-stream is accepted. Each change is one JSON text. On a WebSocket send the text \`ping\` at least every ${PING_INTERVAL_SECONDS} seconds; \`pong\` comes back. With the subprotocol \`memx.v1\`, and with server-sent events, \`ready\` says up to which revision everything was sent, and \`reset\` comes before a snapshot where the log no longer reaches back to \`since\`. A refused WebSocket opens and is closed with 4401 (no API key), 4403 (not allowed), 4422 (not valid) or 4429 (too many).`;
 export const lastEventId = {
   name: "Last-Event-ID",
   in: "header",
