@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { version } from "../../package.json";
 import { app } from "../../worker/app.ts";
 import { openApiDocument } from "../../worker/openapi/document.ts";
-import { batchRequest, deleteRequest, patchRequest, schemaRequest, setRequest } from "../../worker/request/shapes.ts";
+import { OPERATIONS } from "../../worker/request/operations.ts";
 import { freshKey, get, problem, request, set } from "../support/client.ts";
 import { engine } from "../support/engine.ts";
 
@@ -98,11 +98,11 @@ describe("/openapi.json", () => {
 
   it("shows the very schemas that check requests", () => {
     const shown = (path: string) => paths[path]?.post?.requestBody?.content["application/json"]?.schema;
-    expect(shown("/set")).toBe(setRequest.schema);
-    expect(shown("/delete")).toBe(deleteRequest.schema);
-    expect(shown("/patch")).toBe(patchRequest.schema);
-    expect(shown("/batch")).toBe(batchRequest.schema);
-    expect(shown("/schema")).toBe(schemaRequest.schema);
+    expect(shown("/set")).toBe(OPERATIONS.set.request.schema);
+    expect(shown("/delete")).toBe(OPERATIONS.delete.request.schema);
+    expect(shown("/patch")).toBe(OPERATIONS.patch.request.schema);
+    expect(shown("/batch")).toBe(OPERATIONS.batch.request.schema);
+    expect(shown("/schema")).toBe(OPERATIONS.setSchema.request.schema);
   });
 
   it("declares every parameter of a path", () => {

@@ -5,12 +5,10 @@ import { describe, expect, it } from "vitest";
 import { compileSchema } from "../../memory/schemas/compile-schema.ts";
 import type { JsonSchema } from "../../memory/schemas/json-schema.ts";
 import { quickCheck } from "../../memory/schemas/quick-check.ts";
-import * as requests from "../../worker/request/shapes.ts";
+import { type ApiOperation, OPERATIONS } from "../../worker/request/operations.ts";
+import type { RequestShape } from "../../worker/request/shapes.ts";
 
-const SHAPES = Object.entries(requests as Readonly<Record<string, unknown>>).filter(
-  (entry): entry is [string, requests.RequestShape<unknown>] =>
-    typeof entry[1] === "object" && entry[1] !== null && "schema" in entry[1],
-);
+const SHAPES = Object.entries<ApiOperation>(OPERATIONS).map(([name, { request }]) => [name, request] as const);
 
 /** What is near the limits of a request, and what is far from it. */
 const member = fc.oneof(
@@ -31,11 +29,11 @@ const member = fc.oneof(
   fc.jsonValue({ maxDepth: 2 }),
 );
 
-function schemaOf(shape: requests.RequestShape<unknown>): JsonSchema {
+function schemaOf(shape: RequestShape<unknown>): JsonSchema {
   return shape.schema as JsonSchema;
 }
 
-function requestFor({ schema }: requests.RequestShape<unknown>): fc.Arbitrary<unknown> {
+function requestFor({ schema }: RequestShape<unknown>): fc.Arbitrary<unknown> {
   const names = Object.keys((schema as { properties: object }).properties);
   return fc.dictionary(fc.constantFrom(...names, "other", "__proto__"), member, { maxKeys: 5 });
 }
@@ -60,10 +58,10 @@ describe.each(SHAPES)("for %s", (_, shape) => {
 });
 
 it.each([
-  ["set", requests.setRequest, { key: "agent:goal", value: { x: 1 } }],
-  ["set with conditions", requests.setRequest, { key: "agent:goal", value: null, expect: 4 }],
-  ["delete", requests.deleteRequest, { key: "\u{1F600}", expect: 0 }],
-  ["get", requests.keyQuery, { key: "a" }],
+  ["set", OPERATIONS.set.request, { key: "agent:goal", value: { x: 1 } }],
+  ["set with conditions", OPERATIONS.set.request, { key: "agent:goal", value: null, expect: 4 }],
+  ["delete", OPERATIONS.delete.request, { key: "\u{1F600}", expect: 0 }],
+  ["get", OPERATIONS.get.request, { key: "a" }],
 ] as const)("says yes to a %s as they come", (_, shape, request) => {
   expect(quickCheck(schemaOf(shape))(request)).toBe(true);
 });

@@ -1,4 +1,4 @@
-// Reads requests: from bytes to a checked object, or to an error that says what is wrong with them.
+// Turns the bytes of a request into a checked object, or into an error that says what is wrong with it.
 
 import type { Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
@@ -9,7 +9,7 @@ import { pointerStep } from "../../memory/pointer-escape.ts";
 import type { FieldError, JsonText } from "../../sdk/protocol.ts";
 import type { RequestShape } from "./shapes.ts";
 
-/** Refuses bodies past the limit before they are in memory, whether or not they announce their length. */
+/** Refuses a body past the limit before it is in memory, whether or not the request announces its length. */
 export const limitBody = bodyLimit({
   maxSize: LIMITS.maxBodyBytes,
   onError: () => {
@@ -18,7 +18,7 @@ export const limitBody = bodyLimit({
 });
 
 /**
- * The JSON body, and the text of its members.
+ * Returns the checked JSON body, and the text of each of its members.
  * @throws {ApiError} `unsupported_media_type`, `invalid_request`
  */
 export async function readBody<T extends object>(
@@ -29,31 +29,31 @@ export async function readBody<T extends object>(
   if (mediaType !== "application/json") {
     throw new ApiError(
       "unsupported_media_type",
-      "Send the body as JSON, with the header content-type: application/json.",
+      "The body must be JSON, with the header content-type: application/json.",
     );
   }
   const encoding = c.req.header("content-encoding") ?? "identity";
   if (encoding.toLowerCase() !== "identity") {
-    throw new ApiError("unsupported_media_type", "Send the body without a content-encoding.");
+    throw new ApiError("unsupported_media_type", "The body must not have a content-encoding.");
   }
   const { value, members } = parseBody(decodeUtf8(await c.req.arrayBuffer()));
   return { body: checked(shape, value, "body"), members };
 }
 
 /**
- * The text of one member of a body.
+ * Returns the text of one member of a body.
  * @throws {ApiError} `too_large`
  */
 export function limitText(members: JsonDocument["members"], name: string, maxBytes: number): JsonText {
   const text = members.get(name);
-  if (text === undefined) throw new Error(`the body was not checked to have "${name}"`);
+  if (text === undefined) throw new Error(`the body was not checked to have a "${name}"`);
   if (isLonger(text, maxBytes))
     throw new ApiError("too_large", `The ${name} is larger than ${maxBytes} bytes of JSON.`);
   return text;
 }
 
 /**
- * Parameters that are arrays may be repeated.
+ * Returns the checked query. Only parameters that are arrays may be repeated.
  * @throws {ApiError} `invalid_request`
  */
 export function readQuery<T extends object>(url: string, shape: RequestShape<T>, extra: object = {}): T {
@@ -68,20 +68,20 @@ export function readQuery<T extends object>(url: string, shape: RequestShape<T>,
     if (Array.isArray(before)) before.push(text);
     else if (isRepeatable(shape, decoded)) query[decoded] = [text];
     else if (before === undefined) query[decoded] = text;
-    else throw invalid("query", [{ path: pointerStep(decoded), message: "is given twice" }]);
+    else throw invalid("query", [{ path: pointerStep(decoded), message: "Must not be given more than once." }]);
   }
   return checked(shape, query, "query");
 }
 
 /**
- * Strict, where the platform's own decoding would turn bytes that are not UTF-8 into U+FFFD, and so one key into another.
+ * Strict: the platform's own decoding would turn bytes that are not UTF-8 into U+FFFD, and so one key into another.
  * @throws {ApiError} `invalid_request`
  */
 export function decodePercent(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw new ApiError("invalid_request", "The URL has a percent-encoding that is not valid UTF-8.");
+    throw new ApiError("invalid_request", "The URL contains percent-encoded bytes that are not valid UTF-8.");
   }
 }
 
@@ -97,7 +97,7 @@ function decodeUtf8(bytes: ArrayBuffer): string {
 
 function parseBody(text: string): JsonDocument {
   try {
-    // The body's own object is a level above the value's.
+    // The body itself is one level above the value.
     return parseJsonText(text, { maxDepth: LIMITS.maxJsonDepth + 1 });
   } catch (error) {
     if (error instanceof JsonTextError) throw new ApiError("invalid_request", `The body ${error.message}.`);
@@ -115,10 +115,10 @@ function checked<T extends object>(shape: RequestShape<T>, input: unknown, part:
   return input as T;
 }
 
-/** JSON Schema counts characters, an index row and a URL count bytes. */
+/** JSON Schema counts characters; an index row and a URL count bytes. */
 export function keyError(key: string, path: string): FieldError | undefined {
   if (!isLonger(key, LIMITS.maxKeyBytes)) return undefined;
-  return { path, message: `is longer than ${LIMITS.maxKeyBytes} bytes of UTF-8` };
+  return { path, message: `Must not be longer than ${LIMITS.maxKeyBytes} bytes of UTF-8.` };
 }
 
 function isRepeatable({ schema }: RequestShape<unknown>, name: string): boolean {
@@ -126,23 +126,23 @@ function isRepeatable({ schema }: RequestShape<unknown>, name: string): boolean 
   return Object.hasOwn(properties, name) && properties[name]?.type === "array";
 }
 
-/** For a field that the call does not take, probably misspelt, which it does. */
+/** For a field that the call does not take, probably misspelt: the fields that it takes. */
 function unknownField({ schema }: RequestShape<unknown>, { path }: FieldError): string | undefined {
   const fields = Object.keys((schema as { properties: object }).properties);
   if (path === "" || fields.some((field) => path === `/${field}` || path.startsWith(`/${field}/`))) return undefined;
-  return `This call takes ${fields.join(", ")}, and no other field.`;
+  return `Unknown field. This call takes only ${fields.join(", ")}.`;
 }
 
-/** For a text that has to match a pattern: what that means, in place of the pattern. */
+/** For a text that must match a pattern: what that means, instead of the pattern. */
 function expectedText({ schema }: RequestShape<unknown>, { path }: FieldError): string | undefined {
   const { properties } = schema as { properties: Record<string, { pattern?: string; description?: string }> };
   const name = path.slice(1);
   const property = Object.hasOwn(properties, name) ? properties[name] : undefined;
-  return property?.pattern === undefined ? undefined : property.description;
+  return property?.pattern === undefined ? undefined : `Not valid. ${property.description}`;
 }
 
-/** A request that is not valid, with the places where it is not. */
+/** The request is not valid; `errors` says where. */
 export function invalid(part: string, errors: readonly FieldError[]): ApiError {
-  const summary = errors.map(({ path, message }) => (path === "" ? message : `${path}: ${message}`)).join("; ");
+  const summary = errors.map(({ path, message }) => (path === "" ? message : `${path}: ${message}`)).join(" ");
   return new ApiError("invalid_request", `The ${part} is not valid. ${summary}`, { errors });
 }

@@ -8,18 +8,18 @@ import type { Draft } from "../../memory/writes/write-values.ts";
 import type { FieldError, JsonText } from "../../sdk/protocol.ts";
 import { type AppEnv, committer } from "../app-env.ts";
 import { readIdempotency } from "../request/idempotency-key.ts";
+import { BATCH_FIELDS, OPERATIONS } from "../request/operations.ts";
 import { invalid, keyError, limitText, readBody } from "../request/read-request.ts";
-import { BATCH_FIELDS, batchRequest } from "../request/shapes.ts";
 import { checkFields, deleteFields, jsonResponse, setFields } from "../response/json.ts";
 
 export const batch = new Hono<AppEnv>();
 
-type Requested = NonNullable<(typeof batchRequest)["passed"]>["operations"][number];
+type Requested = NonNullable<(typeof OPERATIONS.batch.request)["passed"]>["operations"][number];
 
 const FIELDS = { set: setFields, delete: deleteFields, check: checkFields } as const;
 
 batch.post("/batch", async (c) => {
-  const { body, members } = await readBody(c, batchRequest);
+  const { body, members } = await readBody(c, OPERATIONS.batch.request);
   const { operations } = body;
   const errors = operations.flatMap(fieldErrors);
   if (errors.length > 0) throw invalid("body", errors);
@@ -33,7 +33,7 @@ batch.post("/batch", async (c) => {
   return jsonResponse(JSON.stringify({ ok: true, results: fields }));
 });
 
-/** What is wrong with an operation for what it is. */
+/** Fields that this kind of operation does not take, or lacks. */
 function fieldErrors(operation: Requested, index: number): FieldError[] {
   const path = `/operations/${index}`;
   const { takes, needs } = BATCH_FIELDS[operation.op];
@@ -42,10 +42,10 @@ function fieldErrors(operation: Requested, index: number): FieldError[] {
     .filter((field) => !(takes as readonly string[]).includes(field))
     .map((field) => ({
       path: `${path}/${field}`,
-      message: `A ${operation.op} takes op, key, ${takes.join(", ")}, and no other field.`,
+      message: `Unknown field. A ${operation.op} takes only op, key, ${takes.join(", ")}.`,
     }));
   if (needs && !Object.hasOwn(operation, needs)) {
-    errors.push({ path: `${path}/${needs}`, message: `A ${operation.op} needs it.` });
+    errors.push({ path: `${path}/${needs}`, message: `Required for a ${operation.op}.` });
   }
   const tooLong = keyError(operation.key, `${path}/key`);
   return tooLong ? [...errors, tooLong] : errors;

@@ -1,4 +1,4 @@
-// The interactive reference at /docs, and the OpenAPI document it shows. Every file of the page comes from here.
+// The interactive reference at /docs, and the OpenAPI document it shows. Serves every file of the page.
 
 import { type Context, Hono } from "hono";
 import type { AppEnv } from "../app-env.ts";
@@ -23,7 +23,7 @@ docs.get("/docs/swagger-ui.css", (c) => asset(c, "swagger-ui.css", "text/css; ch
 docs.get("/docs/swagger-ui-bundle.js", (c) => asset(c, "swagger-ui-bundle.js", JAVASCRIPT));
 docs.get("/docs/favicon-32x32.png", (c) => asset(c, "favicon-32x32.png", "image/png"));
 
-/** With a type of ours: workerd's disk service knows none. */
+/** Sets the content type, because workerd's disk service does not. */
 async function asset(c: Context<AppEnv>, file: string, type: string): Promise<Response> {
   const response = await c.env.ASSETS.fetch(new Request(new URL(`/${file}`, c.req.url), c.req.raw));
   const headers = new Headers(response.headers);

@@ -1,4 +1,4 @@
-// The listing of keys that hold a value: those of a prefix, page by page, and only what the caller may read.
+// Lists the keys that hold a value, by prefix and page by page, and only those that the caller may read.
 
 import { Hono } from "hono";
 import { LIMITS } from "../../config/limits.ts";
@@ -6,14 +6,14 @@ import type { Principal } from "../../memory/access/principal.ts";
 import { openStore } from "../../memory/store/open-store.ts";
 import type { KeysPage, KeysQuery, ListedKey, Store } from "../../memory/store/store.ts";
 import type { AppEnv } from "../app-env.ts";
+import { OPERATIONS } from "../request/operations.ts";
 import { invalid, readQuery } from "../request/read-request.ts";
-import { keysQuery } from "../request/shapes.ts";
 import { jsonResponse } from "../response/json.ts";
 
 export const keys = new Hono<AppEnv>();
 
 keys.get("/keys", async (c) => {
-  const { prefix = "", cursor, limit = "100", values = "false" } = readQuery(c.req.url, keysQuery);
+  const { prefix = "", cursor, limit = "100", values = "false" } = readQuery(c.req.url, OPERATIONS.keys.request);
   const after = cursor === undefined ? "" : readCursor(cursor, prefix);
   const query = { prefix, after, limit: Number(limit), values: values === "true" };
   const page = await readReadable(openStore(c.env), c.var.caller, query);
@@ -22,12 +22,12 @@ keys.get("/keys", async (c) => {
   return jsonResponse(`{"keys":[${listed}],"cursor":${next}}`);
 });
 
-/** Looks further where the caller may not read what was found, but not without end. */
+/** If the caller must not read the keys of a page, looks further, up to a limit. */
 async function readReadable(store: Store, principal: Principal, query: KeysQuery): Promise<KeysPage> {
   const found: ListedKey[] = [];
   let { after, limit } = query;
   for (let scanned = 0; scanned < LIMITS.maxScannedKeys; scanned += limit) {
-    // Those that are hidden seldom come alone.
+    // Keys that the caller must not read seldom come alone.
     if (scanned > 0) limit = LIMITS.maxKeys;
     const page = await store.readKeys(principal.namespace, { ...query, after, limit });
     const readable = page.keys.filter(({ key }) => principal.allows("read", key));
@@ -56,7 +56,7 @@ function readCursor(cursor: string, prefix: string): string {
     const key = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
     if (key !== "" && key.startsWith(prefix)) return key;
   } catch {
-    // Told below, as a cursor of another prefix is.
+    // The cursor is malformed: refused below, like the cursor of another prefix.
   }
-  throw invalid("query", [{ path: "/cursor", message: "is not the cursor of a page with this prefix" }]);
+  throw invalid("query", [{ path: "/cursor", message: "Must be the `cursor` of a page with the same prefix." }]);
 }

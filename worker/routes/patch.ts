@@ -1,4 +1,4 @@
-// Patches: change part of a value, without undoing what others change at the same time.
+// Changes part of a value, without undoing what other callers change at the same time.
 
 import { Hono } from "hono";
 import { authorize } from "../../memory/access/principal.ts";
@@ -9,8 +9,8 @@ import { patchValue } from "../../memory/writes/patch-value.ts";
 import type { JsonText } from "../../sdk/protocol.ts";
 import { type AppEnv, committer } from "../app-env.ts";
 import { readIdempotency } from "../request/idempotency-key.ts";
+import { OPERATIONS } from "../request/operations.ts";
 import { invalid, readBody } from "../request/read-request.ts";
-import { patchRequest } from "../request/shapes.ts";
 import { jsonResponse, setFields } from "../response/json.ts";
 
 export const patch = new Hono<AppEnv>();
@@ -18,7 +18,7 @@ export const patch = new Hono<AppEnv>();
 const KINDS = ["merge", "patch", "increment", "append"] as const;
 
 patch.post("/patch", async (c) => {
-  const { body, members } = await readBody(c, patchRequest);
+  const { body, members } = await readBody(c, OPERATIONS.patch.request);
   const { key, expect, ttl } = body;
   // The response has the value, and a patch can test what it is.
   authorize(c.var.caller, "read", key);
@@ -33,10 +33,13 @@ patch.post("/patch", async (c) => {
   return jsonResponse(`{"ok":true,"updated":${updated},"revision":${revision},"ts":${ts},"value":${value}}`);
 });
 
-function readPatch(body: NonNullable<(typeof patchRequest)["passed"]>, members: ReadonlyMap<string, JsonText>): Patch {
+function readPatch(
+  body: NonNullable<(typeof OPERATIONS.patch.request)["passed"]>,
+  members: ReadonlyMap<string, JsonText>,
+): Patch {
   const [kind, ...others] = KINDS.filter((name) => members.has(name));
   if (!kind || others.length > 0) {
-    throw invalid("body", [{ path: "", message: `A patch has one of ${KINDS.join(", ")}.` }]);
+    throw invalid("body", [{ path: "", message: `Must have exactly one of ${KINDS.join(", ")}.` }]);
   }
   const text = members.get(kind) as JsonText;
   switch (kind) {

@@ -1,4 +1,4 @@
-// Schemas: one JSON Schema per key, which every later write of the key's value has to match.
+// Schemas: one JSON Schema per key, which every later write of the key's value must match.
 
 import { Hono } from "hono";
 import { LIMITS } from "../../config/limits.ts";
@@ -10,14 +10,14 @@ import { commit } from "../../memory/writes/commit.ts";
 import type { Draft } from "../../memory/writes/write-values.ts";
 import { type AppContext, type AppEnv, committer } from "../app-env.ts";
 import { readIdempotency } from "../request/idempotency-key.ts";
+import { OPERATIONS } from "../request/operations.ts";
 import { limitText, readBody, readQuery } from "../request/read-request.ts";
-import { keyQuery, schemaDeletionQuery, schemaRequest } from "../request/shapes.ts";
 import { jsonResponse } from "../response/json.ts";
 
 export const schemas = new Hono<AppEnv>();
 
 schemas.post("/schema", async (c) => {
-  const { body, members } = await readBody(c, schemaRequest);
+  const { body, members } = await readBody(c, OPERATIONS.setSchema.request);
   const { key, schema, expect } = body;
   // Before the schema is checked, which is work.
   authorize(c.var.caller, "write", key);
@@ -28,7 +28,7 @@ schemas.post("/schema", async (c) => {
 });
 
 schemas.get("/schema", async (c) => {
-  const { key } = readQuery(c.req.url, keyQuery);
+  const { key } = readQuery(c.req.url, OPERATIONS.getSchema.request);
   authorize(c.var.caller, "read", key);
   const stored = await openStore(c.env).readSchema(c.var.caller.namespace, key);
   if (stored === null) throw new ApiError("not_found", "Schema not found.");
@@ -36,7 +36,7 @@ schemas.get("/schema", async (c) => {
 });
 
 schemas.delete("/schema", async (c) => {
-  const { key, expect } = readQuery(c.req.url, schemaDeletionQuery);
+  const { key, expect } = readQuery(c.req.url, OPERATIONS.deleteSchema.request);
   const draft = { op: "schema_delete", key, ...(expect !== undefined && { expect: Number(expect) }) } as const;
   return commitSchema(c, draft);
 });

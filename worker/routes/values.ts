@@ -8,14 +8,14 @@ import { commit } from "../../memory/writes/commit.ts";
 import { encodeCurrent } from "../../sdk/protocol.ts";
 import { type AppEnv, committer } from "../app-env.ts";
 import { readIdempotency } from "../request/idempotency-key.ts";
+import { OPERATIONS } from "../request/operations.ts";
 import { limitText, readBody, readQuery } from "../request/read-request.ts";
-import { deleteRequest, keyQuery, setRequest } from "../request/shapes.ts";
 import { deleteFields, jsonResponse, setFields } from "../response/json.ts";
 
 export const values = new Hono<AppEnv>();
 
 values.post("/set", async (c) => {
-  const { body, members } = await readBody(c, setRequest);
+  const { body, members } = await readBody(c, OPERATIONS.set.request);
   const { key, value: parsed, ts, expect, ttl } = body;
   const value = limitText(members, "value", LIMITS.maxValueBytes);
   const draft = { op: "set", key, value, parsed, ts, expect, ttl } as const;
@@ -24,14 +24,14 @@ values.post("/set", async (c) => {
 });
 
 values.get("/get", async (c) => {
-  const { key } = readQuery(c.req.url, keyQuery);
+  const { key } = readQuery(c.req.url, OPERATIONS.get.request);
   authorize(c.var.caller, "read", key);
   const entry = await openStore(c.env).readEntry(c.var.caller.namespace, key);
   return jsonResponse(entry && encodeCurrent("value", { ...entry, text: entry.value }));
 });
 
 values.post("/delete", async (c) => {
-  const { body } = await readBody(c, deleteRequest);
+  const { body } = await readBody(c, OPERATIONS.delete.request);
   const draft = { op: "delete", ...body } as const;
   const [result] = await commit(committer(c), [draft], { idempotency: await readIdempotency(c) });
   return jsonResponse(JSON.stringify({ ok: true, ...deleteFields(result) }));

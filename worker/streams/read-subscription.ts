@@ -7,8 +7,8 @@ import { ApiError } from "../../memory/errors.ts";
 import { ALL_KEYS } from "../../memory/store/store.ts";
 import type { EventFilter } from "../../sdk/protocol.ts";
 import type { AppContext } from "../app-env.ts";
+import { OPERATIONS } from "../request/operations.ts";
 import { decodePercent, readQuery } from "../request/read-request.ts";
-import { changesQuery, subscribeQuery, watchQuery } from "../request/shapes.ts";
 import { chosenSubprotocol } from "../request/subprotocols.ts";
 
 const SUBSCRIBE_PATH = "/subscribe/";
@@ -27,7 +27,7 @@ export function readSubscription(c: AppContext): Join {
     ? { key: decodePercent(url.pathname.slice(SUBSCRIBE_PATH.length)) }
     : {};
   const { caller } = c.var;
-  const { key, event, since } = readQuery(c.req.url, subscribeQuery, inPath);
+  const { key, event, since } = readQuery(c.req.url, OPERATIONS.subscribe.request, inPath);
   authorize(caller, "read", key);
   const { namespace, keyHash } = caller;
   return { namespace, keyHash, key, patterns: [], scopes: [], ...readOptions(c, event, since) };
@@ -38,7 +38,7 @@ export function readSubscription(c: AppContext): Join {
  * @throws {ApiError} `invalid_request`
  */
 export function readWatch(c: AppContext): Join {
-  const { pattern, event, since } = readQuery(c.req.url, watchQuery);
+  const { pattern, event, since } = readQuery(c.req.url, OPERATIONS.watch.request);
   return { ...watchTopic(c.var.caller, pattern), ...readOptions(c, event, since) };
 }
 
@@ -47,7 +47,12 @@ export function readWatch(c: AppContext): Join {
  * @throws {ApiError} `invalid_request`
  */
 export function readPoll(c: AppContext): { join: Join; since: number; waitMs: number } {
-  const { pattern, event = "value", since, wait = LIMITS.maxWaitSeconds } = readQuery(c.req.url, changesQuery);
+  const {
+    pattern,
+    event = "value",
+    since,
+    wait = LIMITS.maxWaitSeconds,
+  } = readQuery(c.req.url, OPERATIONS.changes.request);
   const join = { ...watchTopic(c.var.caller, pattern), event, since: Number(since), ...STREAM };
   return { join, since: join.since, waitMs: Number(wait) * 1000 };
 }

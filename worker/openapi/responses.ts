@@ -1,0 +1,111 @@
+// What each operation responds with: success, and the errors it can end with.
+
+import type { OPERATIONS } from "../request/operations.ts";
+import {
+  change,
+  currentRevision,
+  deleted,
+  failures,
+  type Json,
+  json,
+  object,
+  ok,
+  onBody,
+  onStore,
+  onWrite,
+  revision,
+  ts,
+  updated,
+} from "./parts.ts";
+
+const stream = {
+  101: { description: "The WebSocket is open." },
+  200: { description: "Server-sent events.", content: { "text/event-stream": {} } },
+  ...failures(...onStore, "upgrade_required"),
+};
+
+export const RESPONSES: Readonly<Record<keyof typeof OPERATIONS, Json>> = {
+  set: {
+    200: json("Written.", object({ ok, updated, revision: currentRevision, ts })),
+    ...failures(...onWrite),
+  },
+  get: {
+    200: json("The current value, or null if the key holds nothing.", {
+      oneOf: [object({ value: { description: "The JSON exactly as written." }, ts, revision }), { type: "null" }],
+    }),
+    ...failures(...onStore),
+  },
+  delete: {
+    200: json(
+      "Deleted. If the key held nothing, `deleted` is false and `revision` is 0.",
+      object({ ok, deleted, revision: currentRevision }),
+    ),
+    ...failures(...onBody, "conflict"),
+  },
+  patch: {
+    200: json("Changed.", object({ ok, updated: ok, revision, ts, value: { description: "The new value." } })),
+    ...failures(...onWrite),
+  },
+  batch: {
+    200: json(
+      "Done. Each result is what the operation would return alone, without `ok`.",
+      object({
+        ok,
+        results: {
+          type: "array",
+          items: {
+            type: "object",
+            required: ["revision"],
+            properties: { updated, deleted, revision: currentRevision, ts },
+          },
+        },
+      }),
+    ),
+    ...failures(...onWrite),
+  },
+  keys: {
+    200: json(
+      "A page of keys, and the `cursor` of the next page.",
+      object({
+        keys: {
+          type: "array",
+          items: {
+            type: "object",
+            required: ["key", "ts", "revision"],
+            properties: { key: { type: "string" }, ts, revision, value: {} },
+          },
+        },
+        cursor: { type: ["string", "null"] },
+      }),
+    ),
+    ...failures(...onStore),
+  },
+  history: {
+    200: json(
+      "The changes, and what to pass as `before` for older ones.",
+      object({ changes: { type: "array", items: change }, cursor: { type: ["integer", "null"] } }),
+    ),
+    ...failures(...onStore),
+  },
+  setSchema: {
+    200: json("Set.", object({ ok, revision })),
+    ...failures(...onBody, "invalid_schema", "conflict", "quota_exceeded"),
+  },
+  getSchema: {
+    200: json("The schema.", object({ key: { type: "string" }, schema: { type: ["object", "boolean"] }, revision })),
+    ...failures(...onStore, "not_found"),
+  },
+  deleteSchema: {
+    200: json("Deleted.", object({ ok, revision })),
+    ...failures(...onStore, "not_found", "conflict"),
+  },
+  subscribe: stream,
+  watch: stream,
+  changes: {
+    200: json(
+      "The changes. There can be none.",
+      object({ changes: { type: "array", items: change }, revision, reset: { type: "boolean" } }),
+    ),
+    ...failures(...onStore),
+  },
+};
