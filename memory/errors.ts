@@ -1,10 +1,10 @@
-// What a caller is told when a call fails: RFC 9457 problem details with a stable `code`. Not for ordinary outcomes, which are data.
+// What a caller sees when a call fails: RFC 9457 problem details with a stable `code`. Ordinary outcomes are data, not errors.
 
 import { ERROR_STATUS, type ErrorCode, type FieldError, type JsonText, type Problem } from "../sdk/protocol.ts";
 
 /**
- * A failure that the caller should see. `detail` never carries a secret, a stored value or a store's own message.
- * `current` is what a key holds, for a caller that may read it.
+ * A failure that the caller should see. `detail` never contains a secret, a stored value or a store's own message.
+ * `current` is what the key holds, as JSON text, for a caller that may read it.
  */
 export class ApiError extends Error {
   readonly code: ErrorCode;
@@ -35,7 +35,7 @@ export class ApiError extends Error {
     this.current = current;
   }
 
-  /** The answer to send. */
+  /** The HTTP response to send. */
   toResponse(headers: Readonly<Record<string, string>> = {}): Response {
     const [status, title] = ERROR_STATUS[this.code];
     const problem: Omit<Problem, "current"> = {
@@ -47,7 +47,7 @@ export class ApiError extends Error {
       ...(this.errors && { errors: this.errors }),
     };
     const text = JSON.stringify(problem);
-    // Spliced in, so that it is told as it was written.
+    // Spliced in as text, so that it arrives as it was written.
     const body = this.current === undefined ? text : `${text.slice(0, -1)},"current":${this.current}}`;
     return new Response(body, {
       status,

@@ -1,25 +1,25 @@
-// Settings that wrangler.toml does not name, because they have no value unless somebody gives them one.
+// Settings that wrangler.toml does not name, because they are unset by default.
 
 interface Settings {
   /** The access list as JSON, in a secret. */
   readonly MEMX_ACL?: string;
   /** `development` honours config/acl.json. Only `npm run dev` sets it. */
   readonly MEMX_ENV?: string;
-  /** The Supabase project whose `api_keys` say who gets in, and nothing else does. With its service key, which is a secret. */
+  /** The Supabase project whose `api_keys` table is then the only source of API keys. Needs the service key, which is a secret. */
   readonly SUPABASE_URL?: string;
   readonly SUPABASE_SERVICE_KEY?: string;
-  /** Seconds for which a good API key is believed to be good; open sockets follow within half as long again. @default 60 */
+  /** Seconds until a revoked API key stops working; its open sockets close within half as long again. @default 60 */
   readonly REVOCATION_SECONDS?: string;
-  /** Counts calls by API key. In wrangler.toml, but not everywhere where memX runs. */
+  /** Counts calls per API key. Bound in wrangler.toml, and missing outside Cloudflare. */
   readonly RATE_LIMITER?: RateLimit;
-  /** Where Redis answers over Upstash's REST protocol. With it and the token, Redis is the store. */
+  /** The URL of Redis over Upstash's REST protocol. If it and the token are set, Redis is the store. */
   readonly UPSTASH_REDIS_REST_URL?: string;
   readonly UPSTASH_REDIS_REST_TOKEN?: string;
   /** Changes that a namespace's log keeps. @default 1000 */
   readonly LOG_LENGTH?: string;
-  /** Keys of a namespace that may hold a value or have a schema. @default any number */
+  /** The most keys with a value or a schema that a namespace may have. @default no limit */
   readonly MAX_NAMESPACE_KEYS?: string;
-  /** Bytes that the values and schemas of a namespace may have together. @default any number */
+  /** The most bytes that the values and schemas of a namespace may have together. @default no limit */
   readonly MAX_NAMESPACE_BYTES?: string;
 }
 

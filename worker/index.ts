@@ -1,4 +1,4 @@
-// What Cloudflare runs: the app, what the clock starts, and the Durable Object classes that wrangler.toml names.
+// What Cloudflare runs: the app, the scheduled sweep, and the Durable Object classes that wrangler.toml names.
 
 import { openStore } from "../memory/store/open-store.ts";
 import { app } from "./app.ts";
@@ -6,7 +6,7 @@ import { app } from "./app.ts";
 export { Channel } from "../durable-objects/channel/channel.ts";
 export { EmbeddedStore } from "../durable-objects/embedded-store/embedded-store.ts";
 
-/** The same, for who has no clock but can call this. Nobody reaches it from outside, unlike `fetch` below. */
+/** The scheduled sweep for runtimes without cron, which call this instead. Unlike `fetch` below, it is not reachable from outside. */
 export const sweep = {
   async fetch(_, env) {
     await openStore(env).expire();

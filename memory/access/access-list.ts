@@ -1,4 +1,4 @@
-// API keys from a list in the configuration: `{"a-key": ["agent:*"], "another": {"read": […], "write": […], "user_id": …}}`.
+// API keys from an access list in the configuration: `{"a-key": ["agent:*"], "another": {"read": […], "write": […], "user_id": …}}`.
 
 import { compileSchema } from "../schemas/compile-schema.ts";
 import { type Access, hashApiKey, misconfigured } from "./access.ts";
@@ -12,14 +12,14 @@ const checkListedKey = compileSchema({
     patterns,
     {
       type: "object",
-      // No lone surrogates: they have no UTF-8, so two namespaces could become one on their way to a store.
+      // No lone surrogates: they have no UTF-8 form, so two namespaces could become one on their way to a store.
       properties: { read: patterns, write: patterns, user_id: { type: "string", pattern: "^\\P{Cs}*$" } },
       additionalProperties: false,
     },
   ],
 });
 
-/** What is wrong with an access list; the message names entries by number, because their names are secrets. */
+/** The access list is malformed. The message names entries by number, because their names are secrets. */
 export class AccessListError extends Error {
   override readonly name = "AccessListError";
 }
@@ -27,14 +27,14 @@ export class AccessListError extends Error {
 /** @throws {AccessListError} */
 export function parseAccessList(list: unknown): ReadonlyMap<string, Principal> {
   if (typeof list !== "object" || list === null || Array.isArray(list)) {
-    throw new AccessListError("it has to be a JSON object from API keys to their scopes");
+    throw new AccessListError("it must be a JSON object from API keys to their scopes");
   }
   const principals = new Map<string, Principal>();
   for (const [index, [apiKey, listed]] of Object.entries(list).entries()) {
     const [error] = checkListedKey(listed);
     if (error) {
       throw new AccessListError(
-        `the scopes of API key number ${index + 1} have to be an array of patterns or {"read": […], "write": […], "user_id": "…"}`,
+        `the scopes of API key number ${index + 1} must be an array of patterns or {"read": […], "write": […], "user_id": "…"}`,
       );
     }
     const scopes = listed as ListedKey;
@@ -49,7 +49,7 @@ export function parseAccessList(list: unknown): ReadonlyMap<string, Principal> {
 }
 
 /**
- * Access by a list, or by its JSON text.
+ * Access by a list, given as an object or as JSON text.
  * @throws {ApiError} `auth_unavailable`
  */
 export function listAccess(source: unknown): Access {

@@ -1,4 +1,4 @@
-// What answers whether an API key is good. It is asked by the SHA-256 of the key: nobody behind this sees the key itself.
+// A source of API keys, looked up by SHA-256 so that no source sees the key itself.
 
 import { LRUCache } from "lru-cache";
 import { LIMITS } from "../../config/limits.ts";
@@ -7,7 +7,7 @@ import type { Principal } from "./principal.ts";
 
 export interface Access {
   /**
-   * The principals of those that are good; the others are missing.
+   * Returns the principals of the valid keys. Invalid keys are missing from the map.
    * @throws {ApiError} `auth_unavailable`
    */
   find(keyHashes: readonly string[], options?: { readonly evenInOutage?: boolean }): Promise<Principals>;
@@ -15,14 +15,14 @@ export interface Access {
 
 export type Principals = ReadonlyMap<string, Principal>;
 
-/** Of keys that were seen lately. They are in this isolate's memory anyway, with each request. */
+/** Hashes of recently seen keys. Each request brings its key into this isolate's memory anyway. */
 const hashes = new LRUCache<string, string>({
   max: LIMITS.maxKnownApiKeys,
   maxSize: 1024 * 1024,
   sizeCalculation: (hash, apiKey) => hash.length + apiKey.length,
 });
 
-/** In hexadecimal digits. */
+/** Returns the SHA-256 in hexadecimal digits. */
 export async function hashApiKey(apiKey: string): Promise<string> {
   const known = hashes.get(apiKey);
   if (known) return known;
@@ -32,7 +32,7 @@ export async function hashApiKey(apiKey: string): Promise<string> {
   return hash;
 }
 
-/** For what only whoever runs memX can mend. */
+/** For what only the operator of memX can fix. */
 export function misconfigured(detail: string): ApiError {
   return new ApiError("auth_unavailable", detail, { retryAfterSeconds: 60 });
 }

@@ -1,5 +1,5 @@
-// What is known of API keys in this isolate, so that a call in steady state asks nobody. Refusals are kept apart, because anyone
-// can make up keys: they must not push out what is known of good ones.
+// Caches what an isolate knows of API keys, so that a call in steady state makes no look-up. Refusals have a cache of their own:
+// anyone can invent keys, and invented keys must not evict valid ones.
 
 import { LRUCache } from "lru-cache";
 import { LIMITS } from "../../config/limits.ts";
@@ -8,18 +8,18 @@ import type { Principal } from "./principal.ts";
 
 type Accepted = {
   readonly principal: Principal;
-  /** When the source was asked for it. */
+  /** When the source was last asked for it, successfully. */
   readonly checkedMs: number;
-  /** Nobody else asks before: somebody does, or did in vain a moment ago. */
+  /** No call asks before this: another call is asking, or has just failed to get a response. */
   nextAskMs: number;
-  /** The source did not answer when it was asked last. */
+  /** The source did not respond to the last look-up. */
   unanswered: boolean;
 };
 
-/** Of the time for which a key is believed. After it one call asks again while others go on, and none of them waits in vain. */
+/** Fraction of the lifetime of an entry. After it, one call asks again while the others continue with what is known. */
 const REFRESH_AT = 5 / 6;
 
-/** So long a source that has failed is let alone by callers whose key is known. */
+/** After a failure, calls with a known key leave the source alone for this long. */
 const REST_MS = 2_000;
 
 export function cachedAccess(
@@ -44,7 +44,7 @@ export function cachedAccess(
     return now() < entry.nextAskMs && ageMs < (entry.unanswered && evenInOutage ? outageMs : acceptedMs);
   };
 
-  /** Answers what is known then: an answer that was overtaken says nothing any more. */
+  /** Returns what is known afterward: a look-up that a later one has overtaken has no effect. */
   const learn = (keyHash: string, principal: Principal | undefined, checkedMs: number): Principal | undefined => {
     const known = accepted.get(keyHash);
     if (Math.max(known?.checkedMs ?? 0, refused.get(keyHash) ?? 0) > checkedMs) return known?.principal;
@@ -57,7 +57,7 @@ export function cachedAccess(
 
   return {
     async find(keyHashes, { evenInOutage = true } = {}): Promise<Principals> {
-      // Gathered as they are learned, because what is remembered may be pushed out by those that follow.
+      // Collected as they are learned, because later entries can evict earlier ones from the cache.
       const found = new Map<string, Principal>();
       const gather = (keyHash: string, principal: Principal | undefined) => principal && found.set(keyHash, principal);
       const unknown: string[] = [];
@@ -67,7 +67,7 @@ export function cachedAccess(
       }
       if (unknown.length === 0) return found;
       const askedMs = now();
-      // A promise belongs to its request, so others can not wait for this one; they go by what is known meanwhile.
+      // A promise belongs to its request, so other requests cannot await this one; they use what is known meanwhile.
       const entries = unknown.map((keyHash) => accepted.get(keyHash)).filter((entry) => entry !== undefined);
       for (const entry of entries) entry.nextAskMs = askedMs + LIMITS.accessTimeoutMs;
       try {

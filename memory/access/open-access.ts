@@ -1,5 +1,5 @@
-// Picks where API keys come from: Supabase where it is configured, and then nothing else; otherwise an access list. Nothing
-// configured means that nobody gets in.
+// Picks the source of API keys: Supabase if it is configured, and then only Supabase; otherwise an access list. If nothing is
+// configured, every request is refused.
 
 import developmentList from "../../config/acl.json";
 import { type Access, misconfigured } from "./access.ts";
@@ -8,7 +8,7 @@ import { cachedAccess } from "./cached-access.ts";
 import { revocationMs } from "./revocation.ts";
 import { supabaseAccess } from "./supabase-access.ts";
 
-/** One per isolate, for its configuration does not change. */
+/** One per isolate, because its configuration does not change. */
 let opened: { readonly by: readonly unknown[]; readonly access: Access } | undefined;
 
 /** @throws {ApiError} `auth_unavailable`, saying what to set */
@@ -24,7 +24,7 @@ export function openAccess(env: Env): Access {
 }
 
 function open(env: Env, list: unknown): Access {
-  // A secret that came from a file often ends with a line break.
+  // A secret that comes from a file often ends with a line break.
   const [url, serviceKey] = [env.SUPABASE_URL?.trim(), env.SUPABASE_SERVICE_KEY?.trim()];
   const acceptedMs = revocationMs(env);
   if (url || serviceKey) {

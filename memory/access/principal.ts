@@ -1,4 +1,4 @@
-// Whoever an API key stands for: where its keys live and which of them it may use.
+// A principal: who an API key stands for, where its data lives and which keys it may use.
 
 import { ApiError } from "../errors.ts";
 import { compileScopes } from "./scopes.ts";
@@ -6,14 +6,14 @@ import { compileScopes } from "./scopes.ts";
 export type Action = "read" | "write";
 
 export type Principal = {
-  /** The partition of the store that all its keys are in; empty for none. */
+  /** The partition of the store that holds all its keys; empty for the default one. */
   readonly namespace: string;
   /** Globs over the namespaced keys that it may read. */
   readonly read: readonly string[];
   readonly allows: (action: Action, key: string) => boolean;
 };
 
-/** A principal, and the SHA-256 of the API key by which it came. */
+/** A principal, and the SHA-256 of the API key that it called with. */
 export type Caller = Principal & { readonly keyHash: string };
 
 /** `read` and `write` are globs over namespaced keys (`a1b2c3d4:agent:*`), or over plain keys where there is no user. */
@@ -31,7 +31,7 @@ export function createPrincipal({
   return { namespace, read, allows: (action, key) => scopes[action](namespacedKey(namespace, key)) };
 }
 
-/** A key as scopes see it. */
+/** A key as scopes refer to it. */
 export function namespacedKey(namespace: string, key: string): string {
   return namespace === "" ? key : `${namespace}:${key}`;
 }
@@ -39,6 +39,6 @@ export function namespacedKey(namespace: string, key: string): string {
 /** @throws {ApiError} `forbidden` */
 export function authorize(principal: Principal, action: Action, key: string): void {
   if (!principal.allows(action, key)) {
-    throw new ApiError("forbidden", `This API key may not ${action} the key ${JSON.stringify(key)}.`);
+    throw new ApiError("forbidden", `This API key is not allowed to ${action} the key ${JSON.stringify(key)}.`);
   }
 }

@@ -1,9 +1,10 @@
-// API keys from the `api_keys` table of a Supabase project, as config/supabase.sql makes it. Asked with the service key, which
-// only the Worker has; a row that is not as it should be opens nothing.
+// API keys from the `api_keys` table of a Supabase project, as config/supabase.sql creates it. Queried with the service key,
+// which only the Worker has. A malformed row grants nothing.
 
 import { createClient, type PostgrestError } from "@supabase/supabase-js";
 import { LIMITS } from "../../config/limits.ts";
 import { ApiError } from "../errors.ts";
+import { log } from "../log.ts";
 import { compileSchema } from "../schemas/compile-schema.ts";
 import { type Access, misconfigured } from "./access.ts";
 import { createPrincipal, type Principal } from "./principal.ts";
@@ -14,7 +15,7 @@ type Row = {
   readonly user_id: string;
 };
 
-/** A URL takes some 8,000 characters everywhere. */
+/** Hashes per query: a URL of about 8,000 characters works everywhere. */
 const MAX_HASHES = 100;
 
 const patterns = { type: "array", items: { type: "string" } } as const;
@@ -25,13 +26,13 @@ const checkRow = compileSchema({
     lookup_hash: { type: "string" },
     active: { const: true },
     scopes: { type: "object", properties: { read: patterns, write: patterns } },
-    // All of a namespace's name: fewer characters could be another's, none would be everybody's.
+    // The namespace is the first 8 characters: fewer could match another namespace, none would be the default one.
     user_id: { type: "string", minLength: 8, pattern: "^\\P{Cs}*$" },
   },
 });
 
 export function supabaseAccess({ url, serviceKey }: { url: string; serviceKey: string }): Access {
-  // With a token of its own it starts no session, no timer and no request by itself. One attempt: a caller waits.
+  // With an access token function the client starts no session, timer or request of its own. One attempt, because a caller waits.
   const client = createClient(url, serviceKey, { accessToken: async () => null, db: { retry: false } });
   const ask = async (keyHashes: readonly string[]): Promise<[string, Principal][]> => {
     const { data, error } = await client
@@ -43,7 +44,7 @@ export function supabaseAccess({ url, serviceKey }: { url: string; serviceKey: s
     if (error) throw failure(error);
     return data.flatMap((row: Row) => {
       if (checkRow(row).length > 0) {
-        console.warn({ event: "malformed_api_key", user: typeof row.user_id === "string" ? row.user_id : null });
+        log("warn", "malformed_api_key", { user: typeof row.user_id === "string" ? row.user_id : null });
         return [];
       }
       const { read = [], write = [] } = row.scopes;
@@ -53,7 +54,7 @@ export function supabaseAccess({ url, serviceKey }: { url: string; serviceKey: s
   return {
     async find(keyHashes) {
       const found: [string, Principal][] = [];
-      // One after the other: whoever asks for many is in no hurry, and has few connections.
+      // One after the other: a look-up of many keys is not urgent, and has few connections.
       for (let start = 0; start < keyHashes.length; start += MAX_HASHES) {
         found.push(...(await ask(keyHashes.slice(start, start + MAX_HASHES))));
       }
@@ -62,19 +63,19 @@ export function supabaseAccess({ url, serviceKey }: { url: string; serviceKey: s
   };
 }
 
-/** Without the client's own text, which may repeat what was asked, or where. */
+/** Leaves out the client's own text, which can repeat the query or the URL. */
 function failure({ code }: PostgrestError): ApiError {
   switch (code) {
-    case "42P01": // No such table, by PostgreSQL and by PostgREST.
+    case "42P01": // No such table, in the words of PostgreSQL and of PostgREST.
     case "PGRST205":
     case "42703": // No such column.
-      return misconfigured("API keys can not be checked: run config/supabase.sql in the Supabase project.");
+      return misconfigured("API keys cannot be checked: run config/supabase.sql in the Supabase project.");
     case "42501": // Not permitted.
     case "PGRST301": // Not a token of this project.
-      return misconfigured("API keys can not be checked: SUPABASE_SERVICE_KEY is not this project's service key.");
+      return misconfigured("API keys cannot be checked: SUPABASE_SERVICE_KEY is not this project's service key.");
     default:
-      return new ApiError("auth_unavailable", "API keys can not be checked at the moment. Try again.", {
-        cause: `Supabase did not answer${code && `: ${code}`}`,
+      return new ApiError("auth_unavailable", "API keys cannot be checked at the moment. Try again.", {
+        cause: `Supabase did not respond${code && `: ${code}`}`,
         retryAfterSeconds: 5,
       });
   }

@@ -1,4 +1,4 @@
-// How a subscriber comes to a channel: what it asks for, on its way from the Worker to the Durable Object.
+// How a subscriber joins a channel: carries what it asks for from the Worker to the Durable Object.
 
 import type { EventFilter } from "../../sdk/protocol.ts";
 import { withDeadline } from "../deadline.ts";
@@ -6,40 +6,40 @@ import { ApiError, storeUnavailable } from "../errors.ts";
 import { channelName, type Topic } from "./topic.ts";
 
 export type Join = Topic & {
-  /** SHA-256 of the API key, by which the channel asks again whether it is good. */
+  /** SHA-256 of the API key. The channel rechecks the key by this hash. */
   readonly keyHash: string;
   readonly event: EventFilter;
-  /** Which keys, at the channel of a namespace: those that match a pattern and a scope. Elsewhere there are none. */
+  /** At the channel of a namespace, only keys that match a pattern and a scope. Empty at the channel of a key. */
   readonly patterns: readonly string[];
   readonly scopes: readonly string[];
-  /** Send what came after this revision, or with 0 all that is held, before what comes from now on. */
+  /** First send what came after this revision (0: a snapshot of everything), then what comes from now on. */
   readonly since?: number;
-  /** Characters that may be sent to it and not read. */
+  /** The most characters that the channel sends ahead of what the subscriber has read. */
   readonly maxUnreadChars: number;
-  /** Send `ready` and `reset` as well. */
+  /** Also send `ready` and `reset`. */
   readonly control: boolean;
-  /** The subprotocol that is answered to the client. */
+  /** The subprotocol to respond with. */
   readonly subprotocol?: string;
 };
 
 const HEADER = "memx-join";
 
 /**
- * The answer of the channel, with its socket.
+ * Returns the channel's response, with its socket.
  * @throws {ApiError} `rate_limited`, `store_unavailable`
  */
 export async function joinChannel(env: Env, join: Join): Promise<Response> {
   const channel = env.CHANNEL.getByName(channelName(join));
-  // A header, because names and scopes have no place in a URL, which is logged.
+  // In a header, because a URL is logged, and names and scopes must not be.
   const text = new TextEncoder().encode(JSON.stringify(join)).toBase64();
   const joined = channel.fetch("https://channel/", { headers: { upgrade: "websocket", [HEADER]: text } });
-  // What a failure came from has lost its class on the way; joining fails only with the channel or the store it asks.
+  // An error loses its class over RPC. Joining fails only if the channel fails, or the store it calls.
   const response = await withDeadline(joined.catch((cause) => Promise.reject(storeUnavailable(cause))));
   if (response.webSocket) return response;
   throw new ApiError("rate_limited", await response.text(), { retryAfterSeconds: 30 });
 }
 
-/** On the side of the channel. */
+/** The channel's side of `joinChannel`. */
 export function readJoin(request: Request): Join {
   return JSON.parse(new TextDecoder().decode(Uint8Array.fromBase64(request.headers.get(HEADER) ?? "")));
 }

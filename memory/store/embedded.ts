@@ -1,4 +1,4 @@
-// The `Store` on the embedded engine: finds a namespace's object, calls it, and puts changes together again.
+// The `Store` on the embedded engine: finds a namespace's object, calls it, and completes the changes it returns.
 
 import { LRUCache } from "lru-cache";
 import { LIMITS } from "../../config/limits.ts";
@@ -22,10 +22,10 @@ import {
   type Watch,
 } from "./store.ts";
 
-/** `WriteOutcome` on its way from the object. */
+/** `WriteOutcome` as the object sends it over RPC. */
 export type EmbeddedOutcome = AppliedVersions | Refused;
 
-/** The object over RPC. Written out because the platform's types for stubs do not keep unions. */
+/** The object over RPC. Spelled out because the platform's types for stubs do not preserve unions. */
 export interface EmbeddedObject {
   write(operations: readonly Operation[], idempotency?: Idempotency): Promise<EmbeddedOutcome>;
   recall(idempotency: Idempotency): Promise<AppliedVersions | IdReused | null>;
@@ -42,9 +42,9 @@ export interface EmbeddedObject {
 
 export function createEmbeddedStore(objects: Env["EMBEDDED_STORE"]): Store {
   const ids = new LRUCache<string, DurableObjectId>({ max: LIMITS.maxKnownNamespaces });
-  /** Its id is the hash of its name, and is kept, because that costs as much as the rest of a call here. */
+  /** Caches ids: hashing the name costs as much as the rest of a call here. */
   const objectOf = (namespace: string): EmbeddedObject => {
-    // The prefix keeps "no namespace" a name like any other.
+    // The prefix gives the default namespace, which is empty, a name like any other.
     const id = ids.get(namespace) ?? objects.idFromName(`namespace:${namespace}`);
     ids.set(namespace, id);
     return objects.get(id) as unknown as EmbeddedObject;
@@ -56,7 +56,7 @@ export function createEmbeddedStore(objects: Env["EMBEDDED_STORE"]): Store {
       throw storeUnavailable(cause);
     }
   };
-  // A write is given its time by who announces it, for it is to be announced also when it is late.
+  // Writes have no deadline here: `announce` sets it, because a late write must still be announced.
   const read = <T>(namespace: string, method: (object: EmbeddedObject) => Promise<T>) =>
     withDeadline(call(namespace, method));
   return {
@@ -77,7 +77,7 @@ export function createEmbeddedStore(objects: Env["EMBEDDED_STORE"]): Store {
     readKeys: (namespace, query) => read(namespace, (object) => object.readKeys(query)),
     watch: (namespace, key, token) => read(namespace, (object) => object.watch(key, token)),
     unwatch: (namespace, key, token) => read(namespace, (object) => object.unwatch(key, token)),
-    // Each object wakes itself up.
+    // Each object wakes itself.
     expire: async () => {},
     ping: () => read("", (object) => object.ping()),
   };

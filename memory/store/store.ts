@@ -1,12 +1,12 @@
-// The store of record as the rest of memX sees it. Two engines fill it; expected outcomes are data, because errors
-// lose their class across Durable Object RPC. A store that can not be reached throws `store_unavailable`.
+// The store of record as the rest of memX sees it. Two engines implement it. Expected outcomes are data, because errors lose their
+// class across Durable Object RPC. A store that cannot be reached throws `store_unavailable`.
 
 import type { Change, CurrentText, JsonText } from "../../sdk/protocol.ts";
 
-/** What a key holds. */
+/** The current value of a key. */
 export type Entry = { readonly value: JsonText; readonly ts: number; readonly revision: number };
 
-/** A key's schema, and when and by which revision it was set. */
+/** A key's schema, and the time and revision of the change that set it. */
 export type StoredSchema = { readonly schema: JsonText; readonly ts: number; readonly revision: number };
 
 /** One step of a write. */
@@ -15,11 +15,11 @@ export type Operation =
       readonly op: "set";
       readonly key: string;
       readonly value: JsonText;
-      /** Revision of the schema that the value was checked against; 0 if there was none. */
+      /** Revision of the schema that the value was checked against; 0 if the key had none. */
       readonly schemaRevision: number;
-      /** The caller's own time, in seconds since the epoch. It wins only over earlier ones. */
+      /** The caller's own time, in seconds since the epoch. The set applies only if the key's `ts` is earlier. */
       readonly ts?: number | undefined;
-      /** Seconds after which the value is gone, or `keep` for what is left of the present one. Without it, it stays. */
+      /** Seconds to live, or `keep` for what is left of the present time to live. By default, the value does not expire. */
       readonly ttl?: number | "keep" | undefined;
     } & Expecting)
   | ({ readonly op: "delete"; readonly key: string } & Expecting)
@@ -27,21 +27,21 @@ export type Operation =
   | ({ readonly op: "schema_set"; readonly key: string; readonly schema: JsonText } & Expecting)
   | ({ readonly op: "schema_delete"; readonly key: string } & Expecting);
 
-/** The revision of what the key holds, 0 for nothing: of its value, or where the operation is about the schema, of that. */
+/** Required revision of the current value (of the schema, if the operation is about the schema); 0 requires that there is none. */
 type Expecting = { readonly expect?: number | undefined };
 
 /**
- * Lets a write be sent again when its answer was lost. The `id` names it within the namespace; the `fingerprint` is of
- * the whole request, and tells a repeat from another write under the same id.
+ * Lets a caller repeat a write whose response was lost. The `id` names the write within the namespace. The `fingerprint`
+ * covers the whole request, and distinguishes a repeat from a different write with the same id.
  */
 export type Idempotency = {
   readonly id: string;
   readonly fingerprint: string;
-  /** A repeat is told the text of the first operation as it was first, which its caller can not know. */
+  /** The store keeps the text that the first operation wrote, for a repeat whose caller cannot know it. */
   readonly keepsText?: boolean;
 };
 
-/** What a write came to: every operation done, or none. */
+/** The outcome of a write: every operation applied, or none. */
 export type WriteOutcome = Applied | Refused;
 
 export type Applied = {
@@ -52,54 +52,54 @@ export type Applied = {
 
 export type OperationResult = AppliedChange | Unchanged;
 
-/** A change, and who wants to hear of it. */
+/** A change, and which channels are watching it. */
 export type AppliedChange = {
   readonly change: Change;
-  /** Seconds that the value has to live. */
+  /** Seconds the value lives. */
   readonly ttl?: number;
 } & Watched;
 
 /**
- * The operation had nothing to change: a delete of nothing, a check, or a set that is no later than what it would replace.
- * `revision` is that of what is held, 0 for nothing; `ts` is the time that a later set has to be past.
+ * The operation had nothing to change: a delete of nothing, a check, or a set whose `ts` is not later than the key's.
+ * `revision` is the key's current one, 0 for none; `ts` is the time that a later set must exceed.
  */
 export type Unchanged = { readonly change: null; readonly revision: number; readonly ts: number };
 
-/** Whether the channel of a change's key wants to hear of it, and whether that of its namespace does. */
+/** Whether the channel of the change's key is watching, and whether the channel of its namespace is. */
 export type Watched = { readonly watched: boolean; readonly namespaceWatched: boolean };
 
-/** In place of a key, where all keys of a namespace are meant. No key is empty. */
+/** Stands in place of a key for all keys of a namespace. No key is empty. */
 export const ALL_KEYS = "";
 
-/** Why nothing was written. `operation` is the index of the one that was refused. */
+/** Why nothing was written. `operation` is the index of the refused operation. */
 export type Refused = Conflict | TsAhead | SchemaChanged | QuotaExceeded | IdReused;
 
-/** The key holds something else than was expected: this, of the kind that the operation is about. */
+/** `expect` does not match. `current` is what the key holds: its value, or its schema if the operation is about the schema. */
 export type Conflict = {
   readonly outcome: "conflict";
   readonly operation: number;
   readonly current: CurrentText | null;
 };
 
-/** The caller's time is further ahead of the store's than `maxTsAheadSeconds`. */
+/** The caller's `ts` is more than `maxTsAheadSeconds` ahead of the store's clock. */
 export type TsAhead = { readonly outcome: "ts_ahead"; readonly operation: number };
 
-/** Values were checked against schemas that are not their keys' any more; these are the ones to check them against. */
+/** Values were checked against outdated schemas; these are the current ones. */
 export type SchemaChanged = {
   readonly outcome: "schema_changed";
   readonly schemas: readonly { readonly key: string; readonly schema: StoredSchema | null }[];
 };
 
-/** The namespace would hold more than it may. */
+/** The write would exceed a quota of the namespace. */
 export type QuotaExceeded = { readonly outcome: "quota_exceeded"; readonly of: "keys" | "bytes" };
 
-/** The write's idempotency id belongs to an earlier one with another fingerprint. */
+/** The idempotency id belongs to an earlier write with a different fingerprint. */
 export type IdReused = { readonly outcome: "id_reused" };
 
-/** What an engine decides about an operation; the rest of its change is in the operation. `ts` as in `Change`. */
+/** The part of a change that an engine decides; the rest is in the operation. `ts` as in `Change`. */
 export type Version = { readonly revision: number; readonly previous: number; readonly ts: number };
 
-/** The change that an operation makes, of those that make one. */
+/** Returns the change that an operation makes. */
 export function changeOf(operation: Operation, { revision, previous, ts }: Version): Change {
   const version = { key: operation.key, revision, previous, ts };
   switch (operation.op) {
@@ -116,23 +116,23 @@ export function changeOf(operation: Operation, { revision, previous, ts }: Versi
   }
 }
 
-/** `Applied` as engines keep and send it: without what the caller knows already, so that no value travels back. */
+/** `Applied` as engines store and send it: without what the caller already knows, so that no value travels back. */
 export type AppliedVersions = {
   readonly outcome: "applied";
   readonly results: readonly (AppliedVersion | Unchanged)[];
-  /** That of the first operation when it was applied, if its record keeps it. */
+  /** The text that the first operation wrote, if its idempotency record keeps it. */
   readonly text?: JsonText | undefined;
 };
 
 export type AppliedVersion = { readonly change?: undefined } & Version & Watched;
 
-/** What operations came to. */
+/** Completes the versions that an engine returned to the changes that the operations made. */
 export function appliedChanges(operations: readonly Operation[], { results, text }: AppliedVersions): Applied {
   return {
     outcome: "applied",
     results: operations.map((operation, index): OperationResult => {
       const version = results[index];
-      if (!version) throw new Error("the store told of fewer operations than there were");
+      if (!version) throw new Error("the store returned fewer results than there are operations");
       if (version.change === null) return version;
       const { watched, namespaceWatched } = version;
       const change = changeOf(operation, version);
@@ -146,46 +146,46 @@ export function appliedChanges(operations: readonly Operation[], { results, text
   };
 }
 
-/** A stretch of the change log, oldest first. */
+/** A part of the change log, oldest first. */
 export type LogSlice = {
   readonly changes: readonly Change[];
-  /** More follow: ask again after the last one. */
+  /** Whether more follow. Ask again after the last one. */
   readonly more: boolean;
-  /** The log no longer has all that was asked for: changes are missing before these. */
+  /** Whether the log no longer reaches back far enough: changes before these are missing. */
   readonly truncated: boolean;
   /** Revision of the namespace's last change. */
   readonly head: number;
 };
 
-/** Some of the keys that hold a value or have a schema, in the order of their bytes. */
+/** Some of the keys that hold a value or have a schema, in byte order. */
 export type EntriesPage = {
   readonly entries: readonly {
     readonly key: string;
     readonly entry: Entry | null;
     readonly schema: StoredSchema | null;
   }[];
-  /** More follow: ask again after the last one. */
+  /** Whether more follow. Ask again after the last one. */
   readonly more: boolean;
 };
 
-/** Which keys to list, of those that hold a value. */
+/** Which of the keys that hold a value to list. */
 export type KeysQuery = {
   readonly prefix: string;
-  /** The key to go on after, which begins with the prefix; empty for the first page. */
+  /** The key to continue after, which starts with the prefix; empty for the first page. */
   readonly after: string;
-  /** How many keys to look at, at most. */
+  /** The most keys to look at. */
   readonly limit: number;
   readonly values: boolean;
 };
 
-/** Some of them, in the order of their bytes. */
+/** A page of keys, in byte order. */
 export type KeysPage = {
   readonly keys: readonly ListedKey[];
-  /** What to go on after; `null` if nothing follows. */
+  /** The key to continue after; `null` if nothing follows. */
   readonly next: string | null;
 };
 
-/** `value` where it was asked for. */
+/** `value` is `null` unless the query asks for values. */
 export type ListedKey = {
   readonly key: string;
   readonly ts: number;
@@ -194,37 +194,37 @@ export type ListedKey = {
 };
 
 export type Watch = {
-  /** The revision of the namespace's last change so far. */
+  /** Revision of the namespace's last change. */
   readonly head: number;
-  /** Milliseconds until the next value that is watched expires, `null` if there is none. */
+  /** Milliseconds until the next watched value expires, `null` if none will. */
   readonly expiresInMs: number | null;
 };
 
-/** How much a namespace may hold; `undefined` for any amount. */
+/** How much a namespace may hold; `undefined` for no limit. */
 export type Quota = {
   /** Keys that hold a value or have a schema. */
   readonly keys: number | undefined;
-  /** Bytes of the texts of values and schemas. */
+  /** UTF-8 bytes of the texts of values and schemas. */
   readonly bytes: number | undefined;
 };
 
 /**
- * A value whose time is over is absent from that moment on, by the store's clock, to everything that reads or compares.
- * That becomes a change, with the next revision, when the store comes by: before a set of the same key, in its history, for
- * whoever watches, or with `expire`.
+ * From the moment a value expires, by the store's clock, it is absent to everything that reads or compares. The store records
+ * the expiry as a change, with the next revision, when it next comes across it: before a set of the same key, when it reads the
+ * key's history, for a watcher, or in `expire`.
  */
 export interface Store {
   /** Which engine this is, for `/health`. */
   readonly engine: string;
 
   /**
-   * Applies all operations in one atomic step, one after the other, or none. All conditions are about what was there before
-   * the first. Within `idempotencySeconds` a repeat of an applied write changes nothing and comes to what the first one came
-   * to, whatever has happened since.
+   * Applies all operations in one atomic step, in order, or none. All conditions refer to the state before the first operation.
+   * Within `idempotencySeconds`, a repeat of an applied write changes nothing and returns the outcome of the first write,
+   * whatever has happened since.
    */
   write(namespace: string, operations: readonly Operation[], idempotency?: Idempotency): Promise<WriteOutcome>;
 
-  /** What an earlier write of these operations came to, if one was applied; `null` if none was. */
+  /** Returns the outcome of an earlier write of these operations, `null` if none was applied. */
   recall(
     namespace: string,
     operations: readonly Operation[],
@@ -235,27 +235,27 @@ export interface Store {
 
   readSchema(namespace: string, key: string): Promise<StoredSchema | null>;
 
-  /** The changes of `key`, or of `ALL_KEYS`, with a revision above `after` that the log still holds. */
+  /** Returns the changes of `key`, or of `ALL_KEYS`, with a revision above `after` that are still in the log. */
   readLog(namespace: string, key: string, after: number): Promise<LogSlice>;
 
-  /** The last changes of `key` with a revision below `before`, newest first: `limit` at most, fewer if they are large. */
+  /** Returns the last changes of `key` with a revision below `before`, newest first: at most `limit`, fewer if they are large. */
   readHistory(namespace: string, key: string, before: number, limit: number): Promise<readonly Change[]>;
 
-  /** The keys after `after`, none for the first page. */
+  /** Returns a page of the keys after `after`, which is empty for the first page. */
   readEntries(namespace: string, after: string): Promise<EntriesPage>;
 
-  /** A page of the keys that hold a value. It may have fewer than `limit`, and none, and still others follow. */
+  /** Returns a page of the keys that hold a value. It can have fewer keys than `limit`, even none, although more follow. */
   readKeys(namespace: string, query: KeysQuery): Promise<KeysPage>;
 
-  /** From now on applied changes of `key`, or of `ALL_KEYS`, say that they are watched. */
+  /** From now on, applied changes of `key`, or of `ALL_KEYS`, say that they are watched. */
   watch(namespace: string, key: string, token: string): Promise<Watch>;
 
-  /** Ends that, unless another `watch` came after the one with this token, however late this call arrives. */
+  /** Ends the watch with this token. Has no effect after a later `watch`, however late this call arrives. */
   unwatch(namespace: string, key: string, token: string): Promise<void>;
 
-  /** Makes changes of the values whose time is over, in all namespaces, where the engine does not do so by itself. */
+  /** Records expired values as changes, in all namespaces, if the engine does not do so by itself. */
   expire(): Promise<void>;
 
-  /** Resolves if the store answers. */
+  /** Resolves if the store responds. */
   ping(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-// A store whose calls are in the `Server-Timing` of the request that makes them.
+// Wraps a store so that each call shows in the `Server-Timing` header of its request.
 
 import { timed } from "../server-timing.ts";
 import type { Store } from "./store.ts";

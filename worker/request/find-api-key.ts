@@ -1,9 +1,9 @@
-// The API key of a request: where it can be, and in which order it is looked for.
+// Finds the API key of a request: where it can be, and in which order memX looks for it.
 
 import { API_KEY_SUBPROTOCOL } from "../../sdk/protocol.ts";
 import { offeredSubprotocols } from "./subprotocols.ts";
 
-/** The API key that a request carries, whether or not it is a good one. */
+/** Returns the API key that a request carries, valid or not. */
 export function findApiKey(headers: Headers): string | undefined {
   return (
     headers.get("x-api-key") ||
@@ -12,7 +12,7 @@ export function findApiKey(headers: Headers): string | undefined {
   );
 }
 
-/** A page in a browser can give its WebSocket no other header. */
+/** A browser lets a page set no other header of a WebSocket. */
 function findInSubprotocols(names: readonly string[]): string | undefined {
   const encoded = names.find((name) => name.startsWith(API_KEY_SUBPROTOCOL))?.slice(API_KEY_SUBPROTOCOL.length);
   if (encoded === undefined) return undefined;
@@ -21,6 +21,6 @@ function findInSubprotocols(names: readonly string[]): string | undefined {
       Uint8Array.fromBase64(encoded, { alphabet: "base64url" }),
     );
   } catch {
-    return undefined; // As if there were none: it can not be one of ours.
+    return undefined; // As if there were none: an API key of memX is valid UTF-8.
   }
 }

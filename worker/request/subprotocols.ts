@@ -1,4 +1,4 @@
-// What a client offers in `Sec-WebSocket-Protocol`.
+// Reads the subprotocols that a client offers in `Sec-WebSocket-Protocol`.
 
 import { SUBPROTOCOL } from "../../sdk/protocol.ts";
 
@@ -6,7 +6,7 @@ export function offeredSubprotocols(headers: Headers): string[] {
   return (headers.get("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
 }
 
-/** The one to answer; no other is ever answered. */
+/** The subprotocol to respond with. memX never responds with any other. */
 export function chosenSubprotocol(headers: Headers): string | undefined {
   return offeredSubprotocols(headers).includes(SUBPROTOCOL) ? SUBPROTOCOL : undefined;
 }

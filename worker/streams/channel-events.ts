@@ -1,19 +1,19 @@
-// A channel's socket as a sequence of texts, for answers that are streams. It reads as fast as its consumer does, and
-// tells the channel so.
+// Reads a channel's socket as a sequence of texts, for responses that are streams. It reads as fast as its consumer, and its
+// pings let the channel see how fast that is.
 
 const PING_CHARS = 128 * 1024;
 
 export type ChannelEvents = AsyncIterable<string> & {
-  /** Asks whether the channel is there: it answers `pong`. */
+  /** Checks that the channel is there: it responds with `pong`. */
   ping(): void;
   close(): void;
 };
 
-/** Ends when the channel closes the socket, or `close` is called. `onPong` is told when the channel has answered. */
+/** Ends when the channel closes the socket or `close` is called. `onPong` is called when the channel responds to a ping. */
 export function channelEvents(socket: WebSocket, onPong: () => void = () => {}): ChannelEvents {
   const texts: string[] = [];
   let open = true;
-  /** One at a time, so that a ping always says that what came before the last pong was read. */
+  /** At most one ping is open, so that each ping confirms that everything before the last pong was read. */
   let pinged = false;
   let wake = () => {};
   socket.addEventListener("message", ({ data }) => {

@@ -1,14 +1,14 @@
-// A channel's events as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). The id of an
-// event is what to come back with, so events of a snapshot have none: they do not say what came before them.
+// Sends a channel's events as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). A client
+// reconnects with the id of the last event it got. Events of a snapshot have no id, because nothing can resume after them.
 
 import type { Join } from "../../memory/channels/join.ts";
 import { isReady, isReset, revisionOf } from "./peek-event.ts";
-import { streamed } from "./stream-response.ts";
+import { streamResponse } from "./stream-response.ts";
 
 const KEEP_ALIVE_MS = 15_000;
 
 export function eventStream(socket: WebSocket, { since }: Join): Response {
-  return streamed(
+  return streamResponse(
     socket,
     "text/event-stream",
     async (events, write) => {
@@ -25,16 +25,16 @@ export function eventStream(socket: WebSocket, { since }: Join): Response {
         clearInterval(keepAlive);
       }
     },
-    // A comment, which says that the channel is there and not only the Worker.
+    // A comment shows the client that the channel is there, not only the Worker.
     (write) => {
       write(":\n\n").catch(() => {
-        // The client has gone, and the stream ends.
+        // The client has left, and the stream ends.
       });
     },
   );
 }
 
-/** A text with line breaks takes a line for each; they can only be in white space between the tokens of a value. */
+/** One `data:` line per line of the text. Line breaks occur only in white space between the tokens of a value. */
 function dataLines(text: string): string {
   return text
     .split(/\r\n|\r|\n/)

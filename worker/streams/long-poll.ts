@@ -1,18 +1,18 @@
-// A channel's events as one answer: all that there is by now, or the first that comes while the client waits. Written as it
-// arrives, because a snapshot may be larger than an isolate.
+// Sends a channel's events as one response: everything so far, or the first event that comes while the client waits. Written as
+// the events arrive, because a snapshot can be larger than the memory of an isolate.
 
 import { isReady, isReset, revisionOf } from "./peek-event.ts";
-import { streamed } from "./stream-response.ts";
+import { streamResponse } from "./stream-response.ts";
 
 export function longPoll(socket: WebSocket, since: number, waitMs: number): Response {
-  return streamed(socket, "application/json", async (events, write) => {
+  return streamResponse(socket, "application/json", async (events, write) => {
     let timer: ReturnType<typeof setTimeout> | undefined;
     let [revision, reset, ready, separator] = [since, false, false, ""];
     try {
       await write('{"changes":[');
       for await (const text of events) {
         if (isReset(text)) {
-          // All that is held follows, and only with its `ready` is it whole.
+          // A snapshot follows, and it is complete only once its `ready` has come.
           [reset, ready] = [true, false];
           clearTimeout(timer);
         } else if (isReady(text)) {
@@ -27,7 +27,7 @@ export function longPoll(socket: WebSocket, since: number, waitMs: number): Resp
           break;
         }
       }
-      // Half of what is held must not be taken for all of it.
+      // The client must not take half a snapshot for a whole one.
       if (!ready) throw new Error("the channel closed before it was ready");
       await write(`],"revision":${revision},"reset":${reset}}`);
     } finally {

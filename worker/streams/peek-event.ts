@@ -1,4 +1,4 @@
-// What the Worker has to know of an event that it passes on as text, without parsing its value.
+// What the Worker must know of an event that it forwards as text, without parsing the event's value.
 
 export function isReady(text: string): boolean {
   return text.startsWith('{"event":"ready"');
@@ -8,7 +8,7 @@ export function isReset(text: string): boolean {
   return text.startsWith('{"event":"reset"');
 }
 
-/** It stands at the end, where no value can come after it. */
+/** The revision stands at the end of the text, so no part of a value can be mistaken for it. */
 export function revisionOf(text: string): number {
   return Number(/"revision":(\d+)(?:,"previous":\d+)?\}$/.exec(text)?.[1]);
 }

@@ -1,11 +1,11 @@
-// An answer that is written while a channel's events arrive. Whichever of the two ends, ends the other.
+// A response that is written while a channel's events arrive. When either of the two ends, the other ends too.
 
 import { type ChannelEvents, channelEvents } from "./channel-events.ts";
 
 export type Write = (text: string) => Promise<void>;
 
-/** `send` writes the body. If it throws, the client sees the body break off. */
-export function streamed(
+/** @param send writes the body; if it throws, the client sees the body break off */
+export function streamResponse(
   socket: WebSocket,
   contentType: string,
   send: (events: ChannelEvents, write: Write) => Promise<void>,
@@ -16,13 +16,13 @@ export function streamed(
   const encoder = new TextEncoder();
   const write: Write = (text) => writer.write(encoder.encode(text));
   const events = channelEvents(socket, () => onPong?.(write));
-  // A client that leaves takes its subscription with it.
+  // A client that leaves ends its subscription.
   writer.closed.catch(() => events.close());
   send(events, write)
     .then(() => writer.close())
     .catch((cause) => writer.abort(cause))
     .catch(() => {
-      // The client has gone, and the answer with it.
+      // The client has left, so the response has no reader.
     })
     .finally(() => events.close());
   return new Response(readable, { headers: { "content-type": contentType, "cache-control": "no-store" } });
