@@ -161,3 +161,18 @@ describe("a batch", () => {
     await problem(await post("/batch", { operations }), "too_large");
   });
 });
+
+describe("a value as deep as a value can be", () => {
+  const nested = (levels: number) => JSON.parse("[".repeat(levels) + "]".repeat(levels));
+
+  it("is written by a batch and by a JSON Patch, as by a set; one level more is refused", async () => {
+    const [a, b] = [freshKey(), freshKey()];
+    await batch({ op: "set", key: a, value: nested(64) });
+    expect(await getText(a)).toBe(JSON.stringify(nested(64)));
+    const patch = (value: unknown) => post("/patch", { key: b, patch: [{ op: "add", path: "", value }] });
+    expect((await patch(nested(64))).status).toBe(200);
+    await problem(await post("/batch", { operations: [{ op: "set", key: a, value: nested(65) }] }), "invalid_request");
+    await problem(await patch(nested(65)), "invalid_request");
+    await problem(await post("/patch", { key: freshKey(), merge: { a: nested(64) } }), "invalid_request");
+  });
+});

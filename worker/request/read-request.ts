@@ -19,11 +19,13 @@ export const limitBody = bodyLimit({
 
 /**
  * Returns the checked JSON body, and the text of each of its members.
+ * @param levelsAboveValue arrays and objects of the body around a value, which do not count toward the value's own depth
  * @throws {ApiError} `unsupported_media_type`, `invalid_request`
  */
 export async function readBody<T extends object>(
   c: Context,
   shape: RequestShape<T>,
+  { levelsAboveValue = 1 }: { levelsAboveValue?: number } = {},
 ): Promise<{ body: T; members: JsonDocument["members"] }> {
   const mediaType = c.req.header("content-type")?.split(";")[0]?.trim().toLowerCase();
   if (mediaType !== "application/json") {
@@ -36,7 +38,7 @@ export async function readBody<T extends object>(
   if (encoding.toLowerCase() !== "identity") {
     throw new ApiError("unsupported_media_type", "The body must not have a content-encoding.");
   }
-  const { value, members } = parseBody(decodeUtf8(await c.req.arrayBuffer()));
+  const { value, members } = parseBody(decodeUtf8(await c.req.arrayBuffer()), LIMITS.maxJsonDepth + levelsAboveValue);
   return { body: checked(shape, value, "body"), members };
 }
 
@@ -95,10 +97,9 @@ function decodeUtf8(bytes: ArrayBuffer): string {
   }
 }
 
-function parseBody(text: string): JsonDocument {
+function parseBody(text: string, maxDepth: number): JsonDocument {
   try {
-    // The body itself is one level above the value.
-    return parseJsonText(text, { maxDepth: LIMITS.maxJsonDepth + 1 });
+    return parseJsonText(text, { maxDepth });
   } catch (error) {
     if (error instanceof JsonTextError) throw new ApiError("invalid_request", `The body ${error.message}.`);
     throw error;

@@ -19,7 +19,7 @@ type Requested = NonNullable<(typeof OPERATIONS.batch.request)["passed"]>["opera
 const FIELDS = { set: setFields, delete: deleteFields, check: checkFields } as const;
 
 batch.post("/batch", async (c) => {
-  const { body, members } = await readBody(c, OPERATIONS.batch.request);
+  const { body, members } = await readBody(c, OPERATIONS.batch.request, { levelsAboveValue: 3 });
   const { operations } = body;
   const errors = operations.flatMap(fieldErrors);
   if (errors.length > 0) throw invalid("body", errors);

@@ -18,7 +18,7 @@ export const patch = new Hono<AppEnv>();
 const KINDS = ["merge", "patch", "increment", "append"] as const;
 
 patch.post("/patch", async (c) => {
-  const { body, members } = await readBody(c, OPERATIONS.patch.request);
+  const { body, members } = await readBody(c, OPERATIONS.patch.request, { levelsAboveValue: 3 });
   const { key, expect, ttl } = body;
   // The response has the value, and a patch can test what it is.
   authorize(c.var.caller, "read", key);
