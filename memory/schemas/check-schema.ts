@@ -19,18 +19,19 @@ const MAX_PATTERN_STEPS = 20_000;
 const MAX_ERRORS = 100;
 
 // 2020-12 has no array form of `items`; both would be passed over, and the array's items with them.
-const GONE_IN_2020 = "2020-12 has no such keyword: use prefixItems and items, or name draft-07 in $schema.";
+const GONE_IN_2020 = "Must not be used this way in 2020-12. Use prefixItems and items, or name draft-07 in $schema.";
+const TOO_MANY_STEPS = `The patterns of a schema must not have more than ${MAX_PATTERN_STEPS.toLocaleString("en")} steps in total.`;
+const TOO_DEEP = `Must not apply more than ${MAX_CHAIN} nested schemas to the same value.`;
 const RESERVED = new Set(["__absolute_uri__", "__absolute_ref__", "__absolute_recursive_ref__"]);
 const DYNAMIC = new Set(["$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$recursiveAnchor"]);
 
 /** What is wrong with a schema, each with the JSON Pointer to it; empty where it can be used. */
 export function checkSchema(schema: unknown): readonly FieldError[] {
   if (typeof schema === "boolean") return [];
-  if (!isObject(schema)) return [{ path: "", message: "A schema is an object or a boolean." }];
+  if (!isObject(schema)) return [{ path: "", message: "Must be an object or a boolean." }];
   const draft = draftOf(schema.$schema);
   if (!draft) {
-    const message =
-      "This has to be https://json-schema.org/draft/2020-12/schema, or that of 2019-09, draft-07, 06 or 04.";
+    const message = "Must be https://json-schema.org/draft/2020-12/schema, or the URI of draft 2019-09, 07, 06, or 04.";
     return [{ path: "/$schema", message }];
   }
   const misspelt = badText(schema, "");
@@ -44,10 +45,10 @@ export function checkSchema(schema: unknown): readonly FieldError[] {
 
 /** The first name that can not be written in a JSON Pointer, or number that is none. */
 function badText(value: unknown, path: string): FieldError | undefined {
-  if (value === Infinity || value === -Infinity) return { path, message: "This number is too large." };
+  if (value === Infinity || value === -Infinity) return { path, message: "Must fit in a 64-bit float." };
   if (typeof value !== "object" || value === null) return undefined;
   for (const [name, child] of Object.entries(value)) {
-    if (!name.isWellFormed()) return { path, message: "A name in here is not well-formed Unicode." };
+    if (!name.isWellFormed()) return { path, message: "Property names must be well-formed Unicode." };
     const found = badText(child, path + pointerStep(name));
     if (found) return found;
   }
@@ -62,11 +63,11 @@ function keywordErrors({ schema, pointer }: SchemaNode, draft: Draft): readonly 
 }
 
 function keywordError(keyword: string, value: unknown, draft: Draft): string | undefined {
-  if (RESERVED.has(keyword)) return "This name is reserved.";
-  if (DYNAMIC.has(keyword) && value !== false) return "This is not supported: use $ref.";
+  if (RESERVED.has(keyword)) return "Must not be used. This name is reserved.";
+  if (DYNAMIC.has(keyword) && value !== false) return "Must not be used. Use $ref instead.";
   const needs = misshapen(keyword, value, draft);
-  if (needs !== undefined) return `This has to be ${needs}.`;
-  if (keyword === "$schema" && draftOf(value) !== draft) return "A schema is written in one draft throughout.";
+  if (needs !== undefined) return `Must be ${needs}.`;
+  if (keyword === "$schema" && draftOf(value) !== draft) return "Must name the same draft as the root schema.";
   if (draft === "2020-12" && (keyword === "additionalItems" || (keyword === "items" && Array.isArray(value)))) {
     return GONE_IN_2020;
   }
@@ -87,11 +88,10 @@ function patternErrors(nodes: Iterable<SchemaNode>): readonly FieldError[] {
         size += compilePattern(source).size;
       } catch (error) {
         const message =
-          error instanceof PatternError ? error.message : "This is not a regular expression (ECMAScript, u flag).";
+          error instanceof PatternError ? error.message : "Must be a regular expression (ECMAScript, u flag).";
         found.push({ path, message });
       }
-      if (size > MAX_PATTERN_STEPS)
-        return [...found, { path, message: "The patterns in the schema are too large together." }];
+      if (size > MAX_PATTERN_STEPS) return [...found, { path, message: TOO_MANY_STEPS }];
     }
   }
   return found;
@@ -110,9 +110,7 @@ function applicationErrors(nodes: ReadonlyMap<object, SchemaNode>): readonly Fie
     if (known) return known;
     const total = { applications: 1, chain: 1 };
     if (open.has(schema) || open.size > MAX_CHAIN) {
-      const message = open.has(schema)
-        ? "This refers back to itself for the same value."
-        : `More than ${MAX_CHAIN} schemas stand in each other for the same value.`;
+      const message = open.has(schema) ? "Must not refer back to itself for the same value." : TOO_DEEP;
       found.push({ path: node.pointer, message });
       return total;
     }
@@ -127,12 +125,9 @@ function applicationErrors(nodes: ReadonlyMap<object, SchemaNode>): readonly Fie
     open.delete(schema);
     counted.set(schema, total);
     if (total.chain > MAX_CHAIN) {
-      found.push({
-        path: node.pointer,
-        message: `More than ${MAX_CHAIN} schemas stand in each other for the same value.`,
-      });
+      found.push({ path: node.pointer, message: TOO_DEEP });
     } else if (total.applications > MAX_APPLICATIONS) {
-      const message = `This holds one value against more than ${MAX_APPLICATIONS.toLocaleString("en")} schemas.`;
+      const message = `Must not apply more than ${MAX_APPLICATIONS.toLocaleString("en")} schemas to the same value.`;
       found.push({ path: node.pointer, message });
     }
     return total;

@@ -35,7 +35,7 @@ const MAPS = ["properties", "dependentSchemas"];
 /** For a schema that checkSchema has nothing against. The schema is not changed, and may be frozen. */
 export function compileSchema(schema: JsonSchema): ValueCheck {
   if (schema === true) return () => [];
-  if (schema === false) return () => [{ path: "", message: "Nothing is allowed here." }];
+  if (schema === false) return () => [{ path: "", message: listComplaint([]) }];
   const translation = new Translation(schema, draftOf(schema.$schema) ?? "2020-12");
   return (value) => {
     try {
@@ -43,7 +43,7 @@ export function compileSchema(schema: JsonSchema): ValueCheck {
     } catch (error) {
       if (error instanceof Unchecked) return [{ path: error.path, message: error.message }];
       // The validator's stack, or more errors at once than it can pass on.
-      return [{ path: "", message: "This value is too large or too deep to be checked against the schema." }];
+      return [{ path: "", message: "The value is too large or too deeply nested to check against the schema." }];
     }
   };
 }
@@ -93,7 +93,7 @@ class Translation {
       // The first pass's errors stand.
     }
     this.#meter.start(Infinity);
-    return describeErrors(errors, this.#root, this.#lookup);
+    return describeErrors(errors, value, this.#root, this.#lookup);
   }
 
   #validate(subject: unknown, shortCircuit: boolean) {
@@ -172,7 +172,7 @@ class Translation {
         return this.#repeats;
       },
     });
-    return this.#step({ not: repeats, complaint: "The items have to differ from each other." }, 1);
+    return this.#step({ not: repeats, complaint: "Must not have equal items." }, 1);
   }
 
   // The validator finds no references below this keyword, so it gets the two that came after it.

@@ -1,81 +1,176 @@
-// Turns what the validator reports into what a caller is told: where in the value, and what it has to be. Values are
-// not repeated; names of properties and the schema's own words are.
+// Turns the validator's report into messages for the caller: where in the value, and what the value must be. A message
+// repeats property names and the schema's own text, but never a value.
 
 import type { OutputUnit } from "@cfworker/json-schema";
 import type { FieldError } from "../../sdk/protocol.ts";
 import { unescapeStep } from "../pointer-escape.ts";
 
-/** A schema as the validator gets it, with what to say where its own words would mislead. */
+/** A schema as the validator gets it, with a message for the rules that memX has translated. */
 export type Step = { [keyword: string]: unknown; readonly complaint?: string };
 
-/** A value with more errors than this needs another writer, not a longer list. */
+/** A longer list would not help to repair the value. */
 export const MAX_ERRORS = 100;
 /** Characters of the schema's own text that a message repeats. */
 const MAX_QUOTE = 200;
 
-/** Reports that only say that another one follows. */
+/** Reports that only say that a more precise one follows. */
 const WRAPPERS = new Set(
   (
     "$ref properties patternProperties additionalProperties unevaluatedProperties items prefixItems additionalItems " +
-    "unevaluatedItems dependentSchemas allOf if"
+    "unevaluatedItems dependentSchemas propertyNames allOf if"
   ).split(" "),
 );
+/** Keywords whose members have names of their own. */
+const MAPS = new Set(["properties", "dependentSchemas"]);
+
+const TYPES: Readonly<Record<string, string>> = {
+  array: "an array",
+  boolean: "a boolean",
+  integer: "an integer",
+  null: "null",
+  number: "a number",
+  object: "an object",
+  string: "a string",
+};
 
 export function describeErrors(
   reported: readonly OutputUnit[],
+  value: unknown,
   root: Step,
   lookup: Readonly<Record<string, Step>>,
 ): readonly FieldError[] {
   const precise = reported.filter((error) => !WRAPPERS.has(error.keyword));
   const errors = new Map<string, FieldError>();
-  for (const error of precise.length > 0 ? precise : reported) {
-    if (errors.size === MAX_ERRORS) break;
-    const path = decodeURIComponent(error.instanceLocation.slice(1));
-    const message = describe(error, stepAt(error.keywordLocation, root, lookup));
-    errors.set(`${path} ${message}`, { path, message });
+  const described = new Set<string>();
+  for (const { keyword, keywordLocation, instanceLocation } of precise.length > 0 ? precise : reported) {
+    // The validator reports each missing property. The first of these reports is described as all of them.
+    const place = `${instanceLocation} ${keywordLocation}`;
+    if (described.has(place)) continue;
+    described.add(place);
+    const path = decodeURIComponent(instanceLocation.slice(1));
+    const { step, isName } = findStep(keywordLocation, root, lookup);
+    for (const text of describe(keyword, step, () => valueAt(path, value))) {
+      const message = isName ? text.replace(/^Must /, "The property name must ") : text;
+      errors.set(`${path} ${message}`, { path, message });
+      if (errors.size === MAX_ERRORS) return [...errors.values()];
+    }
   }
   return [...errors.values()];
 }
 
-/** The schema that a keyword of a report belongs to. */
-function stepAt(keywordLocation: string, root: Step, lookup: Readonly<Record<string, Step>>): Step {
+/** The schema that a reported keyword belongs to, and whether that schema applies to a property name. */
+function findStep(keywordLocation: string, root: Step, lookup: Readonly<Record<string, Step>>) {
   let at: unknown = root;
+  let keyword = "";
+  let isName = false;
   for (const part of keywordLocation.split("/").slice(1, -1)) {
     const name = unescapeStep(decodeURIComponent(part));
+    keyword = MAPS.has(keyword) ? "" : name;
+    if (keyword === "propertyNames") isName = true;
     const next: unknown = (at as Step | undefined)?.[name];
-    at = name === "$ref" && typeof next === "string" ? lookup[next] : next;
+    at = keyword === "$ref" && typeof next === "string" ? lookup[next] : next;
   }
-  return (at ?? {}) as Step;
+  return { step: (at ?? {}) as Step, isName };
 }
 
-function describe({ keyword, error }: OutputUnit, step: Step): string {
-  const limit = step[keyword];
+function valueAt(path: string, value: unknown): object {
+  let at = value as Record<string, unknown>;
+  for (const part of path.split("/").slice(1)) at = at[unescapeStep(part)] as Record<string, unknown>;
+  return at;
+}
+
+/** Not by the validator's own text: it repeats values. */
+function describe(keyword: string, step: Step, instance: () => object): readonly string[] {
+  const limit = step[keyword] as number;
   switch (keyword) {
     case "enum":
     case "format":
+      return [step.complaint ?? "Must match the schema."];
     case "not":
-      return step.complaint ?? 'This is what the schema\'s "not" excludes.';
+      return [step.complaint ?? 'Must not match the "not" schema.'];
     case "type":
-      return `This has to be of type ${[limit].flat().join(" or ")}.`;
+      return [`Must be ${either([step.type].flat().map((type) => TYPES[type as string] ?? String(type)))}.`];
     case "minimum":
-      return `This has to be ${step.exclusiveMinimum === true ? "more than" : "at least"} ${limit}.`;
+      return [`Must be ${step.exclusiveMinimum === true ? "greater than" : "at least"} ${limit}.`];
     case "maximum":
-      return `This has to be ${step.exclusiveMaximum === true ? "less than" : "at most"} ${limit}.`;
+      return [`Must be ${step.exclusiveMaximum === true ? "less than" : "at most"} ${limit}.`];
     case "exclusiveMinimum":
-      return `This has to be more than ${limit}.`;
+      return [`Must be greater than ${limit}.`];
     case "exclusiveMaximum":
-      return `This has to be less than ${limit}.`;
+      return [`Must be less than ${limit}.`];
     case "multipleOf":
-      return `This has to be a multiple of ${limit}.`;
+      return [`Must be a multiple of ${limit}.`];
+    case "required":
+      return missing(step.required, instance()).map((name) => `Required property ${quote(name)} is missing.`);
+    case "dependentRequired": {
+      const object = instance();
+      return Object.entries(step.dependentRequired as object)
+        .filter(([name]) => Object.hasOwn(object, name))
+        .flatMap(([name, needed]) =>
+          missing(needed, object).map(
+            (other) => `Property ${quote(other)} is required when property ${quote(name)} is present.`,
+          ),
+        );
+    }
+    case "minProperties":
+      return [`Must have at least ${count(limit, "property", "properties")}.`];
+    case "maxProperties":
+      return [`Must have at most ${count(limit, "property", "properties")}.`];
+    case "minItems":
+      return [`Must have at least ${count(limit, "item")}.`];
+    case "maxItems":
+      return [`Must have at most ${count(limit, "item")}.`];
+    case "contains":
+      return ['Must have at least 1 item that matches the "contains" schema.'];
+    case "minContains":
+      return [`Must have at least ${count(limit, "item")} matching the "contains" schema.`];
+    case "maxContains":
+      return [`Must have at most ${count(limit, "item")} matching the "contains" schema.`];
+    case "anyOf":
+      return ['Must match at least one of the "anyOf" schemas.'];
+    case "oneOf":
+      return ['Must match exactly one of the "oneOf" schemas.'];
     default:
-      return error;
+      return ["Must match the schema."];
   }
 }
 
-/** What to say when a value is none of those that the schema lists. */
+/** What to say when a value is not one of those that the schema lists. */
 export function listComplaint(values: readonly unknown[]): string {
-  if (values.length === 0) return "Nothing is allowed here.";
+  if (values.length === 0) return "No value is allowed here.";
   const list = values.map((value) => JSON.stringify(value)).join(", ");
-  if (list.length > MAX_QUOTE) return "This has to be one of the values that the schema lists.";
-  return values.length === 1 ? `This has to be ${list}.` : `This has to be one of ${list}.`;
+  if (list.length > MAX_QUOTE) return "Must be one of the values that the schema lists.";
+  return values.length === 1 ? `Must be ${list}.` : `Must be one of ${list}.`;
+}
+
+/** What to say when a string does not fit the schema's rules for strings. */
+export function textComplaint(minLength: number | undefined, maxLength: number | undefined, pattern?: string): string {
+  const needs: string[] = [];
+  if (minLength !== undefined && minLength === maxLength) needs.push(`have exactly ${count(minLength, "character")}`);
+  else if (minLength !== undefined && maxLength !== undefined)
+    needs.push(`have ${minLength} to ${maxLength} characters`);
+  else if (minLength !== undefined) needs.push(`have at least ${count(minLength, "character")}`);
+  else if (maxLength !== undefined) needs.push(`have at most ${count(maxLength, "character")}`);
+  if (pattern !== undefined) {
+    needs.push(pattern.length > MAX_QUOTE ? "match the pattern of the schema" : `match the pattern ${pattern}`);
+  }
+  return `Must ${needs.join(" and ")}.`;
+}
+
+/** The names that the object does not have. */
+function missing(names: unknown, object: object): readonly string[] {
+  return (names as readonly string[]).filter((name) => !Object.hasOwn(object, name));
+}
+
+function either(words: readonly string[]): string {
+  return words.length < 3 ? words.join(" or ") : `${words.slice(0, -1).join(", ")}, or ${words.at(-1)}`;
+}
+
+function count(number: number, one: string, many = `${one}s`): string {
+  return `${number} ${number === 1 ? one : many}`;
+}
+
+function quote(name: string): string {
+  if (name.length <= MAX_QUOTE) return JSON.stringify(name);
+  return JSON.stringify(`${name.slice(0, MAX_QUOTE).toWellFormed()}…`);
 }

@@ -19,12 +19,12 @@ const isMapOf = (fits: (value: unknown) => boolean) => (value: unknown) =>
 const text: Shape = ["a string", isText];
 const flag: Shape = ["true or false", isFlag];
 const number: Shape = ["a number", isNumber];
-const count: Shape = ["a whole number, 0 or more", (value) => Number.isInteger(value) && (value as number) >= 0];
+const count: Shape = ["a non-negative integer", (value) => Number.isInteger(value) && (value as number) >= 0];
 const list: Shape = ["an array", Array.isArray];
-const names: Shape = ["an array of different strings", isNames];
+const names: Shape = ["an array of unique strings", isNames];
 const schema: Shape = ["a schema (an object or a boolean)", isSchema];
 const schemas: Shape = ["a non-empty array of schemas", isSchemas];
-const schemaMap: Shape = ["an object that holds schemas", isMapOf(isSchema)];
+const schemaMap: Shape = ["an object whose values are schemas", isMapOf(isSchema)];
 
 const SHAPES: ReadonlyMap<string, Shape> = new Map<string, Shape>([
   ["$id", text],
@@ -47,7 +47,7 @@ const SHAPES: ReadonlyMap<string, Shape> = new Map<string, Shape>([
   [
     "type",
     [
-      `one of ${TYPES.join(", ")}, or an array of different ones`,
+      `one of ${TYPES.join(", ")}, or an array of unique ones`,
       (value) =>
         Array.isArray(value)
           ? value.length > 0 && isNames(value) && value.every((name) => TYPES.includes(name))
@@ -71,11 +71,11 @@ const SHAPES: ReadonlyMap<string, Shape> = new Map<string, Shape>([
   ["minProperties", count],
   ["maxProperties", count],
   ["required", names],
-  ["dependentRequired", ["an object that holds arrays of different strings", isMapOf(isNames)]],
+  ["dependentRequired", ["an object whose values are arrays of unique strings", isMapOf(isNames)]],
   [
     "dependencies",
     [
-      "an object that holds schemas or arrays of different strings",
+      "an object whose values are schemas or arrays of unique strings",
       isMapOf((value) => isSchema(value) || isNames(value)),
     ],
   ],

@@ -21,9 +21,9 @@ export function prepareSubject(value: unknown, meter: WorkMeter, names: Set<stri
   } else {
     for (const [name, child] of Object.entries(value)) {
       if (name.length > MAX_NAME_LENGTH) {
-        throw new Unchecked(`A property name has at most ${MAX_NAME_LENGTH} characters.`, path);
+        throw new Unchecked(`Property names must have at most ${MAX_NAME_LENGTH} characters.`, path);
       }
-      if (!name.isWellFormed()) throw new Unchecked("A property name in here is not well-formed Unicode.", path);
+      if (!name.isWellFormed()) throw new Unchecked("Property names must be well-formed Unicode.", path);
       names.add(name);
       size += 1 + name.length / 32;
       const ready = typeof child === "object" ? prepareSubject(child, meter, names, path + pointerStep(name)) : child;

@@ -31,7 +31,7 @@ export function readSchema(
     if (identified.has(uri)) {
       errors.push({
         path: node.pointer + pointerStep(keyword),
-        message: "Another schema in here has this name already.",
+        message: "Must be unique. Another schema in this document has the same name.",
       });
     }
     identified.set(uri, node);
@@ -47,7 +47,7 @@ export function readSchema(
     const node: SchemaNode = { schema, pointer, base: uri && !named ? uri.resource : outerBase };
     nodes.set(schema, node);
     if (typeof id === "string" && (!uri || (uri.fragment !== "" && !(named && id.startsWith("#"))))) {
-      errors.push({ path: pointer + pointerStep(idKeyword), message: "This has to be a URI without a fragment." });
+      errors.push({ path: pointer + pointerStep(idKeyword), message: "Must be a URI without a fragment." });
     } else if (uri) {
       identify(node, named ? `${outerBase}#${uri.fragment}` : uri.resource, idKeyword);
     } else if (pointer === "") {
@@ -88,7 +88,7 @@ export function readSchema(
     } else {
       errors.push({
         path: `${node.pointer}/$ref`,
-        message: "This points at nothing in the schema. Nothing is fetched: put what it means under $defs.",
+        message: "Must point to a schema in this document. References are not fetched: put the target under $defs.",
       });
     }
   }

@@ -2,6 +2,7 @@
 // It would run a pattern on its own backtracking engine, and build that anew for every string.
 
 import { format, ucs2length } from "@cfworker/json-schema";
+import { textComplaint } from "./describe-errors.ts";
 import type { SchemaObject } from "./json-schema.ts";
 import { patternOf } from "./patterns/pattern-cache.ts";
 import type { WorkMeter } from "./work-meter.ts";
@@ -28,13 +29,8 @@ export function textRuleOf({ pattern, minLength, maxLength }: SchemaObject, mete
   const source = pattern as string | undefined;
   const min = (minLength ?? 0) as number;
   const max = (maxLength ?? Infinity) as number;
-  const needs = [
-    minLength !== undefined && `at least ${min} characters`,
-    maxLength !== undefined && `at most ${max} characters`,
-    source !== undefined && `to match ${source}`,
-  ].filter(Boolean);
   return {
-    message: `This string has to ${source !== undefined && needs.length === 1 ? `match ${source}` : `have ${needs.join(" and ")}`}.`,
+    message: textComplaint(minLength as number | undefined, maxLength as number | undefined, source),
     fits(text) {
       meter.spend(text.length / 512);
       const length = ucs2length(text);

@@ -21,7 +21,7 @@ export class WorkMeter {
   spend(steps: number): void {
     this.#left -= steps;
     if (this.#left < 0) {
-      throw new Unchecked("Checking this value takes too many steps: make the value smaller or the schema simpler.");
+      throw new Unchecked("Checking the value takes too many steps. Make the value smaller or the schema simpler.");
     }
   }
 }

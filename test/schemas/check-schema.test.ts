@@ -10,7 +10,8 @@ describe("a schema is refused that", () => {
   it.each(REFUSED)("%s", (_why, schema, path) => {
     const errors = checkSchema(schema);
     expect(errors.map((error) => error.path)).toContain(path);
-    for (const { message } of errors) expect(message).toMatch(/^[A-Z2].{10,}\.$/);
+    for (const { message } of errors)
+      expect(message).toMatch(/^(Must |The patterns of a schema must not |Property names must )[^\n]+\.$/);
   });
 });
 

@@ -17,43 +17,31 @@ describe("values are told apart by", () => {
 
 describe("an error says where and what", () => {
   it.each<[what: string, schema: JsonSchema, value: unknown, path: string, message: string]>([
-    ["the root", { type: "string" }, 1, "", "This has to be of type string."],
-    ["an item", { properties: { x: { items: { minimum: 3 } } } }, { x: [1] }, "/x/0", "This has to be at least 3."],
-    ["a name with / and ~", { properties: { "a/~b": { const: 1 } } }, { "a/~b": 2 }, "/a~1~0b", "This has to be 1."],
-    [
-      "a name with % and #",
-      { additionalProperties: { maximum: 1 } },
-      { "%2F#é": 2 },
-      "/%2F#é",
-      "This has to be at most 1.",
-    ],
-    ["a property too many", { additionalProperties: false }, { a: 1 }, "/a", "Nothing is allowed here."],
-    ["a lack", { required: ["a"] }, {}, "", 'Instance does not have required property "a".'],
-    ["a repeat", { items: { uniqueItems: true } }, [[1, 1]], "/0", "The items have to differ from each other."],
+    ["the root", { type: "string" }, 1, "", "Must be a string."],
+    ["an item", { properties: { x: { items: { minimum: 3 } } } }, { x: [1] }, "/x/0", "Must be at least 3."],
+    ["a name with / and ~", { properties: { "a/~b": { const: 1 } } }, { "a/~b": 2 }, "/a~1~0b", "Must be 1."],
+    ["a name with % and #", { additionalProperties: { maximum: 1 } }, { "%2F#é": 2 }, "/%2F#é", "Must be at most 1."],
+    ["a property too many", { additionalProperties: false }, { a: 1 }, "/a", "No value is allowed here."],
+    ["a lack", { required: ["a"] }, {}, "", 'Required property "a" is missing.'],
+    ["a repeat", { items: { uniqueItems: true } }, [[1, 1]], "/0", "Must not have equal items."],
     [
       "a string",
       { pattern: "^a$", maxLength: 2 },
       "bbb",
       "",
-      "This string has to have at most 2 characters and to match ^a$.",
+      "Must have at most 2 characters and match the pattern ^a$.",
     ],
-    ["an exclusive limit", { exclusiveMaximum: 3 }, 3, "", "This has to be less than 3."],
-    ["a choice", { enum: ["a", { b: 1 }] }, 1, "", 'This has to be one of "a", {"b":1}.'],
-    ["what is excluded", { not: { type: "number" } }, 1, "", 'This is what the schema\'s "not" excludes.'],
+    ["an exclusive limit", { exclusiveMaximum: 3 }, 3, "", "Must be less than 3."],
+    ["a choice", { enum: ["a", { b: 1 }] }, 1, "", 'Must be one of "a", {"b":1}.'],
+    ["what is excluded", { not: { type: "number" } }, 1, "", 'Must not match the "not" schema.'],
     [
       "a matched pattern",
       { patternProperties: { "^x": { multipleOf: 2 } } },
       { x: 3 },
       "/x",
-      "This has to be a multiple of 2.",
+      "Must be a multiple of 2.",
     ],
-    [
-      "a reference",
-      { $ref: "#/$defs/a", $defs: { a: { items: { minimum: 2 } } } },
-      [1],
-      "/0",
-      "This has to be at least 2.",
-    ],
+    ["a reference", { $ref: "#/$defs/a", $defs: { a: { items: { minimum: 2 } } } }, [1], "/0", "Must be at least 2."],
   ])("for %s", (_what, schema, value, path, message) => {
     expect(compileSchema(schema)(value)).toEqual([{ path, message }]);
   });

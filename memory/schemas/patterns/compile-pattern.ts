@@ -28,11 +28,11 @@ export function compilePattern(source: string): Pattern {
   new RegExp(source, "u");
   const tree = parsePattern(source);
   if (sizeOf(tree) > MAX_PATTERN_SIZE) {
-    throw new PatternError(`With its repeats written out the pattern has more than ${MAX_PATTERN_SIZE} steps.`);
+    throw new PatternError(`Must not have more than ${MAX_PATTERN_SIZE} steps when its repeats are written out.`);
   }
   const sets = new Map<string, CharTest>();
   const looks = looksIn(tree);
-  if (looks.length > MAX_LOOKS) throw new PatternError(`A pattern has at most ${MAX_LOOKS} lookarounds.`);
+  if (looks.length > MAX_LOOKS) throw new PatternError(`Must not have more than ${MAX_LOOKS} lookarounds.`);
   const lookPrograms = looks.map((look) => ({ look, program: writeProgram(look.item, !look.behind, sets) }));
   const program = writeProgram(tree, false, sets);
   const anchored = tree.kind === "sequence" && tree.items[0]?.kind === "position" && tree.items[0].source === "^";

@@ -35,7 +35,7 @@ const GROUP = /\((?:\?(?:([:=!]|<[=!])|<[^>]*>|(.)))?/suy;
 
 export function parsePattern(source: string): PatternTree {
   if (source.length > MAX_SOURCE_LENGTH) {
-    throw new PatternError(`A pattern has at most ${MAX_SOURCE_LENGTH} characters.`);
+    throw new PatternError(`Must not have more than ${MAX_SOURCE_LENGTH} characters.`);
   }
   let at = 0;
   let nesting = 0;
@@ -48,7 +48,7 @@ export function parsePattern(source: string): PatternTree {
   }
 
   function choice(): PatternTree {
-    if (++nesting > MAX_NESTING) throw new PatternError(`A pattern has at most ${MAX_NESTING} levels of groups.`);
+    if (++nesting > MAX_NESTING) throw new PatternError(`Must not have more than ${MAX_NESTING} levels of groups.`);
     const items = [sequence()];
     while (source[at] === "|") {
       at++;
@@ -79,14 +79,14 @@ export function parsePattern(source: string): PatternTree {
     const group = take(GROUP);
     if (group) {
       const [, sign, unknown] = group;
-      if (unknown !== undefined) throw new PatternError("Groups that change flags are not supported.");
+      if (unknown !== undefined) throw new PatternError("Must not have groups that change flags.");
       const item = choice();
       at++; // The closing parenthesis.
       if (sign === undefined || sign === ":") return item;
       return { kind: "look", item, behind: sign.startsWith("<"), negative: sign.endsWith("!") };
     }
     const [token = ""] = take(SET) ?? [];
-    if (/^\\[1-9k]/.test(token)) throw new PatternError("Backreferences (\\1, \\k<name>) are not supported.");
+    if (/^\\[1-9k]/.test(token)) throw new PatternError("Must not have backreferences (\\1, \\k<name>).");
     if (token === "^" || token === "$" || token === "\\b" || token === "\\B")
       return { kind: "position", source: token };
     return { kind: "set", source: token };
