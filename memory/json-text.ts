@@ -9,7 +9,7 @@ export type JsonDocument = {
   readonly members: ReadonlyMap<string, JsonText>;
 };
 
-/** Why a text is not acceptable JSON; the message is for whoever sent it. */
+/** Why a text is not acceptable JSON. The message is a predicate for the caller, as in "The body is not valid JSON." */
 export class JsonTextError extends Error {
   override readonly name = "JsonTextError";
 }
@@ -28,20 +28,21 @@ export function parseJsonText(text: string, { maxDepth }: { maxDepth: number }):
     throw new JsonTextError("is not valid JSON");
   }
   const { depth, names, members } = outline(text);
-  if (depth > maxDepth) throw new JsonTextError(`is nested more than ${maxDepth} levels deep`);
+  if (depth > maxDepth) throw new JsonTextError(`has more than ${maxDepth} levels of nesting`);
   // JSON.parse keeps one of two equal names, so fewer names come out than went in.
-  if (checkAndCountNames(value) !== names) throw new JsonTextError("has two members with the same name in one object");
+  if (checkAndCountNames(value) !== names) throw new JsonTextError("has an object with two members of the same name");
   return { value, members };
 }
 
 /** Recurses, so only for documents whose depth was checked. */
 function checkAndCountNames(value: unknown): number {
   if (typeof value === "string") {
-    if (!value.isWellFormed()) throw new JsonTextError("has a lone surrogate in a string, which is not Unicode text");
+    if (!value.isWellFormed())
+      throw new JsonTextError("has a string with a lone surrogate, which is not valid Unicode");
     return 0;
   }
   if (typeof value === "number") {
-    if (!Number.isFinite(value)) throw new JsonTextError("has a number that does not fit a 64-bit float");
+    if (!Number.isFinite(value)) throw new JsonTextError("has a number that does not fit in a 64-bit float");
     return 0;
   }
   if (typeof value !== "object" || value === null) return 0;
@@ -51,7 +52,7 @@ function checkAndCountNames(value: unknown): number {
     return count;
   }
   for (const [name, member] of Object.entries(value)) {
-    if (!name.isWellFormed()) throw new JsonTextError("has a lone surrogate in a name, which is not Unicode text");
+    if (!name.isWellFormed()) throw new JsonTextError("has a name with a lone surrogate, which is not valid Unicode");
     count += 1 + checkAndCountNames(member);
   }
   return count;

@@ -43,7 +43,7 @@ export function applyPatch(value: JsonText | null, patch: Patch): PatchOutcome {
     apply(copy, patch);
     const text = copy.toText();
     if (text !== null) return { outcome: "patched", text };
-    throw value === null ? conflict("the key holds nothing") : invalid("a patch can not remove the whole value");
+    throw value === null ? conflict("The key does not exist.") : invalid("A patch must not remove the whole value.");
   } catch (error) {
     if (error instanceof Refusal) return { outcome: "refused", code: error.code, detail: error.message };
     throw error;
@@ -59,30 +59,30 @@ function apply(copy: WorkingCopy, patch: Patch): void {
       applyOperations(copy, readOperations(patch.text));
       break;
     case "increment":
-      labelled(`increment ${showPointer(patch.path)}`, () => increment(copy, patch.path, patch.by));
+      labelled(`Increment ${showPointer(patch.path)}`, () => increment(copy, patch.path, patch.by));
       break;
     case "append":
-      labelled(`append ${showPointer(patch.path)}`, () => append(copy, patch.path, patch.items, patch.limit));
+      labelled(`Append ${showPointer(patch.path)}`, () => append(copy, patch.path, patch.items, patch.limit));
       break;
   }
 }
 
 function increment(copy: WorkingCopy, path: string, by: JsonText): void {
-  if (!isNumber(by)) throw invalid("it has to be by a number");
+  if (!isNumber(by)) throw invalid('"by" must be a number.');
   copy.update(parsePointer(path), (current = "0") => {
-    if (typeof current !== "string" || !isNumber(current)) throw conflict("what is there is not a number");
+    if (typeof current !== "string" || !isNumber(current)) throw conflict("The value at this path is not a number.");
     const sum = addNumbers(current, by);
-    if (sum === null) throw invalid(`the sum would have more than ${MAX_SUM_DIGITS} digits, or not fit a 64-bit float`);
+    if (sum === null) throw invalid(`The sum must have at most ${MAX_SUM_DIGITS} digits and fit in a 64-bit float.`);
     return sum;
   });
 }
 
 function append(copy: WorkingCopy, path: string, items: JsonText, limit = Number.POSITIVE_INFINITY): void {
   const added = open(items);
-  if (!Array.isArray(added)) throw invalid("its items have to be an array");
-  if (!(limit >= 1)) throw invalid("its limit has to be at least 1");
+  if (!Array.isArray(added)) throw invalid('"items" must be an array.');
+  if (!(limit >= 1)) throw invalid('"limit" must be at least 1.');
   copy.update(parsePointer(path), (current = []) => {
-    if (!Array.isArray(current)) throw conflict("what is there is not an array");
+    if (!Array.isArray(current)) throw conflict("The value at this path is not an array.");
     return current.concat(added).slice(-limit);
   });
 }

@@ -12,7 +12,7 @@ type Operation = { readonly label: string; readonly apply: (copy: WorkingCopy) =
 /** @throws {Refusal} */
 export function readOperations(patch: JsonText): readonly Operation[] {
   const operations = open(patch);
-  if (!Array.isArray(operations)) throw invalid("a JSON Patch has to be an array of operations");
+  if (!Array.isArray(operations)) throw invalid("A JSON Patch must be an array of operations.");
   return operations.map((operation, index) => readOperation(open(operation), index + 1));
 }
 
@@ -22,12 +22,12 @@ export function applyOperations(copy: WorkingCopy, operations: readonly Operatio
 }
 
 function readOperation(members: Tree, number: number): Operation {
-  return labelled(`operation ${number}`, () => {
-    if (!(members instanceof Map)) throw invalid("it has to be an object");
+  return labelled(`Operation ${number}`, () => {
+    if (!(members instanceof Map)) throw invalid("Must be an object.");
     const op = readString(members, "op");
     const pointer = readString(members, "path");
     const path = parsePointer(pointer);
-    const label = `operation ${number} (${op} ${showPointer(pointer)})`;
+    const label = `Operation ${number} (${op} ${showPointer(pointer)})`;
     switch (op) {
       case "add": {
         const value = readValue(members);
@@ -41,7 +41,7 @@ function readOperation(members: Tree, number: number): Operation {
       }
       case "move": {
         const from = parsePointer(readString(members, "from"));
-        if (isInside(path, from)) throw invalid("nothing can be moved into itself");
+        if (isInside(path, from)) throw invalid("Must not move a value into itself.");
         return { label, apply: (copy) => copy.add(path, copy.remove(from)) };
       }
       case "copy": {
@@ -53,24 +53,24 @@ function readOperation(members: Tree, number: number): Operation {
         return {
           label,
           apply: (copy) => {
-            if (!copy.equals(path, value)) throw conflict("did not hold");
+            if (!copy.equals(path, value)) throw conflict("The test failed.");
           },
         };
       }
       default:
-        throw invalid('its "op" has to be add, remove, replace, move, copy or test');
+        throw invalid('"op" must be add, remove, replace, move, copy, or test.');
     }
   });
 }
 
 function readString(members: Map<string, Tree>, name: string): string {
   const text = members.get(name);
-  if (typeof text !== "string" || !text.startsWith('"')) throw invalid(`it needs "${name}", a string`);
+  if (typeof text !== "string" || !text.startsWith('"')) throw invalid(`"${name}" must be a string.`);
   return JSON.parse(text);
 }
 
 function readValue(members: Map<string, Tree>): JsonText {
   const text = members.get("value");
-  if (typeof text !== "string") throw invalid('it needs "value"');
+  if (typeof text !== "string") throw invalid('"value" is missing.');
   return text;
 }

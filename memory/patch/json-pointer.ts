@@ -7,10 +7,11 @@ import { invalid } from "./refusal.ts";
 /** @throws {Refusal} */
 export function parsePointer(pointer: string): readonly string[] {
   if (pointer === "") return [];
-  if (!pointer.startsWith("/")) throw invalid('a path has to be a JSON Pointer: empty, or beginning with "/"');
-  if (/~(?![01])/.test(pointer)) throw invalid('in a JSON Pointer "~" has to be written "~0", and "/" in a name "~1"');
+  if (!pointer.startsWith("/")) throw invalid('A path must be a JSON Pointer: empty, or starting with "/".');
+  if (/~(?![01])/.test(pointer)) throw invalid('In a JSON Pointer, write "~" as "~0", and "/" in a name as "~1".');
   const tokens = pointer.slice(1).split("/");
-  if (tokens.length > LIMITS.maxJsonDepth) throw invalid(`the path has more than ${LIMITS.maxJsonDepth} levels`);
+  if (tokens.length > LIMITS.maxJsonDepth)
+    throw invalid(`A path must not have more than ${LIMITS.maxJsonDepth} levels.`);
   return tokens.map(unescapeStep);
 }
 

@@ -80,5 +80,5 @@ export function print(tree: Tree, level = 0): JsonText {
 }
 
 export function tooDeep() {
-  return invalid(`the result would be nested more than ${LIMITS.maxJsonDepth} levels deep`);
+  return invalid(`The result must not have more than ${LIMITS.maxJsonDepth} levels of nesting.`);
 }

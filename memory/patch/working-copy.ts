@@ -73,7 +73,7 @@ export class WorkingCopy {
     const text = print(this.read(from));
     this.#copiedChars += text.length;
     if (this.#copiedChars > MAX_COPIED_CHARS) {
-      throw invalid(`the copies of a patch may have ${MAX_COPIED_CHARS} characters in all`);
+      throw invalid(`The copies of a patch must not have more than ${MAX_COPIED_CHARS} characters in total.`);
     }
     this.add(path, text);
   }
@@ -123,7 +123,8 @@ export class WorkingCopy {
 
   #spend(steps: number): void {
     this.#steps += steps;
-    if (this.#steps > MAX_STEPS) throw invalid("the patch takes too many steps: use smaller arrays or several patches");
+    if (this.#steps > MAX_STEPS)
+      throw invalid("The patch takes too many steps. Use smaller arrays or several patches.");
   }
 }
 
@@ -138,13 +139,13 @@ function put(container: Container, token: string, tree: Tree): void {
 }
 
 function nothingThere() {
-  return conflict("there is nothing at this path");
+  return conflict("No value exists at this path.");
 }
 
 function notAContainer() {
-  return conflict("the path leads into something that is neither an object nor an array");
+  return conflict("The path leads into a value that is neither an object nor an array.");
 }
 
 function notAnIndex() {
-  return conflict("the path leads into an array, and not to one of its items or right behind the last");
+  return conflict("The path must lead to an item of the array or to the position after the last item.");
 }

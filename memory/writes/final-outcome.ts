@@ -86,7 +86,7 @@ export function refusalError(outcome: FinalRefusal, { caller, operations, pathOf
         "This Idempotency-Key was already used for a different request. Use a new one for each write.",
       );
     case "patch_refused":
-      return new ApiError(outcome.code, `The patch cannot be applied. ${outcome.detail}.`);
+      return new ApiError(outcome.code, `The patch cannot be applied. ${outcome.detail}`);
     case "too_large":
       return new ApiError("too_large", `The patched value would be larger than ${outcome.maxBytes} bytes of JSON.`);
   }

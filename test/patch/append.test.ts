@@ -35,9 +35,17 @@ describe("refuses:", () => {
   it.each<
     [title: string, value: string, path: string, items: string, limit: number | undefined, code: string, detail: string]
   >([
-    ["an object", '{"a":{"secret":1}}', "/a", "[1]", undefined, "conflict", "append /a: what is there is not an array"],
-    ["null", '{"a":null}', "/a", "[1]", undefined, "conflict", "append /a: what is there is not an array"],
-    ["a string", '"secret"', "", "[1]", undefined, "conflict", 'append "": what is there is not an array'],
+    [
+      "an object",
+      '{"a":{"secret":1}}',
+      "/a",
+      "[1]",
+      undefined,
+      "conflict",
+      "Append /a: The value at this path is not an array.",
+    ],
+    ["null", '{"a":null}', "/a", "[1]", undefined, "conflict", "Append /a: The value at this path is not an array."],
+    ["a string", '"secret"', "", "[1]", undefined, "conflict", 'Append "": The value at this path is not an array.'],
     [
       "items that are no array",
       "[]",
@@ -45,9 +53,9 @@ describe("refuses:", () => {
       '{"a":1}',
       undefined,
       "invalid_request",
-      'append "": its items have to be an array',
+      'Append "": "items" must be an array.',
     ],
-    ["a limit of 0", "[1]", "", "[2]", 0, "invalid_request", 'append "": its limit has to be at least 1'],
+    ["a limit of 0", "[1]", "", "[2]", 0, "invalid_request", 'Append "": "limit" must be at least 1.'],
     [
       "a limit that is no number",
       "[1]",
@@ -55,7 +63,7 @@ describe("refuses:", () => {
       "[2]",
       Number.NaN,
       "invalid_request",
-      'append "": its limit has to be at least 1',
+      'Append "": "limit" must be at least 1.',
     ],
     [
       "a bad path",
@@ -64,7 +72,7 @@ describe("refuses:", () => {
       "[1]",
       undefined,
       "invalid_request",
-      'append a: a path has to be a JSON Pointer: empty, or beginning with "/"',
+      'Append a: A path must be a JSON Pointer: empty, or starting with "/".',
     ],
   ])("%s", (_title, value, path, items, limit, code, detail) => {
     expect(append(value, path, items, limit)).toEqual(refused(code, detail));

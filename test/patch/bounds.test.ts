@@ -10,21 +10,21 @@ const patch = (value: string, operations: readonly string[]) =>
 const fill = (operation: string) => Array.from({ length: maxBodyBytes / (operation.length + 1) }, () => operation);
 const nested = (levels: number, inside = "") => "[".repeat(levels) + inside + "]".repeat(levels);
 const refused = (detail: unknown) => ({ outcome: "refused", code: "invalid_request", detail });
-const tooDeep = `the result would be nested more than ${maxJsonDepth} levels deep`;
+const tooDeep = `The result must not have more than ${maxJsonDepth} levels of nesting.`;
 
 describe("a patch is bounded in what it copies:", () => {
-  const copies = "the copies of a patch may have 1048576 characters in all";
+  const copies = "The copies of a patch must not have more than 1048576 characters in total.";
 
   it("refuses one that doubles the value with each operation", () => {
     const double = Array.from({ length: 40 }, () => '{"op":"copy","from":"/a","path":"/a/-"}');
-    expect(patch('{"a":["x"]}', double)).toEqual(refused(`operation 18 (copy /a/-): ${copies}`));
+    expect(patch('{"a":["x"]}', double)).toEqual(refused(`Operation 18 (copy /a/-): ${copies}`));
   });
 
   it("refuses one that copies a large member again and again, though it removes the copies", () => {
     const again = ['{"op":"copy","from":"/a","path":"/b"}', '{"op":"remove","path":"/b"}'];
     const operations = Array.from({ length: 5 }, () => again).flat();
     expect(patch(`{"a":"${"x".repeat(maxValueBytes)}"}`, operations)).toEqual(
-      refused(`operation 7 (copy /b): ${copies}`),
+      refused(`Operation 7 (copy /b): ${copies}`),
     );
   });
 
@@ -36,7 +36,7 @@ describe("a patch is bounded in what it copies:", () => {
 
 describe("a patch is bounded in its steps:", () => {
   const long = `[${"0,".repeat(maxValueBytes / 2 - 1)}0]`;
-  const steps = "the patch takes too many steps: use smaller arrays or several patches";
+  const steps = "The patch takes too many steps. Use smaller arrays or several patches.";
 
   it("refuses one that moves a long array with each operation", () => {
     expect(patch(long, fill('{"op":"add","path":"/0","value":1}'))).toEqual(refused(expect.stringContaining(steps)));

@@ -54,50 +54,50 @@ describe("finds its place:", () => {
 
 describe("refuses as a conflict what another value would have allowed:", () => {
   it.each([
-    ["a string", '{"a":"secret"}', "/a", "what is there is not a number"],
-    ["a string of digits", '{"a":"1"}', "/a", "what is there is not a number"],
-    ["null", '{"a":null}', "/a", "what is there is not a number"],
-    ["an array", '{"a":[1]}', "/a", "what is there is not a number"],
-    ["an object", '{"a":{"secret":1}}', "/a", "what is there is not a number"],
+    ["a string", '{"a":"secret"}', "/a", "The value at this path is not a number."],
+    ["a string of digits", '{"a":"1"}', "/a", "The value at this path is not a number."],
+    ["null", '{"a":null}', "/a", "The value at this path is not a number."],
+    ["an array", '{"a":[1]}', "/a", "The value at this path is not a number."],
+    ["an object", '{"a":{"secret":1}}', "/a", "The value at this path is not a number."],
     [
       "a scalar on the way",
       '{"a":"secret"}',
       "/a/b",
-      "the path leads into something that is neither an object nor an array",
+      "The path leads into a value that is neither an object nor an array.",
     ],
     [
       "an index past the end",
       "[1]",
       "/2",
-      "the path leads into an array, and not to one of its items or right behind the last",
+      "The path must lead to an item of the array or to the position after the last item.",
     ],
     [
       "a name in an array",
       "[1]",
       "/a/b",
-      "the path leads into an array, and not to one of its items or right behind the last",
+      "The path must lead to an item of the array or to the position after the last item.",
     ],
   ])("%s", (_title, value, path, detail) => {
-    expect(increment(value, path, "1")).toEqual(refused("conflict", `increment ${path}: ${detail}`));
+    expect(increment(value, path, "1")).toEqual(refused("conflict", `Increment ${path}: ${detail}`));
   });
 });
 
 describe("refuses as invalid:", () => {
-  const tooLong = "increment /a: the sum would have more than 400 digits, or not fit a 64-bit float";
+  const tooLong = "Increment /a: The sum must have at most 400 digits and fit in a 64-bit float.";
   it.each([
     ["a sum past a double", "1.7976931348623157e308", "1e308", tooLong],
     ["a sum far under zero", "-1.7976931348623157e308", "-1e308", tooLong],
     ["a sum of too many digits", "1e300", "1e-300", tooLong],
     ["the least number that one can write", "1", "1e-999999999999999999", tooLong],
     ["a stored number of too many digits", "1".padEnd(300, "1").concat(".", "1".repeat(101)), "1", tooLong],
-    ["no number", "1", '"1"', "increment /a: it has to be by a number"],
-    ["null", "1", "null", "increment /a: it has to be by a number"],
+    ["no number", "1", '"1"', 'Increment /a: "by" must be a number.'],
+    ["null", "1", "null", 'Increment /a: "by" must be a number.'],
   ])("%s", (_title, value, by, detail) => {
     expect(increment(`{"a":${value}}`, "/a", by)).toEqual(refused("invalid_request", detail));
   });
 
   it("a path that is no pointer", () => {
-    const detail = 'increment a: a path has to be a JSON Pointer: empty, or beginning with "/"';
+    const detail = 'Increment a: A path must be a JSON Pointer: empty, or starting with "/".';
     expect(increment("{}", "a", "1")).toEqual(refused("invalid_request", detail));
   });
 

@@ -129,68 +129,68 @@ describe("takes as different in a test:", () => {
     ["{}", '{"__proto__":{}}'],
   ])("%s and %s", (value, other) => {
     expect(patch(value, `[{"op":"test","path":"","value":${other}}]`)).toEqual(
-      refused("conflict", 'operation 1 (test ""): did not hold'),
+      refused("conflict", 'Operation 1 (test ""): The test failed.'),
     );
   });
 });
 
 describe("refuses what is wrong in itself, whatever the key holds:", () => {
   it.each([
-    ["not an array", '{"op":"add"}', "a JSON Patch has to be an array of operations"],
-    ["not an object", "[1]", "operation 1: it has to be an object"],
-    ["no op", '[{"path":""}]', 'operation 1: it needs "op", a string'],
-    ["an op of another type", '[{"op":1,"path":""}]', 'operation 1: it needs "op", a string'],
-    ["no path", '[{"op":"remove"}]', 'operation 1: it needs "path", a string'],
-    ["no from", '[{"op":"move","path":"/a"}]', 'operation 1: it needs "from", a string'],
-    ["no from of a copy", '[{"op":"copy","path":"/a"}]', 'operation 1: it needs "from", a string'],
-    ["no value", '[{"op":"add","path":"/a"}]', 'operation 1: it needs "value"'],
-    ["no value of a replacement", '[{"op":"replace","path":"/a"}]', 'operation 1: it needs "value"'],
-    ["no value of a test", '[{"op":"test","path":"/a"}]', 'operation 1: it needs "value"'],
+    ["not an array", '{"op":"add"}', "A JSON Patch must be an array of operations."],
+    ["not an object", "[1]", "Operation 1: Must be an object."],
+    ["no op", '[{"path":""}]', 'Operation 1: "op" must be a string.'],
+    ["an op of another type", '[{"op":1,"path":""}]', 'Operation 1: "op" must be a string.'],
+    ["no path", '[{"op":"remove"}]', 'Operation 1: "path" must be a string.'],
+    ["no from", '[{"op":"move","path":"/a"}]', 'Operation 1: "from" must be a string.'],
+    ["no from of a copy", '[{"op":"copy","path":"/a"}]', 'Operation 1: "from" must be a string.'],
+    ["no value", '[{"op":"add","path":"/a"}]', 'Operation 1: "value" is missing.'],
+    ["no value of a replacement", '[{"op":"replace","path":"/a"}]', 'Operation 1: "value" is missing.'],
+    ["no value of a test", '[{"op":"test","path":"/a"}]', 'Operation 1: "value" is missing.'],
     [
       "an unknown op",
       '[{"op":"constructor","path":""}]',
-      'operation 1: its "op" has to be add, remove, replace, move, copy or test',
+      'Operation 1: "op" must be add, remove, replace, move, copy, or test.',
     ],
     [
       "a path that is no pointer",
       '[{"op":"remove","path":"a"}]',
-      'operation 1: a path has to be a JSON Pointer: empty, or beginning with "/"',
+      'Operation 1: A path must be a JSON Pointer: empty, or starting with "/".',
     ],
     [
       "a bad escape",
       '[{"op":"remove","path":"/a~2"}]',
-      'operation 1: in a JSON Pointer "~" has to be written "~0", and "/" in a name "~1"',
+      'Operation 1: In a JSON Pointer, write "~" as "~0", and "/" in a name as "~1".',
     ],
     [
       "a bad escape at the end",
       '[{"op":"copy","path":"/a","from":"/~"}]',
-      'operation 1: in a JSON Pointer "~" has to be written "~0", and "/" in a name "~1"',
+      'Operation 1: In a JSON Pointer, write "~" as "~0", and "/" in a name as "~1".',
     ],
     [
       "a move into itself",
       '[{"op":"move","from":"/a","path":"/a/b"}]',
-      "operation 1: nothing can be moved into itself",
+      "Operation 1: Must not move a value into itself.",
     ],
     [
       "a later operation, before an earlier one is tried",
       '[{"op":"test","path":"/none","value":1},{"op":"nope","path":""}]',
-      'operation 2: its "op" has to be add, remove, replace, move, copy or test',
+      'Operation 2: "op" must be add, remove, replace, move, copy, or test.',
     ],
     [
       "a path deeper than any value",
       `[{"op":"remove","path":"${"/a".repeat(65)}"}]`,
-      "operation 1: the path has more than 64 levels",
+      "Operation 1: A path must not have more than 64 levels.",
     ],
-    ["a removal of everything", '[{"op":"remove","path":""}]', "a patch can not remove the whole value"],
+    ["a removal of everything", '[{"op":"remove","path":""}]', "A patch must not remove the whole value."],
   ])("%s", (_title, operations, detail) => {
     expect(patch('{"a":{"b":"secret"}}', operations)).toEqual(refused("invalid_request", detail));
   });
 });
 
 describe("refuses as a conflict what another value would have allowed:", () => {
-  const nothing = "there is nothing at this path";
-  const scalar = "the path leads into something that is neither an object nor an array";
-  const noIndex = "the path leads into an array, and not to one of its items or right behind the last";
+  const nothing = "No value exists at this path.";
+  const scalar = "The path leads into a value that is neither an object nor an array.";
+  const noIndex = "The path must lead to an item of the array or to the position after the last item.";
   it.each([
     ["a removal of nothing", '{"op":"remove","path":"/none"}', "(remove /none)", nothing],
     ["a replacement of nothing", '{"op":"replace","path":"/none","value":1}', "(replace /none)", nothing],
@@ -216,12 +216,12 @@ describe("refuses as a conflict what another value would have allowed:", () => {
     ],
   ])("%s", (_title, operation, label, detail) => {
     expect(patch('{"s":"secret","l":[1,2],"a":1}', `[${operation}]`)).toEqual(
-      refused("conflict", `operation 1 ${label}: ${detail}`),
+      refused("conflict", `Operation 1 ${label}: ${detail}`),
     );
   });
 
-  it("any operation but an addition where the key holds nothing", () => {
-    expect(patch(null, "[]")).toEqual(refused("conflict", "the key holds nothing"));
+  it("any operation but an addition where The key does not exist.", () => {
+    expect(patch(null, "[]")).toEqual(refused("conflict", "The key does not exist."));
     expect(patch(null, '[{"op":"test","path":"","value":null}]')).toMatchObject({ code: "conflict" });
     expect(patch(null, '[{"op":"add","path":"/a","value":1}]')).toMatchObject({ code: "conflict" });
   });
