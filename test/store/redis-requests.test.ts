@@ -117,6 +117,23 @@ it("a write whose answer is an error is not sent again, whatever word is in its 
   expect(sent()).toEqual(["evalsha"]);
 });
 
+it("a set with a ttl succeeds if the namespace cannot be listed for the sweep, and the log line has the request's id", async () => {
+  const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+  const fetch = vi.mocked(globalThis.fetch).getMockImplementation() as typeof globalThis.fetch;
+  vi.mocked(globalThis.fetch).mockImplementation(async (input, init) => {
+    const response = await fetch(input, init);
+    const [command] = JSON.parse(init?.body as string);
+    return command === "zadd" ? Response.json({ error: "ERR refused" }, { status: 500 }) : response;
+  });
+  const headers = { "x-api-key": "local_dev_key", "content-type": "application/json", "x-request-id": "trace-1" };
+  const body = JSON.stringify({ key: freshKey(), value: 1, ttl: 60 });
+  const request = new Request("http://memx/set", { method: "POST", headers, body });
+  // A copy of the environment has a store of its own, which has not listed the namespace yet.
+  const response = await app.fetch(request, { ...env }, createExecutionContext());
+  expect(response.status).toBe(200);
+  expect(warn.mock.calls).toEqual([[expect.objectContaining({ event: "listing_failed", request: "trace-1" })]]);
+});
+
 /** Sends a set to the Worker itself, whose calls of channels are counted, and held back until it has answered. */
 async function channelCallsOfSet(key: string): Promise<string[]> {
   const calls: string[] = [];

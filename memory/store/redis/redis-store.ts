@@ -5,6 +5,7 @@ import { errors, Redis } from "@upstash/redis/cloudflare";
 import { LRUCache } from "lru-cache";
 import { LIMITS } from "../../../config/limits.ts";
 import { storeUnavailable } from "../../errors.ts";
+import { log } from "../../log.ts";
 import { ALL_KEYS, type Operation, type Quota, type Store } from "../store.ts";
 import expireScript from "./expire.lua";
 import namespaceScript from "./namespace.lua";
@@ -209,7 +210,7 @@ function createListing(list: (namespace: string) => Promise<void>): (namespace: 
       await list(namespace);
       listed.set(namespace, true);
     } catch (cause) {
-      console.warn({ event: "listing_failed", cause: withoutCommand(cause) });
+      log("warn", "listing_failed", { cause: withoutCommand(cause) });
     }
   };
 }
