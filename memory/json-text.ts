@@ -1,5 +1,5 @@
-// JSON as text: checks a document once and finds the text of its top-level parts, so that values are stored and
-// sent on exactly as they were written. It does not print JSON; nothing here turns a value back into text.
+// JSON as text: checks a document once and finds the text of its top-level parts, so that memX stores and sends each
+// value exactly as the client wrote it. It does not print JSON: nothing here turns a value back into text.
 
 import type { JsonText } from "../sdk/protocol.ts";
 
@@ -15,8 +15,8 @@ export class JsonTextError extends Error {
 }
 
 /**
- * Parses JSON that every client can read back: RFC 8259, and of I-JSON (RFC 7493) what would otherwise let two
- * readers of the same text see different values: no duplicate names, no lone surrogates, no number past a double.
+ * Parses JSON (RFC 8259) that every client reads as the same value. Like I-JSON (RFC 7493), it refuses duplicate names,
+ * lone surrogates and numbers that do not fit in a double.
  * @throws {JsonTextError}
  */
 export function parseJsonText(text: string, { maxDepth }: { maxDepth: number }): JsonDocument {
@@ -29,12 +29,12 @@ export function parseJsonText(text: string, { maxDepth }: { maxDepth: number }):
   }
   const { depth, names, members } = outline(text);
   if (depth > maxDepth) throw new JsonTextError(`has more than ${maxDepth} levels of nesting`);
-  // JSON.parse keeps one of two equal names, so fewer names come out than went in.
+  // JSON.parse keeps only one of two equal names, so the value then has fewer names than the text.
   if (checkAndCountNames(value) !== names) throw new JsonTextError("has an object with two members of the same name");
   return { value, members };
 }
 
-/** Recurses, so only for documents whose depth was checked. */
+/** Recursive, so only for documents whose depth was checked. */
 function checkAndCountNames(value: unknown): number {
   if (typeof value === "string") {
     if (!value.isWellFormed())
@@ -58,19 +58,19 @@ function checkAndCountNames(value: unknown): number {
   return count;
 }
 
-/** What a text is made of, one level down. */
+/** The parts of a text, one level down. */
 export type Outline = {
   /** Levels of arrays and objects. */
   readonly depth: number;
-  /** Names in all of its objects. */
+  /** Names in all objects, at every level. */
   readonly names: number;
-  /** The text of each member, if it is an object, in the order in which they were written. */
+  /** The text of each member of an object, in its original order. */
   readonly members: Map<string, JsonText>;
-  /** The text of each item, if it is an array. */
+  /** The text of each item of an array. */
   readonly items: JsonText[];
 };
 
-/** Reads structure only, so the text must be valid JSON already. */
+/** Reads only the structure, so the text must already be valid JSON. */
 export function outline(text: JsonText): Outline {
   const members = new Map<string, JsonText>();
   const items: JsonText[] = [];
@@ -137,7 +137,7 @@ function endOfString(text: string, start: number): number {
 
 const encoder = new TextEncoder();
 
-/** Whether a text has more bytes in UTF-8, as every limit counts them. Each UTF-16 unit takes one to three. */
+/** Whether a text has more than `maxBytes` bytes in UTF-8. Each UTF-16 unit takes one to three bytes. */
 export function isLonger(text: string, maxBytes: number): boolean {
   if (text.length > maxBytes) return true;
   return text.length * 3 > maxBytes && encoder.encode(text).length > maxBytes;

@@ -1,4 +1,4 @@
-// What POST /patch makes of a value: pure, on exact JSON text. It knows no store, no schema and no limit on sizes.
+// Applies a patch to a value: pure, on exact JSON text. It knows no store, no schema and no limit on a value's size.
 
 import type { JsonText } from "../../sdk/protocol.ts";
 import { addNumbers, isNumber, MAX_SUM_DIGITS } from "./decimal.ts";
@@ -6,21 +6,18 @@ import { applyOperations, readOperations } from "./json-patch.ts";
 import { parsePointer, showPointer } from "./json-pointer.ts";
 import { open } from "./json-tree.ts";
 import { merge } from "./merge-patch.ts";
-import { conflict, invalid, labelled, Refusal, type RefusalCode } from "./refusal.ts";
+import { conflict, invalid, labeled, Refusal, type RefusalCode } from "./refusal.ts";
 import { WorkingCopy } from "./working-copy.ts";
 
-/**
- * What /patch does to a value. Texts are JSON texts as the client wrote them, without white space around them, and have
- * passed `parseJsonText`.
- */
+/** A change to a value. Its texts are JSON as the client wrote it, have passed `parseJsonText`, and are trimmed. */
 export type Patch =
   /** RFC 7396. */
   | { readonly kind: "merge"; readonly text: JsonText }
   /** RFC 6902. */
   | { readonly kind: "patch"; readonly text: JsonText }
-  /** Adds a number, exactly. `path` is a JSON Pointer (RFC 6901), "" the whole value. */
+  /** Adds a number, exactly. `path` is a JSON Pointer (RFC 6901); "" is the whole value. */
   | { readonly kind: "increment"; readonly path: string; readonly by: JsonText }
-  /** Adds the items of an array to the end of one, and keeps the newest `limit` of the result. */
+  /** Adds items to the end of an array, and keeps the last `limit` items of the result. */
   | { readonly kind: "append"; readonly path: string; readonly items: JsonText; readonly limit?: number };
 
 export type PatchOutcome =
@@ -28,14 +25,14 @@ export type PatchOutcome =
   | { readonly outcome: "refused"; readonly code: RefusalCode; readonly detail: string };
 
 /**
- * Applies a patch to the text of what a key holds, null if nothing. Never throws for input.
+ * Applies a patch to a key's value: its text, or null if the key does not exist. Never throws for input.
  *
- * What the patch does not touch stays as it was written. Where nothing is, `merge` begins with an empty object, and
- * `increment` and `append` with 0 and [], creating the objects on the way.
+ * Everything that the patch does not touch keeps its text. If no value exists at the path, `merge` starts with an empty
+ * object, `increment` with 0, and `append` with []; missing objects on the way are created.
  *
- * Refused with `conflict` is what another value could have allowed: a `test` that does not hold, a path that leads
- * nowhere, a number or array that is something else. With `invalid_request`, what is wrong in itself or would break a
- * limit. `detail` holds nothing of what is stored.
+ * The code is `conflict` if the patch could apply to another value: a `test` fails, a path leads nowhere, or the value
+ * at the path is not a number or an array. It is `invalid_request` if the patch itself is wrong or exceeds a limit.
+ * `detail` never contains a stored value.
  */
 export function applyPatch(value: JsonText | null, patch: Patch): PatchOutcome {
   try {
@@ -59,10 +56,10 @@ function apply(copy: WorkingCopy, patch: Patch): void {
       applyOperations(copy, readOperations(patch.text));
       break;
     case "increment":
-      labelled(`Increment ${showPointer(patch.path)}`, () => increment(copy, patch.path, patch.by));
+      labeled(`Increment ${showPointer(patch.path)}`, () => increment(copy, patch.path, patch.by));
       break;
     case "append":
-      labelled(`Append ${showPointer(patch.path)}`, () => append(copy, patch.path, patch.items, patch.limit));
+      labeled(`Append ${showPointer(patch.path)}`, () => append(copy, patch.path, patch.items, patch.limit));
       break;
   }
 }

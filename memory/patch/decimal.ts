@@ -1,29 +1,29 @@
-// JSON numbers as the exact decimals that they are written as, never as doubles.
+// JSON numbers as exact decimals, never as doubles.
 
 import type { JsonText } from "../../sdk/protocol.ts";
 
-/** ± digits × 10^exponent, with no zero at either end of the digits. Zero has none, no sign and no exponent. */
+/** ± digits × 10^exponent, with no zero at either end of the digits. Zero has no digits, no sign and no exponent. */
 type Decimal = { readonly negative: boolean; readonly digits: string; readonly exponent: bigint };
 
 const ZERO: Decimal = { negative: false, digits: "", exponent: 0n };
 
-/** Digits of a sum. Room for each double (324 after the point, and 17) beside an integer of any use. */
+/** Digits of a sum. Enough for any double (324 digits after the point, and 17 more) plus a practical integer. */
 export const MAX_SUM_DIGITS = 400;
 
-/** Whether a JSON text, without white space around it, is that of a number. */
+/** Whether a trimmed JSON text is a number. */
 export function isNumber(text: JsonText): boolean {
   return /^[-0-9]/.test(text);
 }
 
-/** Whether two JSON numbers are numerically equal, however they are written. */
+/** Whether two JSON numbers are numerically equal, whatever their notation. */
 export function sameNumber(a: JsonText, b: JsonText): boolean {
   const [x, y] = [readDecimal(a), readDecimal(b)];
   return x.negative === y.negative && x.digits === y.digits && x.exponent === y.exponent;
 }
 
 /**
- * The exact sum of two JSON numbers, written without an exponent and without zeros that mean nothing.
- * @returns null if it would take more than `MAX_SUM_DIGITS`, or does not fit a 64-bit float
+ * The exact sum of two JSON numbers, without an exponent and without insignificant zeros.
+ * @returns null if the sum has more than `MAX_SUM_DIGITS` digits or does not fit in a 64-bit float
  */
 export function addNumbers(a: JsonText, b: JsonText): JsonText | null {
   const terms = [readDecimal(a), readDecimal(b)];
@@ -34,7 +34,7 @@ export function addNumbers(a: JsonText, b: JsonText): JsonText | null {
     if (exponent < lowest) lowest = exponent;
     if (end > highest) highest = end;
   }
-  // Before anything is built: 1e-999999999 is a JSON number too.
+  // Checked before any digits are built: 1e-999999999 is a JSON number too.
   if (highest - lowest > BigInt(MAX_SUM_DIGITS)) return null;
   let sum = 0n;
   for (const { negative, digits, exponent } of terms) {
@@ -49,7 +49,7 @@ function readDecimal(text: JsonText): Decimal {
   const [mantissa = "", power = "0"] = text.split(/[eE]/);
   const [whole = "", fraction = ""] = mantissa.replace("-", "").split(".");
   const written = whole + fraction;
-  // Loops, because a pattern for the zeros at an end takes quadratic time.
+  // Loops, because a regular expression for trailing zeros takes quadratic time.
   let start = 0;
   let end = written.length;
   while (written[start] === "0") start++;

@@ -1,10 +1,10 @@
-// JSON Patch (RFC 6902). The whole patch is read before any of it is applied, so what is wrong in itself is refused
-// whatever the key holds. Members that the RFC does not name are ignored, as it demands.
+// JSON Patch (RFC 6902). The whole patch is read before any of it is applied, so an invalid patch is refused whatever
+// the value is. Members that the RFC does not name are ignored, as the RFC requires.
 
 import type { JsonText } from "../../sdk/protocol.ts";
 import { isInside, parsePointer, showPointer } from "./json-pointer.ts";
 import { open, type Tree } from "./json-tree.ts";
-import { conflict, invalid, labelled } from "./refusal.ts";
+import { conflict, invalid, labeled } from "./refusal.ts";
 import type { WorkingCopy } from "./working-copy.ts";
 
 type Operation = { readonly label: string; readonly apply: (copy: WorkingCopy) => void };
@@ -18,11 +18,11 @@ export function readOperations(patch: JsonText): readonly Operation[] {
 
 /** @throws {Refusal} */
 export function applyOperations(copy: WorkingCopy, operations: readonly Operation[]): void {
-  for (const { label, apply } of operations) labelled(label, () => apply(copy));
+  for (const { label, apply } of operations) labeled(label, () => apply(copy));
 }
 
 function readOperation(members: Tree, number: number): Operation {
-  return labelled(`Operation ${number}`, () => {
+  return labeled(`Operation ${number}`, () => {
     if (!(members instanceof Map)) throw invalid("Must be an object.");
     const op = readString(members, "op");
     const pointer = readString(members, "path");

@@ -1,4 +1,4 @@
-// JSON Pointer (RFC 6901) as the names and indexes on the way to a place.
+// A JSON Pointer (RFC 6901) as the list of names and indexes that lead to a place.
 
 import { LIMITS } from "../../config/limits.ts";
 import { unescapeStep } from "../pointer-escape.ts";
@@ -15,21 +15,21 @@ export function parsePointer(pointer: string): readonly string[] {
   return tokens.map(unescapeStep);
 }
 
-/** Whether `tokens` leads to something inside of what `outer` leads to. */
+/** Whether `tokens` leads to a place inside the place that `outer` leads to. */
 export function isInside(tokens: readonly string[], outer: readonly string[]): boolean {
   return tokens.length > outer.length && outer.every((token, level) => token === tokens[level]);
 }
 
-/** The index that a token means in an array of `length` items, "-" being one past the last; -1 if none. */
+/** The index of a token in an array of `length` items: "-" is the one past the last, -1 means not an index. */
 export function indexOf(token: string, length: number): number {
   if (token === "-") return length;
   return /^(0|[1-9][0-9]*)$/.test(token) ? Number(token) : -1;
 }
 
-/** Long enough to recognise it by. */
+/** Long enough to recognize the pointer by. */
 const SHOWN_CHARS = 200;
 
-/** The caller's own pointer as a message shows it. */
+/** The caller's pointer, as a message shows it. */
 export function showPointer(pointer: string): string {
   if (pointer === "") return '""';
   return pointer.length <= SHOWN_CHARS ? pointer : `${pointer.slice(0, SHOWN_CHARS).toWellFormed()}…`;

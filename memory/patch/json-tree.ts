@@ -1,5 +1,5 @@
-// A JSON value that is opened only where somebody looks: everything else stays the text that it was written as, and so
-// keeps its digits, the order of its names and its white space. Objects are Maps, so no name is special.
+// A JSON value that is opened only where a patch reads it. Everything else stays text, and so keeps its digits, the
+// order of its names and its white space. Objects are Maps, so no name is special.
 
 import { LIMITS } from "../../config/limits.ts";
 import type { JsonText } from "../../sdk/protocol.ts";
@@ -8,11 +8,11 @@ import { isNumber, sameNumber } from "./decimal.ts";
 import { indexOf } from "./json-pointer.ts";
 import { invalid } from "./refusal.ts";
 
-/** A scalar is always text, without white space around it. So is an array or object that nobody has opened. */
+/** Trimmed text for a scalar, and for an array or object that is not open yet. */
 export type Tree = JsonText | Container;
 export type Container = Map<string, Tree> | Tree[];
 
-/** The same value, as a container if it is one. */
+/** The same value; an array or object becomes a container. */
 export function open(tree: Tree): Tree {
   if (typeof tree !== "string") return tree;
   if (tree.startsWith("{")) return outline(tree).members;
@@ -20,9 +20,9 @@ export function open(tree: Tree): Tree {
   return tree;
 }
 
-/** What a container holds under a name or index, opened; undefined if nothing. */
+/** The member or item under a name or index, opened; undefined if there is none. */
 export function child(container: Container, token: string): Tree | undefined {
-  // It is kept opened, so that no text is read twice.
+  // The container keeps the opened child, so that no text is read twice.
   if (container instanceof Map) {
     const tree = container.get(token);
     if (tree === undefined) return undefined;
@@ -39,8 +39,8 @@ export function child(container: Container, token: string): Tree | undefined {
 }
 
 /**
- * Whether an opened value equals the one of a text, as RFC 6902 §4.6 has it.
- * @param compareNumbers is told the characters of two numbers that are not written alike
+ * Whether an opened value equals the value of a text, as RFC 6902 §4.6 defines it.
+ * @param compareNumbers is called with the number of characters of two numbers whose texts differ
  */
 export function equals(tree: Tree, text: JsonText, compareNumbers: (chars: number) => void): boolean {
   const other = open(text);
@@ -68,7 +68,7 @@ function sizeOf(container: Container): number {
 
 /**
  * The tree as JSON text.
- * @throws {Refusal} where it was opened too deep: moves can nest without end
+ * @throws {Refusal} if the opened part is too deep, because moves can nest without end
  */
 export function print(tree: Tree, level = 0): JsonText {
   if (typeof tree === "string") return tree;

@@ -3,7 +3,7 @@
 import type { JsonText } from "../../sdk/protocol.ts";
 import { child, open, type Tree } from "./json-tree.ts";
 
-/** What `target`, opened or undefined for nothing, becomes. Members keep their places; new ones come last. */
+/** The patched `target`, which is opened, or undefined if absent. Members keep their order; new ones come last. */
 export function merge(target: Tree | undefined, patch: JsonText): Tree {
   const changes = open(patch);
   if (!(changes instanceof Map)) return patch;

@@ -1,8 +1,8 @@
-// Ends a patch that can not be applied. It never leaves this folder: applyPatch returns it as an outcome.
+// The error that ends a patch that cannot be applied. It never leaves this folder: `applyPatch` returns an outcome.
 
 export type RefusalCode = "invalid_request" | "conflict";
 
-/** The message is for the caller, so it holds nothing of what is stored. */
+/** The message is for the caller, so it never contains a stored value. */
 export class Refusal extends Error {
   override readonly name = "Refusal";
   readonly code: RefusalCode;
@@ -13,18 +13,18 @@ export class Refusal extends Error {
   }
 }
 
-/** What is wrong in itself, or would break a limit. */
+/** The patch itself is wrong, or would exceed a limit. */
 export function invalid(message: string): Refusal {
   return new Refusal("invalid_request", message);
 }
 
-/** What is wrong only because of what the key holds. */
+/** The patch could apply to another value, but not to the current one. */
 export function conflict(message: string): Refusal {
   return new Refusal("conflict", message);
 }
 
-/** Runs a step, and has its refusal begin with `label`. */
-export function labelled<T>(label: string, step: () => T): T {
+/** Runs a step, and puts `label` before the message of its refusal. */
+export function labeled<T>(label: string, step: () => T): T {
   try {
     return step();
   } catch (error) {

@@ -1,5 +1,5 @@
-// The value of a key while it is being patched: the places that a JSON Pointer leads to, and the work that is done there.
-// It is not the stored value, so a patch that is refused half-way has changed nothing.
+// A copy of a key's value while a patch is applied to it: reads and changes the places that JSON Pointers lead to, and
+// counts the work. The stored value is not touched, so a patch that fails halfway has changed nothing.
 
 import { LIMITS } from "../../config/limits.ts";
 import type { JsonText } from "../../sdk/protocol.ts";
@@ -8,17 +8,17 @@ import { indexOf } from "./json-pointer.ts";
 import { type Container, child, equals, print, type Tree, tooDeep } from "./json-tree.ts";
 import { conflict, invalid } from "./refusal.ts";
 
-/** Characters that the copies of one patch may make. Each copy can double the value, so thirty would fill the memory. */
+/** Characters in all copies of one patch. Each copy can double the value, so thirty copies would fill the memory. */
 const MAX_COPIED_CHARS = 4 * LIMITS.maxValueBytes;
 
-/** Items that one patch may push aside in arrays. Each takes one or two nanoseconds. */
+/** Array items that one patch may shift. Each takes one or two nanoseconds. */
 const MAX_STEPS = 200_000_000;
 
-/** Steps for a character of a number: those with 100,000 digits take far more than linear time to read. */
+/** Steps for each character of a number. Numbers with 100,000 digits take far more than linear time to read. */
 const STEPS_PER_DIGIT = 64;
 
 export class WorkingCopy {
-  /** The value is the member "" of a container of its own, so the root is a place like any other. */
+  /** The value is the member "" of a container, so that the root is a place like any other. */
   readonly #holder = new Map<string, Tree>();
   #copiedChars = 0;
   #steps = 0;
@@ -27,15 +27,15 @@ export class WorkingCopy {
     if (text !== null) this.#holder.set("", text);
   }
 
-  /** @throws {Refusal} if there is nothing */
+  /** @throws {Refusal} if no value exists at the path */
   read(path: readonly string[]): Tree {
     const [parent, token] = this.#locate(path);
     const tree = child(parent, token);
-    if (tree === undefined) throw nothingThere();
+    if (tree === undefined) throw noValue();
     return tree;
   }
 
-  /** Adds a member, in place of one with the same name, or inserts an item. */
+  /** Adds or replaces a member, or inserts an item. */
   add(path: readonly string[], tree: Tree): void {
     const [parent, token] = this.#locate(path);
     if (parent instanceof Map) {
@@ -69,7 +69,7 @@ export class WorkingCopy {
   }
 
   copy(from: readonly string[], path: readonly string[]): void {
-    // As text, so that the two do not share what is changed in one of them later.
+    // As text, so that a later change in one of the two does not change the other.
     const text = print(this.read(from));
     this.#copiedChars += text.length;
     if (this.#copiedChars > MAX_COPIED_CHARS) {
@@ -82,7 +82,7 @@ export class WorkingCopy {
     return equals(this.read(path), text, (chars) => this.#spend(chars * STEPS_PER_DIGIT));
   }
 
-  /** Puts at `path` what `change` makes of what is there, and creates the objects on the way. */
+  /** Replaces the value at `path` with the result of `change`, and creates missing objects on the way. */
   update(path: readonly string[], change: (current: Tree | undefined) => Tree): void {
     const last = path.at(-1) ?? "";
     let parent: Container = this.#holder;
@@ -98,7 +98,7 @@ export class WorkingCopy {
     put(parent, last, change(child(parent, last)));
   }
 
-  /** The whole as text, null if there is nothing left. */
+  /** The whole value as text, null if there is none. */
   toText(): JsonText | null {
     const root = this.#holder.get("");
     if (root === undefined) return null;
@@ -107,13 +107,13 @@ export class WorkingCopy {
     return text;
   }
 
-  /** What holds the place, which itself need not exist, and the place's token in it. */
+  /** The container of the place, and the place's token in it. The place itself need not exist. */
   #locate(path: readonly string[]): [parent: Container, token: string] {
     let parent: Container = this.#holder;
     let token = "";
     for (const next of path) {
       const container = child(parent, token);
-      if (container === undefined) throw nothingThere();
+      if (container === undefined) throw noValue();
       if (typeof container === "string") throw notAContainer();
       parent = container;
       token = next;
@@ -138,7 +138,7 @@ function put(container: Container, token: string, tree: Tree): void {
   container[index] = tree;
 }
 
-function nothingThere() {
+function noValue() {
   return conflict("No value exists at this path.");
 }
 

@@ -1,5 +1,5 @@
-// Says what keeps a JSON Schema from being used: everything that could later throw, hang or silently allow.
-// What depends on the value as well is bounded when the value is checked, in compile-schema.ts.
+// Checks a JSON Schema before it is stored. Refuses everything that could later throw, hang or silently allow a value.
+// Work that also depends on the value is bounded when the value is checked, in compile-schema.ts.
 
 import type { FieldError } from "../../sdk/protocol.ts";
 import { pointerStep } from "../pointer-escape.ts";
@@ -9,23 +9,24 @@ import { compilePattern } from "./patterns/compile-pattern.ts";
 import { PatternError } from "./patterns/parse-pattern.ts";
 import { readSchema, type SchemaNode } from "./read-schema.ts";
 
-/** Schemas that one place in a value can be held against, references followed: more is a fan-out, not a description. */
+/** Schemas that apply to one place in a value, with references followed. More is a fan-out, not a description. */
 const MAX_APPLICATIONS = 2_000;
-/** Schemas in each other at one place in a value. With 64 levels of value it keeps the validator off the end of its stack. */
+/** Nested schemas that apply to one place in a value. With 64 levels of value, the validator stays within its stack. */
 const MAX_CHAIN = 32;
-/** Steps of all patterns together, about 100 bytes each while they are in use. */
+/** Steps of all patterns of a schema. Each takes about 100 bytes while the pattern is in use. */
 const MAX_PATTERN_STEPS = 20_000;
-/** Enough to repair a schema by. */
+/** A longer list would not help to repair the schema. */
 const MAX_ERRORS = 100;
 
-// 2020-12 has no array form of `items`; both would be passed over, and the array's items with them.
+// 2020-12 has neither `additionalItems` nor an array form of `items`. By its rules both would be ignored, and the items
+// would go unchecked.
 const GONE_IN_2020 = "Must not be used this way in 2020-12. Use prefixItems and items, or name draft-07 in $schema.";
-const TOO_MANY_STEPS = `The patterns of a schema must not have more than ${MAX_PATTERN_STEPS.toLocaleString("en")} steps in total.`;
+const TOO_MANY_STEPS = `The patterns of a schema must not have more than ${MAX_PATTERN_STEPS} steps in total.`;
 const TOO_DEEP = `Must not apply more than ${MAX_CHAIN} nested schemas to the same value.`;
 const RESERVED = new Set(["__absolute_uri__", "__absolute_ref__", "__absolute_recursive_ref__"]);
 const DYNAMIC = new Set(["$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$recursiveAnchor"]);
 
-/** What is wrong with a schema, each with the JSON Pointer to it; empty where it can be used. */
+/** The errors of a schema, each with a JSON Pointer into the schema. Empty if the schema can be used. */
 export function checkSchema(schema: unknown): readonly FieldError[] {
   if (typeof schema === "boolean") return [];
   if (!isObject(schema)) return [{ path: "", message: "Must be an object or a boolean." }];
@@ -34,8 +35,8 @@ export function checkSchema(schema: unknown): readonly FieldError[] {
     const message = "Must be https://json-schema.org/draft/2020-12/schema, or the URI of draft 2019-09, 07, 06, or 04.";
     return [{ path: "/$schema", message }];
   }
-  const misspelt = badText(schema, "");
-  if (misspelt) return [misspelt];
+  const malformed = badText(schema, "");
+  if (malformed) return [malformed];
   const { nodes, errors } = readSchema(schema, draft);
   const found = [...[...nodes.values()].flatMap((node) => keywordErrors(node, draft)), ...errors];
   if (found.length === 0) found.push(...patternErrors(nodes.values()));
@@ -43,7 +44,7 @@ export function checkSchema(schema: unknown): readonly FieldError[] {
   return found.slice(0, MAX_ERRORS);
 }
 
-/** The first name that can not be written in a JSON Pointer, or number that is none. */
+/** The first name that a JSON Pointer cannot contain, or number that JSON cannot represent. */
 function badText(value: unknown, path: string): FieldError | undefined {
   if (value === Infinity || value === -Infinity) return { path, message: "Must fit in a 64-bit float." };
   if (typeof value !== "object" || value === null) return undefined;
@@ -97,7 +98,7 @@ function patternErrors(nodes: Iterable<SchemaNode>): readonly FieldError[] {
   return found;
 }
 
-/** Counts what one place in a value can be held against, and finds references that lead back without going deeper. */
+/** Counts the schemas that apply to one place in a value, and finds references that lead back without going deeper. */
 function applicationErrors(nodes: ReadonlyMap<object, SchemaNode>): readonly FieldError[] {
   const counted = new Map<JsonSchema, { applications: number; chain: number }>();
   const open = new Set<JsonSchema>();
@@ -127,7 +128,7 @@ function applicationErrors(nodes: ReadonlyMap<object, SchemaNode>): readonly Fie
     if (total.chain > MAX_CHAIN) {
       found.push({ path: node.pointer, message: TOO_DEEP });
     } else if (total.applications > MAX_APPLICATIONS) {
-      const message = `Must not apply more than ${MAX_APPLICATIONS.toLocaleString("en")} schemas to the same value.`;
+      const message = `Must not apply more than ${MAX_APPLICATIONS} schemas to the same value.`;
       found.push({ path: node.pointer, message });
     }
     return total;

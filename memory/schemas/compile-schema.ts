@@ -1,5 +1,5 @@
-// Makes a checked JSON Schema into a function that checks values, with @cfworker/json-schema as the validator. The
-// validator gets a translation that means the same, in which the work done for a value is counted and bounded.
+// Compiles a checked JSON Schema into a function that checks values. The validator is @cfworker/json-schema. It gets a
+// translation of the schema that means the same, and in which the work for each value is counted and bounded.
 
 import { type Schema, validate } from "@cfworker/json-schema";
 import type { FieldError } from "../../sdk/protocol.ts";
@@ -12,15 +12,15 @@ import { arraysWithRepeats, sizeOfValue } from "./repeated-items.ts";
 import { type TextRule, textRuleOf, useTextRules } from "./text-rules.ts";
 import { Unchecked, WorkMeter } from "./work-meter.ts";
 
-/** What is wrong with a value, each with the JSON Pointer to it; empty where it matches. At most 100. Never throws. */
+/** Returns at most 100 errors, each with a JSON Pointer into the value. Empty if the value matches. Never throws. */
 export type ValueCheck = (value: unknown) => readonly FieldError[];
 
-/** Steps. A value of 256 KiB has at most 131,072 parts; this is a few schemas for each, and about a second at worst. */
+/** Steps. A value of 256 KiB has at most 131,072 parts, so a few schemas can apply to each. About a second at worst. */
 const MAX_STEPS = 500_000;
-/** Steps for telling an invalid value's writer everything that is wrong. Beyond it: the first thing found. */
+/** Steps to collect all errors of an invalid value. If they run out, the caller gets the first errors found. */
 const MAX_REPORT_STEPS = 100_000;
 
-// Keywords that the validator may see as they are. `format` is an annotation here, and is left out.
+// Keywords that the validator gets unchanged. `format` is an annotation in memX, so the translation leaves it out.
 const PLAIN =
   "type required minProperties maxProperties dependentRequired minItems maxItems minContains maxContains minimum maximum exclusiveMinimum exclusiveMaximum multipleOf".split(
     " ",
@@ -32,7 +32,7 @@ const ONE =
 const LISTS = ["prefixItems", "allOf", "anyOf", "oneOf"];
 const MAPS = ["properties", "dependentSchemas"];
 
-/** For a schema that checkSchema has nothing against. The schema is not changed, and may be frozen. */
+/** For a schema that passed `checkSchema`. The schema is not changed, and may be frozen. */
 export function compileSchema(schema: JsonSchema): ValueCheck {
   if (schema === true) return () => [];
   if (schema === false) return () => [{ path: "", message: listComplaint([]) }];
@@ -42,7 +42,7 @@ export function compileSchema(schema: JsonSchema): ValueCheck {
       return translation.check(value);
     } catch (error) {
       if (error instanceof Unchecked) return [{ path: error.path, message: error.message }];
-      // The validator's stack, or more errors at once than it can pass on.
+      // The validator ran out of stack, or has more errors than one call can take as arguments.
       return [{ path: "", message: "The value is too large or too deeply nested to check against the schema." }];
     }
   };
@@ -57,7 +57,7 @@ class Translation {
   readonly #root: Step;
   #usesRepeats = false;
 
-  // What the value at hand holds. A check runs to its end before the next one starts.
+  // Belongs to the value being checked. A check runs to its end before the next one starts.
   #names = new Set<string>();
   #repeats: readonly unknown[] = [];
   #repeatsWork = 0;
@@ -106,7 +106,7 @@ class Translation {
     return this.#steps.get(schema as SchemaObject) as Step;
   }
 
-  /** Makes the validator pay for each time it applies the step: this is the one keyword that it reads and memX has not. */
+  /** Counts each use of the step: the validator reads this keyword each time, and memX has no other use for it. */
   #step(step: Step, work: number): Step {
     Object.defineProperty(step, "$recursiveAnchor", { get: () => this.#meter.spend(work) });
     return step;
@@ -135,7 +135,7 @@ class Translation {
       if (!Array.isArray(values)) continue;
       const rule = { enum: listOf(values), complaint: listComplaint(values) };
       work += workOfList(values);
-      // Apart, so that a complaint belongs to one rule.
+      // A step of its own, so that each rule has its own message.
       also.push(this.#step(rule, 0));
     }
     const textRule = textRuleOf(source, this.#meter);
@@ -162,7 +162,7 @@ class Translation {
     return Object.fromEntries(Object.entries(schemas as object).map(([name, schema]) => [name, this.#stepOf(schema)]));
   }
 
-  /** "Unique" is "none of the arrays with repeats that are in this value". */
+  /** An array is unique if it equals none of the arrays with repeats in this value. */
   #uniqueItems(): Step {
     this.#usesRepeats = true;
     const repeats = this.#step({}, 0);
@@ -175,7 +175,7 @@ class Translation {
     return this.#step({ not: repeats, complaint: "Must not have equal items." }, 1);
   }
 
-  // The validator finds no references below this keyword, so it gets the two that came after it.
+  // The validator finds no references below `dependencies`, so it gets the two keywords that replaced it.
   #dependencies(dependencies: SchemaObject): Step {
     const entries = Object.entries(dependencies);
     return this.#step(
@@ -187,7 +187,7 @@ class Translation {
     );
   }
 
-  /** The validator would run these patterns on its own engine. It gets the value's names that match, as properties. */
+  /** The validator would run patterns on the platform's engine. Instead it gets the names that match, as properties. */
   #nameProperties(step: Step, patternProperties: SchemaObject): void {
     const fixed = step.properties as Record<string, Step> | undefined;
     const patterns = Object.entries(patternProperties).map(([source, schema]) => ({
@@ -217,12 +217,12 @@ class Translation {
   }
 }
 
-/** A list that costs nothing to print: the validator prints it whenever a value is not in it. */
+/** A list that costs nothing to print. The validator prints it each time a value is not in the list. */
 function listOf(values: readonly unknown[]): readonly unknown[] {
   return Object.defineProperty([...values], "toJSON", { value: () => null });
 }
 
-/** Simple values are compared thirty times in a step; arrays and objects part by part, strings of one length by their text. */
+/** A step is 32 comparisons of scalars. Strings may compare all their text; arrays and objects compare each part. */
 function workOfList(values: readonly unknown[]): number {
   return values.reduce((sum: number, value) => {
     if (typeof value === "string") return sum + 1 / 32 + value.length / 4_096;
@@ -230,7 +230,7 @@ function workOfList(values: readonly unknown[]): number {
   }, 0);
 }
 
-/** Names in an array of names, or in an object that holds some under each. */
+/** Names in an array of names, or in an object whose values are such arrays. */
 function sizeOfList(list: object): number {
   return Object.values(list).reduce((sum: number, value) => sum + (Array.isArray(value) ? 1 + value.length : 1), 0);
 }

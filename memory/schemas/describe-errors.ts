@@ -79,7 +79,7 @@ function valueAt(path: string, value: unknown): object {
   return at;
 }
 
-/** Not by the validator's own text: it repeats values. */
+/** Does not use the validator's own text, which repeats values. */
 function describe(keyword: string, step: Step, instance: () => object): readonly string[] {
   const limit = step[keyword] as number;
   switch (keyword) {
@@ -121,7 +121,7 @@ function describe(keyword: string, step: Step, instance: () => object): readonly
     case "maxItems":
       return [`Must have at most ${count(limit, "item")}.`];
     case "contains":
-      return ['Must have at least 1 item that matches the "contains" schema.'];
+      return ['Must have at least 1 item matching the "contains" schema.'];
     case "minContains":
       return [`Must have at least ${count(limit, "item")} matching the "contains" schema.`];
     case "maxContains":

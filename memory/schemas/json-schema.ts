@@ -1,12 +1,12 @@
-// What a JSON Schema is here, and which draft it is written in. Whether it can be used is check-schema.ts's to say.
+// The types of a JSON Schema, and the draft that it is written in. check-schema.ts says whether a schema can be used.
 
 export type JsonSchema = boolean | SchemaObject;
 export type SchemaObject = { readonly [keyword: string]: unknown };
 
-/** The rules that a schema is read by, as the validator names them. */
+/** A draft, as the validator names it. */
 export type Draft = "4" | "7" | "2019-09" | "2020-12";
 
-// Draft 6 is read as 7, which only adds if/then/else and annotations to it.
+// Draft 6 is read as draft 7, which only adds if/then/else and annotations.
 const DRAFTS: Readonly<Record<string, Draft>> = {
   "draft-04": "4",
   "draft-06": "7",
@@ -15,7 +15,7 @@ const DRAFTS: Readonly<Record<string, Draft>> = {
   "draft/2020-12": "2020-12",
 };
 
-/** The draft that a `$schema` names: 2020-12 where there is none, `undefined` where it is not one we know. */
+/** The draft that a `$schema` names: 2020-12 if it is absent, `undefined` if memX does not know the draft. */
 export function draftOf($schema: unknown): Draft | undefined {
   if ($schema === undefined) return "2020-12";
   const name = /^https?:\/\/json-schema\.org\/(draft[-/][\d-]+)\/schema#?$/.exec(String($schema))?.[1];

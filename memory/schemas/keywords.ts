@@ -1,5 +1,5 @@
-// The shape of every keyword that memX knows, and where its subschemas are: the draft-07 metaschema and the later
-// keywords in one table. Unknown keywords are annotations and may hold anything.
+// The shape of every keyword that memX knows, and where its subschemas are. One table covers the draft-07 metaschema
+// and the keywords of later drafts. Unknown keywords are annotations and may have any value.
 
 import { pointerStep } from "../pointer-escape.ts";
 import { type Draft, isObject, isSchema, type JsonSchema, type SchemaObject } from "./json-schema.ts";
@@ -105,13 +105,13 @@ const DRAFT_4: ReadonlyMap<string, Shape> = new Map([
   ["exclusiveMaximum", flag],
 ]);
 
-/** What a keyword's value has to be, where it is something else. */
+/** What the keyword's value must be, if the value is something else. */
 export function misshapen(keyword: string, value: unknown, draft: Draft): string | undefined {
   const shape = (draft === "4" ? DRAFT_4.get(keyword) : undefined) ?? SHAPES.get(keyword);
   return shape && !shape[1](value) ? shape[0] : undefined;
 }
 
-/** Keywords whose subschemas are applied to the very value that the schema itself is applied to. */
+/** Keywords whose subschemas apply to the same value as the schema itself. */
 const IN_PLACE: ReadonlySet<string> = new Set(
   "allOf anyOf oneOf not if then else dependentSchemas dependencies".split(" "),
 );
@@ -121,7 +121,7 @@ const MAPS: ReadonlySet<string> = new Set(
 
 export type Subschema = { readonly schema: JsonSchema; readonly pointer: string; readonly inPlace: boolean };
 
-/** The subschemas of one schema, one level down; what is misshapen is passed over. */
+/** The subschemas of one schema, one level down. Misshapen ones are skipped. */
 export function subschemas(parent: SchemaObject): readonly Subschema[] {
   const found: Subschema[] = [];
   for (const [keyword, value] of Object.entries(parent)) {

@@ -1,14 +1,14 @@
-// Makes a value ready for the validator: its names are in bounds, and listing a large object's names costs what it costs.
+// Prepares a value for the validator: checks its property names, and counts the work of listing a large object's names.
 
 import { pointerStep } from "../pointer-escape.ts";
 import { Unchecked, type WorkMeter } from "./work-meter.ts";
 
-/** UTF-16 units of a property name. The validator writes names into pointers again and again. */
+/** UTF-16 units. The validator writes each name into many JSON Pointers. */
 const MAX_NAME_LENGTH = 1_024;
-/** Names that can be listed within one step. */
+/** Names that can be listed in one step. */
 const SMALL = 64;
 
-/** The value as the validator may see it, never changed itself. `names` collects every property name in it. */
+/** Returns the value for the validator, and never changes the original. `names` collects all property names. */
 export function prepareSubject(value: unknown, meter: WorkMeter, names: Set<string>, path = ""): unknown {
   if (typeof value !== "object" || value === null) return value;
   let size = 0;
@@ -31,7 +31,7 @@ export function prepareSubject(value: unknown, meter: WorkMeter, names: Set<stri
     }
   }
   const subject: object = replaced.length === 0 ? value : Array.isArray(value) ? [...value] : { ...value };
-  // Defined, not assigned: a property may be named __proto__.
+  // Defined, not assigned, because a property may be named __proto__.
   for (const [name, ready] of replaced) {
     Object.defineProperty(subject, name, { value: ready, enumerable: true, configurable: true, writable: true });
   }

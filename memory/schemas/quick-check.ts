@@ -1,5 +1,5 @@
-// A quick yes for values that plainly match a schema, so that the validator is asked only about those that do not, or that
-// it alone can judge. It never says yes where the validator would say no.
+// A fast check for requests. It accepts a value that plainly matches its schema, and leaves every other value to the
+// validator. It never accepts a value that the validator would refuse.
 
 import { isObject, type JsonSchema } from "./json-schema.ts";
 
@@ -7,13 +7,13 @@ type Check = (value: unknown) => boolean;
 
 const UNKNOWN: Check = () => false;
 
-/** What says nothing about values. */
-const ANNOTATIONS = ["title", "description", "examples", "type"];
+/** Keywords that restrict nothing, and `type`, which is handled by itself. */
+const IGNORED = ["title", "description", "examples", "type"];
 
-/** For schemas of memX itself: their patterns run on the platform's own engine. */
+/** Only for memX's own schemas, because their patterns run on the platform's backtracking engine. */
 export function quickCheck(schema: JsonSchema): Check {
   if (typeof schema === "boolean") return () => schema;
-  const keywords = Object.keys(schema).filter((keyword) => !ANNOTATIONS.includes(keyword));
+  const keywords = Object.keys(schema).filter((keyword) => !IGNORED.includes(keyword));
   const only = (...known: string[]) => keywords.every((keyword) => known.includes(keyword));
   const { type, minLength = 0, maxLength = Infinity, minimum = -Infinity, maximum = Infinity } = schema as Bounds;
   switch (type) {
@@ -22,7 +22,7 @@ export function quickCheck(schema: JsonSchema): Check {
     case "string": {
       if (!only("minLength", "maxLength", "pattern")) return UNKNOWN;
       const pattern = new RegExp(String(schema.pattern ?? ""), "u");
-      // Of UTF-16 units a text has at least as many as characters, and at most two for each.
+      // A character is one or two UTF-16 units.
       return (value) =>
         typeof value === "string" &&
         value.length >= 2 * minLength - 1 &&

@@ -1,12 +1,12 @@
-// Finds every schema inside a schema and what each `$ref` points at, by the rules of $id, $anchor and JSON Pointer.
-// Never fetches: what is not inside the schema is an error.
+// Finds every schema inside a schema, and resolves each `$ref` by the rules of $id, $anchor and JSON Pointer.
+// It never fetches: a reference that leads outside the schema is an error.
 
 import type { FieldError } from "../../sdk/protocol.ts";
 import { pointerStep, unescapeStep } from "../pointer-escape.ts";
 import { type Draft, isSchema, type JsonSchema, refStandsAlone, type SchemaObject } from "./json-schema.ts";
 import { subschemas } from "./keywords.ts";
 
-/** One schema, where it stands, and what its `$ref` means. */
+/** One schema, its place, and the target of its `$ref`. */
 export type SchemaNode = {
   readonly schema: SchemaObject;
   readonly pointer: string;
@@ -15,10 +15,10 @@ export type SchemaNode = {
   target?: JsonSchema;
 };
 
-// Reserved by RFC 2606: no schema can mean a real place by it.
+// RFC 2606 reserves this domain, so no schema can mean a real place by it.
 const NO_PLACE = "https://schema.invalid/";
 
-/** The schemas in `root`, in reading order, with what keeps its references from being followed. */
+/** The schemas in `root`, in reading order, and the errors of its names and references. */
 export function readSchema(
   root: SchemaObject,
   draft: Draft,
@@ -77,7 +77,7 @@ export function readSchema(
   }
 
   visit(root, "", NO_PLACE);
-  // Grows while it runs: a reference may lead into a keyword that is not known to hold schemas.
+  // `nodes` grows during this loop, because a reference may lead into a keyword that memX does not know.
   for (const node of nodes.values()) {
     const { $ref } = node.schema;
     if (typeof $ref !== "string") continue;

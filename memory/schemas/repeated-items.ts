@@ -1,8 +1,8 @@
-// Finds the arrays with equal items in a value, in one pass: the validator would compare every item with every other.
+// Finds the arrays with equal items in a value, in one pass. The validator would compare each item with every other.
 
-/** One of each different array in `value` that holds two equal items, by JSON Schema's equality. */
+/** The distinct arrays in `value` that have two equal items, by JSON Schema's equality. */
 export function arraysWithRepeats(value: unknown): readonly unknown[][] {
-  // Equal values get equal numbers, made from the numbers of what is in them.
+  // Equal values get equal numbers. The number of an array or object depends on the numbers of its parts.
   const numbers = new Map<string, number>();
   const found = new Map<number, unknown[]>();
 
@@ -32,7 +32,7 @@ export function arraysWithRepeats(value: unknown): readonly unknown[][] {
   return [...found.values()];
 }
 
-/** Values in a value, itself included. */
+/** The number of values in a value, including itself. */
 export function sizeOfValue(value: unknown): number {
   if (typeof value !== "object" || value === null) return 1;
   return Object.values(value).reduce((sum: number, child) => sum + sizeOfValue(child), 1);

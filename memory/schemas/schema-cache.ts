@@ -1,29 +1,29 @@
-// The schemas this isolate has compiled, by key. It may be as old as it likes: the store compares the schema's revision
-// with each write, and says so when they differ.
+// The schemas that this isolate has compiled, by key. An entry may be arbitrarily old: the store compares the schema's
+// revision on each write, and reports a difference.
 
 import { LRUCache } from "lru-cache";
 import type { StoredSchema } from "../store/store.ts";
 import { compileSchema, type ValueCheck } from "./compile-schema.ts";
 
 export type CompiledSchema = {
-  /** The revision that set the schema; 0 where the key has none. */
+  /** The revision that set the schema; 0 if the key has no schema. */
   readonly revision: number;
   readonly check: ValueCheck;
 };
 
 const NO_SCHEMA: CompiledSchema = { revision: 0, check: () => [] };
 
-// Counted in characters of schema text, of which a compiled schema takes some ten times as many bytes.
+// The size is in characters of schema text. A compiled schema takes about ten times as many bytes.
 const compiled = new LRUCache<string, CompiledSchema>({ max: 5_000, maxSize: 2 * 1024 * 1024 });
 
 const cacheKey = (namespace: string, key: string) => JSON.stringify([namespace, key]);
 
-/** What is known of the key's schema. */
+/** The last schema that this isolate learned for the key. */
 export function knownSchema(namespace: string, key: string): CompiledSchema {
   return compiled.get(cacheKey(namespace, key)) ?? NO_SCHEMA;
 }
 
-/** Takes the store's word for what the key's schema is now. */
+/** Compiles and caches the key's current schema, as the store has just returned it. */
 export function learnSchema(namespace: string, key: string, stored: StoredSchema | null): CompiledSchema {
   const name = cacheKey(namespace, key);
   if (stored === null) {

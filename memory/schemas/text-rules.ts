@@ -1,5 +1,5 @@
-// The schema's rules for strings (pattern, minLength, maxLength), run by the validator through its table of formats.
-// It would run a pattern on its own backtracking engine, and build that anew for every string.
+// A schema's rules for strings: pattern, minLength and maxLength. The validator runs them through its table of formats.
+// By itself it would run a pattern on the platform's backtracking engine, and compile the pattern for every string.
 
 import { format, ucs2length } from "@cfworker/json-schema";
 import { textComplaint } from "./describe-errors.ts";
@@ -9,12 +9,12 @@ import type { WorkMeter } from "./work-meter.ts";
 
 export type TextRule = { readonly message: string; fits(text: string): boolean };
 
-// The table belongs to the module, rules to a schema: its places are numbers that mean another schema's rules each time.
-// Nothing is asynchronous between `useTextRules` and the end of the check.
+// The validator has one table for all schemas. So its names are numbers, and each schema gives them its own rules.
+// This is safe because nothing is asynchronous between `useTextRules` and the end of the check.
 let current: readonly TextRule[] = [];
 let places = 0;
 
-/** Makes the formats "0", "1", … mean these rules, until the next call. */
+/** Makes the formats "0", "1", … stand for these rules, until the next call. */
 export function useTextRules(rules: readonly TextRule[]): void {
   for (; places < rules.length; places++) {
     const place = places;
@@ -23,21 +23,21 @@ export function useTextRules(rules: readonly TextRule[]): void {
   current = rules;
 }
 
-/** The rule that a schema sets for strings, if it does. */
-export function textRuleOf({ pattern, minLength, maxLength }: SchemaObject, meter: WorkMeter): TextRule | undefined {
+type StringKeywords = { pattern?: string; minLength?: number; maxLength?: number };
+
+/** The schema's rule for strings, if it has one. */
+export function textRuleOf(schema: SchemaObject, meter: WorkMeter): TextRule | undefined {
+  const { pattern, minLength, maxLength } = schema as StringKeywords;
   if (pattern === undefined && minLength === undefined && maxLength === undefined) return undefined;
-  const source = pattern as string | undefined;
-  const min = (minLength ?? 0) as number;
-  const max = (maxLength ?? Infinity) as number;
   return {
-    message: textComplaint(minLength as number | undefined, maxLength as number | undefined, source),
+    message: textComplaint(minLength, maxLength, pattern),
     fits(text) {
       meter.spend(text.length / 512);
       const length = ucs2length(text);
       return (
-        length >= min &&
-        length <= max &&
-        (source === undefined || patternOf(source).test(text, (steps) => meter.spend(steps / 32)))
+        length >= (minLength ?? 0) &&
+        length <= (maxLength ?? Infinity) &&
+        (pattern === undefined || patternOf(pattern).test(text, (steps) => meter.spend(steps / 32)))
       );
     },
   };

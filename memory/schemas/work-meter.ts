@@ -1,6 +1,6 @@
-// Counts the work that checking one value takes, so that none takes for ever. A step is about half a microsecond.
+// Counts the work of checking one value, so that no check takes too long. A step is about half a microsecond.
 
-/** Ends a check that can not be finished. The message is for the caller. */
+/** Ends a check that cannot be finished. The message is for the caller. */
 export class Unchecked extends Error {
   override name = "Unchecked";
   readonly path: string;

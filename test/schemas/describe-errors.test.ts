@@ -157,14 +157,14 @@ const SAMPLES: readonly Sample[] = [
     FROM_7,
     { contains: { type: "number" } },
     [SECRET],
-    ["", 'Must have at least 1 item that matches the "contains" schema.'],
+    ["", 'Must have at least 1 item matching the "contains" schema.'],
   ],
   [
     "contains",
     FROM_7,
     { contains: { type: "number" } },
     [],
-    ["", 'Must have at least 1 item that matches the "contains" schema.'],
+    ["", 'Must have at least 1 item matching the "contains" schema.'],
   ],
   [
     "minContains",

@@ -1,18 +1,18 @@
-// Matches a regular expression in time linear in the text, by following all its possibilities at once (Thompson 1968).
-// Engines backtrack, and on hostile patterns that takes until the end of time. Says only whether the text matches.
+// Matches a regular expression in time linear in the text, by following all its alternatives at once (Thompson 1968).
+// The platform's engine backtracks, and hostile patterns take it exponential time. Says only whether the text matches.
 
 import { type Look, PatternError, type PatternTree, parsePattern } from "./parse-pattern.ts";
 
 export type Pattern = {
-  /** Steps of the program: memory, and the most work that one character of text can cost. */
+  /** Steps of the program. They bound its memory, and the work that one character of text can cost. */
   readonly size: number;
-  /** Whether the pattern matches anywhere in the text. `spend` is told of the work, in steps, and may throw to end it. */
+  /** Whether the pattern matches anywhere in the text. It reports its work to `spend`, which may throw to end it. */
   test(text: string, spend: (steps: number) => void): boolean;
 };
 
-/** Steps. Admits `^.{1,4000}$`; a schema's patterns together are bounded by check-schema.ts. */
+/** Steps. Allows `^.{1,4000}$`. check-schema.ts bounds the total for a schema. */
 export const MAX_PATTERN_SIZE = 8_192;
-/** Lookarounds of one pattern. Each needs a byte per character of text. */
+/** Lookarounds of one pattern. Each takes a byte per character of text. */
 const MAX_LOOKS = 16;
 
 type CharTest = (code: number) => boolean;
@@ -23,7 +23,10 @@ type Step =
   | { readonly op: "match" };
 type LookResults = ReadonlyMap<Look, Uint8Array>;
 
-/** Throws PatternError for what can not be matched within bounds, SyntaxError for what is no pattern. */
+/**
+ * @throws {PatternError} if the pattern cannot be matched within bounds
+ * @throws {SyntaxError} if the source is not a regular expression
+ */
 export function compilePattern(source: string): Pattern {
   new RegExp(source, "u");
   const tree = parsePattern(source);
@@ -68,7 +71,7 @@ function sizeOf(tree: PatternTree): number {
   }
 }
 
-/** Inner ones first, so that each is known when the one around it is run. */
+/** Inner lookarounds first, so that their results are known before the one around them runs. */
 function looksIn(tree: PatternTree): readonly Look[] {
   switch (tree.kind) {
     case "sequence":
@@ -86,7 +89,7 @@ function looksIn(tree: PatternTree): readonly Look[] {
 function writeProgram(tree: PatternTree, backward: boolean, sets: Map<string, CharTest>): readonly Step[] {
   const steps: Step[] = [];
 
-  /** Runs `body` or passes it by; `again` makes it a loop. */
+  /** Runs `body` or skips it; `again` makes it a loop. */
   function optional(body: () => void, again: boolean): void {
     const split = steps.push({ op: "match" }) - 1;
     body();
@@ -152,7 +155,7 @@ function charTest(source: string, sets: Map<string, CharTest>): CharTest {
   return test;
 }
 
-/** Looks for the program at every position, and calls `found` where a match ends, until that says to stop. */
+/** Tries the program at every position, and calls `found` with the end of each match until `found` returns true. */
 function run(
   program: readonly Step[],
   text: string,

@@ -1,7 +1,7 @@
-// Reads a regular expression (ECMAScript with the u flag) into a tree. Only for sources that `new RegExp(source, "u")`
-// takes: that has found the mistakes already. Backreferences are refused: no matcher bounds the time they take.
+// Parses a regular expression (ECMAScript with the u flag) into a tree. Only for sources that `new RegExp(source, "u")`
+// accepts, so the syntax is valid. It refuses backreferences, because no matcher bounds the time that they take.
 
-/** A part of a pattern. A `set` is one character; its source is left for the engine's own RegExp to read. */
+/** A part of a pattern. A `set` matches one character; the platform's RegExp interprets its source. */
 export type PatternTree =
   | { readonly kind: "set"; readonly source: string }
   | { readonly kind: "position"; readonly source: "^" | "$" | "\\b" | "\\B" }
@@ -18,12 +18,12 @@ export type Look = {
   readonly negative: boolean;
 };
 
-/** Why a pattern is not taken, for the one who wrote it. */
+/** Why memX refuses a pattern. The message is for the caller. */
 export class PatternError extends Error {
   override name = "PatternError";
 }
 
-/** Characters. The longest patterns in use (e-mail by the RFC) have a few thousand. */
+/** Characters. The longest patterns in use, such as e-mail by the RFC, have a few thousand. */
 const MAX_SOURCE_LENGTH = 4_096;
 /** Levels of groups. Bounds every recursion over the tree. */
 const MAX_NESTING = 50;

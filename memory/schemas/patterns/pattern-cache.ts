@@ -1,13 +1,13 @@
-// The patterns this isolate has compiled. Schemas keep only the source: a few characters can make a large program, and
-// thousands of schemas are kept.
+// The patterns that this isolate has compiled. A compiled schema keeps only the source of its patterns, because a few
+// characters can make a large program, and the isolate keeps thousands of schemas.
 
 import { LRUCache } from "lru-cache";
 import { compilePattern, type Pattern } from "./compile-pattern.ts";
 
-// Steps, of about 100 bytes each.
+// The size is in steps, of about 100 bytes each.
 const compiled = new LRUCache<string, Pattern>({ maxSize: 100_000, sizeCalculation: ({ size }) => size });
 
-/** The pattern, which compilePattern has been seen to take. */
+/** Only for a source that `compilePattern` has already accepted. */
 export function patternOf(source: string): Pattern {
   let pattern = compiled.get(source);
   if (!pattern) {
