@@ -1,9 +1,9 @@
--- Makes changes of the values whose time is over. After namespace.lua.
+-- Turns expired values into changes. Runs after namespace.lua.
 --
--- KEYS  8  entry of the namespace: with a key after it, the name of that key's entry
--- ARGV  3  how many keys may expire in this step
+-- KEYS  8  entry of the namespace; with a key appended, the name of that key's entry
+-- ARGV  3  maximum number of keys to expire in this step
 --
--- Answers the milliseconds until the next value expires, '' if there is none.
+-- Returns the milliseconds until the next value expires, '' if none does.
 
 settle_all(KEYS[8], ARGV[3])
 return next_expiry()

@@ -1,31 +1,30 @@
--- What the scripts that may change something share. It stands before each of them, and the first KEYS and ARGV of each are
--- these.
+-- The common part of all scripts that may write. It is prepended to each of them. Their first KEYS and ARGV are these.
 --
 -- KEYS  1  counter: the revision of the namespace's last change
---       2  begin: where the namespace began to count
---       3  log: a stream of the last changes without their texts; the id of a change is <revision>-0
---       4  texts: a hash from the revision of a change in the log to the JSON text that was set
---       5  index: a sorted set of the keys that hold a value or have a schema, all with score 0
---       6  expiries: a sorted set of the keys whose value has a time to live, by when it ends in µs since the epoch
---       7  bytes: of the texts of all values and schemas; there while a quota is in force
--- ARGV  1  how many changes the log keeps
---       2  seconds for which a tombstone stays
+--       2  begin: the revision from which the namespace began to count
+--       3  log: a stream of the last changes, without their texts; the id of a change is <revision>-0
+--       4  texts: a hash from the revision of a change in the log to the JSON text that it set
+--       5  index: a sorted set of the keys that have a value or a schema, all with score 0
+--       6  expiries: a sorted set of the keys whose value has a time to live, by expiry time in µs since the epoch
+--       7  bytes: total bytes of all values and schemas; exists only while a quota is in force
+-- ARGV  1  number of changes that the log keeps
+--       2  seconds that a tombstone is kept
 
 local counter, begin, log, texts, index, expiries, bytes = unpack(KEYS, 1, 7)
 local log_length, tombstone_seconds = tonumber(ARGV[1]), ARGV[2]
 
--- Whole numbers beyond 1e14 would be printed with an exponent.
+-- Lua would print whole numbers above 1e14 with an exponent.
 local function whole(number) return string.format('%.0f', number) end
 
 local time = redis.call('TIME')
 local now = time[1] * 1e6 + time[2]
 
--- A namespace begins to count at the time in milliseconds. So a store that was emptied or replaced does not give out
--- revisions again that channels, caches and clients of the earlier one remember.
+-- A namespace begins to count at the current time in milliseconds. So a store that was emptied or replaced does not
+-- reuse revisions that channels, caches and clients remember.
 local begun = redis.call('GET', counter)
 local revision = tonumber(begun or math.floor(now / 1000))
 
--- What is known of a key. A value whose time is over counts as gone, since then, though it is still there.
+-- The state of a key. An expired value counts as gone from its expiry time on, although it is still stored.
 local function read_row(entry, key)
   local fields = redis.call(
     'HMGET', entry, 'revision', 'ts', 'value_revision', 'schema_revision', 'watcher', 'expires')
@@ -42,7 +41,7 @@ local function read_row(entry, key)
   return row
 end
 
--- Puts a change of the key into the log, and answers its revision.
+-- Appends a change of the key to the log, and returns its revision.
 local function append(row, event, action, ts, text)
   revision = revision + 1
   local id = whole(revision)
@@ -68,8 +67,8 @@ local function count_bytes(row, field, text)
   redis.call('INCRBY', bytes, #text - redis.call('HSTRLEN', row.entry, field))
 end
 
--- A key that holds nothing and has no schema leaves the index, and its tombstone goes after a while. A value whose end is no
--- change yet is still there.
+-- A key with neither a value nor a schema leaves the index, and its tombstone expires unless the key is watched. A key
+-- whose value has expired stays in the index until the expiry is a change.
 local function reindex(row)
   local indexed = row.value or row.schema or row.over
   if indexed and not row.indexed then
@@ -93,22 +92,22 @@ local function remove_value(row, action, ts)
   return id
 end
 
--- Makes the end of a value's time a change.
+-- Turns the expiry of a value into a change.
 local function settle(row)
   if row.over then remove_value(row, 'expire', row.ts) end
 end
 
--- Of up to `limit` keys of all; `prefix` is the entry of the namespace.
+-- Settles up to `limit` expired keys of the namespace; `prefix` is the entry of the namespace.
 local function settle_all(prefix, limit)
   local due = redis.call('ZRANGE', expiries, '-inf', whole(now), 'BYSCORE', 'LIMIT', 0, limit)
   for _, key in ipairs(due) do
     local row = read_row(prefix .. key, key)
-    -- Of an entry that Redis has lost nothing else is left.
+    -- If the key has no expired value, Redis has lost the entry, and only this expiry is left of it.
     if row.over then settle(row) else redis.call('ZREM', expiries, key) end
   end
 end
 
--- Milliseconds until the next value of all expires, '' if there is none.
+-- Milliseconds until the next value in the namespace expires, '' if none does.
 local function next_expiry()
   local first = redis.call('ZRANGE', expiries, 0, 0, 'WITHSCORES')
   return first[2] and whole(math.max(0, math.ceil((tonumber(first[2]) - now) / 1000))) or ''

@@ -1,14 +1,14 @@
--- A page of the keys that hold a value or have a schema, in the order of their bytes.
+-- Reads a page of the keys that have a value or a schema, in byte order.
 --
 -- KEYS  1  index
---       2  entry of the namespace: with a key after it, the name of that key's entry
+--       2  entry of the namespace; with a key appended, the name of that key's entry
 -- ARGV  1  key to start after, '' for the first page
---       2  how many keys at most
+--       2  maximum number of keys
 --       3  bytes of JSON text after which to stop
 --
--- Answers {<more follow: 1 or 0>, and for each key its name, value, µs since the epoch and revision of the value, schema,
--- µs since the epoch and revision of the schema, nil where there is none}. Of a key whose value's time is over and that has
--- no schema only the name.
+-- Returns {<1 if more keys follow, else 0>, then for each key: name; value, its time in µs since the epoch and its
+-- revision; schema, its time and its revision}. Missing parts are nil. A key whose value has expired and that has no
+-- schema has only its name.
 
 local index, prefix = KEYS[1], KEYS[2]
 local limit, max_bytes = tonumber(ARGV[2]), tonumber(ARGV[3])

@@ -1,8 +1,8 @@
--- The value of a key. A script, so that the primary answers, and by the clock that says when a value's time is over.
+-- Reads the value of a key. It is a script so that the primary replies, whose clock decides when a value has expired.
 --
 -- KEYS  1  entry of the key
 --
--- Answers {<JSON text>, <µs since the epoch>, <revision>}, each nil for none.
+-- Returns {<JSON text>, <µs since the epoch>, <revision>}, all nil if there is no value.
 
 local row = redis.call('HMGET', KEYS[1], 'value', 'ts', 'value_revision', 'expires')
 if row[4] then

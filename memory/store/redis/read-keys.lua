@@ -1,14 +1,15 @@
--- A page of the keys that hold a value and begin with a prefix, in the order of their bytes.
+-- Reads a page of the keys that have a value and start with a prefix, in byte order.
 --
 -- KEYS  1  index
---       2  entry of the namespace: with a key after it, the name of that key's entry
+--       2  entry of the namespace; with a key appended, the name of that key's entry
 -- ARGV  1  prefix, '' for all
---       2  key to start after, which begins with the prefix; '' for the first page
---       3  how many keys to look at, at most
---       4  '1' with values
+--       2  key to start after, which starts with the prefix; '' for the first page
+--       3  maximum number of keys to look at
+--       4  '1' to include values
 --       5  bytes of JSON text after which to stop
 --
--- Answers {<key to start after, '' if nothing follows>, and for each key its name, µs since the epoch, revision and value}.
+-- Returns {<key to start the next page after, '' if none follows>, then for each key: name, µs since the epoch,
+-- revision, value}.
 
 local index, entry = KEYS[1], KEYS[2]
 local prefix, after, limit, values, max_bytes = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1', tonumber(ARGV[5])

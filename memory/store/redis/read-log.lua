@@ -1,15 +1,16 @@
--- The changes of one key, or of all, on one side of a revision and from there on, as far as the log still has them. Looking
--- back, what the key held and has expired is a change first. After namespace.lua.
+-- Reads the changes of one key, or of all keys, after or before a revision, as far as the log still has them. Before it
+-- reads backward, it turns an expired value of the key into a change. Runs after namespace.lua.
 --
 -- KEYS  8  entry of the key
--- ARGV  3  key, '' for all
---       4  'after', for what came after the revision, oldest first; or 'before', newest first
+-- ARGV  3  key, '' for all keys
+--       4  'after' for later changes, oldest first; 'before' for earlier changes, newest first
 --       5  revision
---       6  how many changes at most
+--       6  maximum number of changes
 --       7  bytes of JSON text after which to stop
 --
--- Answers {<more follow: 1 or 0>, <some are missing: 1 or 0, told for 'after' alone>, <revision of the namespace's last
--- change>, and for each change its revision, previous, key, event, action, µs since the epoch, and JSON text or nil}.
+-- Returns {<1 if more changes follow, else 0>, <1 if changes are missing from the log, else 0; only for 'after'>,
+-- <revision of the namespace's last change>, then for each change: revision, previous, key, event, action, µs since the
+-- epoch, JSON text or nil}.
 
 local entry, key, forward, from_revision = KEYS[8], ARGV[3], ARGV[4] == 'after', tonumber(ARGV[5])
 local limit, max_bytes = tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -59,18 +60,18 @@ repeat
   end
 until #changes == 0
 
--- Whether nothing between the revision and the first change that was found after it has left the log.
+-- Whether the log still has every change between the revision and the first change found after it.
 local function complete()
-  -- Another store gave that revision out, or this one before it was emptied.
+  -- The revision comes from another store, or from this one before it was emptied.
   if from_revision < tonumber(redis.call('GET', begin) or 0) then return false end
   local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
   if not oldest or tonumber(revision_of(oldest)) <= from_revision + 1 then return true end
   if key == '' then return false end
-  -- Of one key nothing is missing as long as its changes still lead from one to the next.
+  -- For one key, the log is complete as long as each change still links to the one before it.
   local known = redis.call('HMGET', entry, 'revision', 'watched_from')
   local last = tonumber(first and first.previous or known[1] or 0)
   if last > 0 then return last <= from_revision end
-  -- It was never written, or so long ago that it was forgotten, which can not be while it is watched.
+  -- The key was never written, or its tombstone has expired, which cannot happen while the key is watched.
   return known[2] and tonumber(known[2]) <= from_revision
 end
 if forward and not complete() then answer[2] = '1' end

@@ -1,7 +1,7 @@
--- The record of a write that can be repeated. A script, so that the primary answers: a replica may not have it yet.
+-- Reads an idempotency record. It is a script so that the primary replies: a replica may not have the record yet.
 --
 -- KEYS  1  idempotency record
 --
--- Answers its text, or nil.
+-- Returns its text, or nil.
 
 return redis.call('GET', KEYS[1])

@@ -1,7 +1,7 @@
--- The schema of a key. A script, so that the primary answers: a replica may be a schema behind.
+-- Reads the schema of a key. It is a script so that the primary replies: a replica may still have an older schema.
 --
 -- KEYS  1  entry of the key
 --
--- Answers {<JSON text>, <µs since the epoch>, <revision>}, each nil for none.
+-- Returns {<JSON text>, <µs since the epoch>, <revision>}, all nil if there is no schema.
 
 return redis.call('HMGET', KEYS[1], 'schema', 'schema_ts', 'schema_revision')

@@ -1,5 +1,5 @@
-// The names under which Redis holds a namespace. All share its hash tag, so that on a cluster they are in one slot and
-// one script may touch them all.
+// The names of a namespace's Redis keys. All share its hash tag, so that on a cluster they are in one slot, and one
+// script may use them all.
 
 export type RedisKeys = {
   readonly counter: string;
@@ -9,13 +9,13 @@ export type RedisKeys = {
   readonly index: string;
   readonly expiries: string;
   readonly bytes: string;
-  /** For `ALL_KEYS` that of the namespace. */
+  /** For `ALL_KEYS`, the entry of the namespace. */
   readonly entry: (key: string) => string;
   readonly record: (idempotencyId: string) => string;
 };
 
 export function redisKeys(namespace: string): RedisKeys {
-  // Encoded, because a "}" in it would end the tag early, and ":" could make two namespaces meet.
+  // Encoded, because a "}" would end the tag early, and a ":" could make two namespaces share a name.
   const tag = `{memx:${encodeURIComponent(namespace)}}`;
   return {
     counter: `${tag}:revision`,
@@ -30,5 +30,8 @@ export function redisKeys(namespace: string): RedisKeys {
   };
 }
 
-/** Which namespaces may hold values with a time to live, by when that was last known, in ms. Of no namespace, and so elsewhere. */
+/**
+ * A sorted set of the namespaces that may have values with a time to live, by when each was last listed, in ms. It
+ * belongs to no namespace, so it has no hash tag.
+ */
 export const EXPIRING_NAMESPACES = "memx:expiring";

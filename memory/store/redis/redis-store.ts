@@ -1,5 +1,5 @@
-// The `Store` on Redis, over Upstash's REST protocol. What a write does is in write.lua: one script is one atomic step
-// and one round trip. Nothing here is sent a second time, for a write whose answer was lost may have been applied.
+// The `Store` on Redis, over Upstash's REST protocol. write.lua has the logic of a write: one script is one atomic step
+// and one round trip. No command is sent a second time, because a write whose reply was lost may have been applied.
 
 import { errors, Redis } from "@upstash/redis/cloudflare";
 import { LRUCache } from "lru-cache";
@@ -32,19 +32,19 @@ import unwatchScript from "./unwatch.lua";
 import watchScript from "./watch.lua";
 import writeScript from "./write.lua";
 
-/** Of one request. A caller is answered within 5 seconds, and a write may take more than one (memory/writes/write-values.ts). */
+/** For one command. A caller waits at most 5 seconds, and a write may take several (memory/writes/write-values.ts). */
 const TIMEOUT_MS = 2_000;
 
-/** How long the time and revision of a deleted key outlive it, so that its next change goes on from them. */
+/** How long a deleted key keeps its time and revision, so that its next change continues from them. */
 const TOMBSTONE_SECONDS = 24 * 60 * 60;
 
-/** Bytes of JSON text after which an answer ends, so that it does not outgrow what Upstash sends at once. */
-const ANSWER_BYTES = 1024 * 1024;
+/** Bytes of JSON text after which a reply ends, so that it stays below Upstash's limit on a response. */
+const REPLY_BYTES = 1024 * 1024;
 
 /** Keys in one page of entries. */
 const PAGE_KEYS = 500;
 
-/** For how long an isolate takes it that a namespace is listed as one with values that expire, and how long it is at least. */
+/** How long an isolate assumes that a namespace is listed for the sweep, and the least time that it stays listed. */
 const LISTED_MS = 30 * 60_000;
 const MIN_LISTED_MS = 2 * LISTED_MS;
 
@@ -60,10 +60,10 @@ export function createRedisStore({
   quota: Quota;
 }): Store {
   let timeLimit = new AbortController().signal;
-  /** Not with `AbortSignal.timeout`, whose timer would keep a Durable Object awake after the answer. */
+  /** Not `AbortSignal.timeout`, whose timer would keep a Durable Object awake after the reply. */
   const timed = async <T>(command: () => Promise<T>): Promise<T> => {
     const controller = new AbortController();
-    const timer = setTimeout(() => controller.abort(new Error("no answer in time")), TIMEOUT_MS);
+    const timer = setTimeout(() => controller.abort(new Error("Redis did not reply in time.")), TIMEOUT_MS);
     timeLimit = controller.signal;
     try {
       return await command();
@@ -74,14 +74,14 @@ export function createRedisStore({
   const redis = new Redis({
     url,
     token,
-    // A function, because with a plain signal a call that took too long would resolve. It is called as a command begins.
+    // A function, because with a plain signal an aborted call would resolve. The client calls it when a command starts.
     signal: () => timeLimit,
-    // Not `false`, which tries once more.
+    // Not `false`, which would still retry once.
     retry: { retries: 0 },
-    // Values are text and stay it. All of it is valid UTF-8, so it needs no base64 on the way.
+    // Values must stay text. They are valid UTF-8, so they need no base64.
     automaticDeserialization: false,
     responseEncoding: false,
-    // It would send what one tick asks in an order of its own.
+    // It would reorder the commands of one tick.
     enableAutoPipelining: false,
     enableTelemetry: false,
   });
@@ -98,14 +98,14 @@ export function createRedisStore({
     unwatch: createScript<string>(redis, timed, unwatchScript),
   };
   const settings = [logLength, TOMBSTONE_SECONDS].map(String);
-  /** The first keys of every script after namespace.lua. */
+  /** The first keys of every script that runs after namespace.lua. */
   const shared = (namespace: string) => {
     const { counter, begin, log, texts, index, expiries, bytes } = redisKeys(namespace);
     return [counter, begin, log, texts, index, expiries, bytes];
   };
   const readLog = (namespace: string, key: string, side: "after" | "before", revision: number, limit: number) =>
-    answered(async () => {
-      const args = [...settings, key, side, ...[revision, limit, ANSWER_BYTES].map(String)];
+    orUnavailable(async () => {
+      const args = [...settings, key, side, ...[revision, limit, REPLY_BYTES].map(String)];
       return parseLog(await scripts.readLog([...shared(namespace), redisKeys(namespace).entry(key)], args));
     });
   const listing = createListing(async (namespace) => {
@@ -115,7 +115,7 @@ export function createRedisStore({
   return {
     engine: "redis",
     write: (namespace, operations, idempotency) =>
-      answered(async () => {
+      orUnavailable(async () => {
         const { record, entry } = redisKeys(namespace);
         const entries = operations.map(({ key }) => entry(key));
         const keys = [...shared(namespace), entry(ALL_KEYS), record(idempotency?.id ?? ""), ...entries];
@@ -135,17 +135,17 @@ export function createRedisStore({
         return parseWriteReply(operations, reply);
       }),
     recall: (namespace, operations, { id, fingerprint }) =>
-      answered(async () => {
+      orUnavailable(async () => {
         const record = await scripts.readRecord([redisKeys(namespace).record(id)], []);
         return record === null ? null : parseRecord(operations, record, fingerprint);
       }),
     readEntry: (namespace, key) =>
-      answered(async () => {
+      orUnavailable(async () => {
         const [value, ts, revision] = await scripts.readEntry([redisKeys(namespace).entry(key)], []);
         return value != null ? { value, ts: Number(ts) / 1e6, revision: Number(revision) } : null;
       }),
     readSchema: (namespace, key) =>
-      answered(async () => {
+      orUnavailable(async () => {
         const [schema, ts, revision] = await scripts.readSchema([redisKeys(namespace).entry(key)], []);
         return schema != null ? { schema, ts: Number(ts) / 1e6, revision: Number(revision) } : null;
       }),
@@ -153,28 +153,28 @@ export function createRedisStore({
     readHistory: async (namespace, key, before, limit) =>
       (await readLog(namespace, key, "before", before, limit)).changes,
     readEntries: (namespace, after) =>
-      answered(async () => {
+      orUnavailable(async () => {
         const { index, entry } = redisKeys(namespace);
-        const page = [after, String(PAGE_KEYS), String(ANSWER_BYTES)];
+        const page = [after, String(PAGE_KEYS), String(REPLY_BYTES)];
         return parseEntries(await scripts.readEntries([index, entry(ALL_KEYS)], page));
       }),
     readKeys: (namespace, { prefix, after, limit, values }) =>
-      answered(async () => {
+      orUnavailable(async () => {
         const { index, entry } = redisKeys(namespace);
-        const page = [prefix, after, String(limit), values ? "1" : "", String(ANSWER_BYTES)];
+        const page = [prefix, after, String(limit), values ? "1" : "", String(REPLY_BYTES)];
         return parseKeys(await scripts.readKeys([index, entry(ALL_KEYS)], page));
       }),
     watch: (namespace, key, token) =>
-      answered(async () => {
+      orUnavailable(async () => {
         const args = [...settings, key, token, String(LIMITS.maxExpired)];
         return parseWatch(await scripts.watch([...shared(namespace), redisKeys(namespace).entry(key)], args));
       }),
     unwatch: (namespace, key, token) =>
-      answered(async () => {
+      orUnavailable(async () => {
         await scripts.unwatch([redisKeys(namespace).entry(key)], [token, String(TOMBSTONE_SECONDS)]);
       }),
     expire: () =>
-      answered(async () => {
+      orUnavailable(async () => {
         const listed = await timed(() => redis.zrange<string[]>(EXPIRING_NAMESPACES, 0, -1, { withScores: true }));
         for (let at = 0; at < listed.length; at += 2) {
           const [namespace = "", listedMs = ""] = listed.slice(at, at + 2);
@@ -182,13 +182,13 @@ export function createRedisStore({
           let nextMs: string;
           do nextMs = await scripts.expire(keys, [...settings, String(LIMITS.maxExpired)]);
           while (nextMs === "0");
-          // Nobody takes it any more that it is listed.
+          // By now no isolate assumes that the namespace is listed.
           const forgotten = Number(listedMs) < Date.now() - MIN_LISTED_MS;
           if (nextMs === "" && forgotten) await timed(() => redis.zrem(EXPIRING_NAMESPACES, namespace));
         }
       }),
     ping: () =>
-      answered(async () => {
+      orUnavailable(async () => {
         await timed(() => redis.ping());
       }),
   };
@@ -199,8 +199,8 @@ function hasTtl(operation: Operation): boolean {
 }
 
 /**
- * Lists namespaces with values that expire, each once in a while, so that `expire` finds them. Where that fails, a value
- * that nobody watches stays in memory until its key is written again or another one is given a time to live.
+ * Lists a namespace with values that expire, once in a while, so that `expire` finds the namespace. If that fails, an
+ * expired value of an unwatched key stays in memory until its key is written or another key gets a time to live.
  */
 function createListing(list: (namespace: string) => Promise<void>): (namespace: string) => Promise<void> {
   const listed = new LRUCache<string, true>({ max: 10_000, ttl: LISTED_MS });
@@ -215,7 +215,7 @@ function createListing(list: (namespace: string) => Promise<void>): (namespace: 
   };
 }
 
-async function answered<T>(call: () => Promise<T>): Promise<T> {
+async function orUnavailable<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call();
   } catch (cause) {
@@ -223,10 +223,10 @@ async function answered<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-/** For the log. The client's messages end in the command, and so in the value; Redis's may quote parts of it. */
+/** For the log. The client's messages end with the command, and so with the value. Redis's may quote parts of it. */
 function withoutCommand(cause: unknown): unknown {
-  if (cause instanceof errors.UpstashJSONParseError) return new Error("The answer is not JSON.");
+  if (cause instanceof errors.UpstashJSONParseError) return new Error("Redis sent a reply that is not JSON.");
   if (!(cause instanceof errors.UpstashError)) return cause;
-  const [told = ""] = cause.message.split(", command was: ");
-  return new Error(`The answer is an error: ${told.replace(/(['"`]).*/s, "…").slice(0, 200)}`);
+  const [message = ""] = cause.message.split(", command was: ");
+  return new Error(`Redis sent an error: ${message.replace(/(['"`]).*/s, "…").slice(0, 200)}`);
 }

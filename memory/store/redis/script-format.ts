@@ -1,4 +1,4 @@
-// What the scripts take and answer, as text: operations on their way to Redis, outcomes on their way back.
+// The arguments and replies of the scripts, as text: writes operations for Redis, and reads the outcomes.
 
 import type { Change } from "../../../sdk/protocol.ts";
 import {
@@ -15,7 +15,7 @@ import {
   type WriteOutcome,
 } from "../store.ts";
 
-/** As write.lua answers. */
+/** The reply of write.lua. */
 export type WriteReply =
   | ["applied", string, ...string[]]
   | ["conflict", string, string, string | null, string | null]
@@ -24,10 +24,10 @@ export type WriteReply =
   | ["quota_exceeded", "keys" | "bytes"]
   | ["id_reused"];
 
-/** As the scripts that read answer. */
+/** The reply of a script that reads. */
 export type Reply = (string | null)[];
 
-/** The seven arguments of an operation of write.lua. */
+/** The seven arguments of write.lua for one operation. */
 export function operationArguments(operation: Operation): string[] {
   const { op, key, expect = "" } = operation;
   switch (op) {
@@ -51,7 +51,7 @@ export function parseWriteReply(operations: readonly Operation[], reply: WriteRe
       return parseApplied(operations, reply[1], reply[2]);
     case "conflict": {
       const [outcome, operation, revision, text, ts] = reply;
-      // A value whose time is over is still there, and yet not held.
+      // An expired value is still stored, but it is not current.
       const current = text === null || revision === "0" ? null : { text, ts: seconds(ts), revision: Number(revision) };
       return { outcome, operation: Number(operation), current };
     }
@@ -74,17 +74,14 @@ export function parseWriteReply(operations: readonly Operation[], reply: WriteRe
   }
 }
 
-/**
- * An idempotency record: the fingerprint of its request, a space, and what it came to; on another line the text that it
- * keeps.
- */
+/** Reads an idempotency record: the request's fingerprint, a space and the results; on the next line, the kept text. */
 export function parseRecord(operations: readonly Operation[], record: string, fingerprint: string): Applied | IdReused {
   if (!record.startsWith(`${fingerprint} `)) return { outcome: "id_reused" };
   const [results = "", ...text] = record.slice(fingerprint.length + 1).split("\n");
   return parseApplied(operations, results, text.join("\n"));
 }
 
-/** Four numbers for each operation; the first is 0 where it had nothing to change. */
+/** Reads four numbers for each operation; the first is 0 if the operation had nothing to change. */
 function parseApplied(operations: readonly Operation[], text: string, kept?: string): Applied {
   const results = groups(text.split(" "), 4).map((numbers): AppliedVersion | Unchanged => {
     const [revision = 0, previous = 0, us = 0, watched = 0] = numbers.map(Number);
@@ -94,17 +91,17 @@ function parseApplied(operations: readonly Operation[], text: string, kept?: str
   return appliedChanges(operations, { outcome: "applied", results, text: kept || undefined });
 }
 
-/** As watch.lua answers. */
+/** Reads the reply of watch.lua. */
 export function parseWatch([head, expiresInMs]: Reply): Watch {
   return { head: Number(head), expiresInMs: expiresInMs ? Number(expiresInMs) : null };
 }
 
-/** As read-log.lua answers: two flags and a revision, then changes. */
+/** Reads the reply of read-log.lua: two flags and a revision, then changes. */
 export function parseLog([more, truncated, head, ...changes]: Reply): LogSlice {
   return { changes: parseChanges(changes), more: more === "1", truncated: truncated === "1", head: Number(head) };
 }
 
-/** Seven texts for each change. */
+/** Reads seven texts for each change. */
 function parseChanges(texts: Reply): Change[] {
   return groups(texts, 7).map(([revision, previous, key, event, action, ts, json = null]) => ({
     revision: Number(revision),
@@ -117,7 +114,7 @@ function parseChanges(texts: Reply): Change[] {
   }));
 }
 
-/** As read-entries.lua answers: a flag, then seven texts for each key. */
+/** Reads the reply of read-entries.lua: a flag, then seven texts for each key. */
 export function parseEntries([more, ...keys]: Reply): EntriesPage {
   const entries = groups(keys, 7).map(([key, value, ts, revision, schema, schemaTs, schemaRevision]) => ({
     key: key as string,
@@ -127,7 +124,7 @@ export function parseEntries([more, ...keys]: Reply): EntriesPage {
   return { entries, more: more === "1" };
 }
 
-/** As read-keys.lua answers: where to go on, then four texts for each key. */
+/** Reads the reply of read-keys.lua: where the next page starts, then four texts for each key. */
 export function parseKeys([next, ...keys]: Reply): KeysPage {
   return {
     next: next || null,
@@ -144,12 +141,12 @@ function groups(texts: Reply, size: number): Reply[] {
   return Array.from({ length: texts.length / size }, (_, index) => texts.slice(index * size, (index + 1) * size));
 }
 
-/** In microseconds. */
+/** Seconds to microseconds. */
 function us(seconds: number): string {
   return String(Math.round(seconds * 1e6));
 }
 
-/** From microseconds. */
+/** Microseconds to seconds. */
 function seconds(us: string | null | undefined): number {
   return Number(us) / 1e6;
 }

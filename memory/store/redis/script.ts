@@ -1,15 +1,15 @@
-// A Lua script as a function: sent by its digest, and with its text where Redis does not know it yet.
+// A Lua script as a function. It sends the script's digest, and the script's text only if Redis does not know it yet.
 
 import { errors, type Redis } from "@upstash/redis/cloudflare";
 
 export type Script<T> = (keys: readonly string[], args: readonly string[]) => Promise<T>;
 
-/** Ends a command that takes too long. The command has to begin before `command` returns. */
+/** Aborts a command that takes too long. The command must start before `command` returns. */
 export type TimeLimit = <T>(command: () => Promise<T>) => Promise<T>;
 
 /**
- * Not the client's own `createScript`: that one sends a script again when the word NOSCRIPT is anywhere in an error,
- * which repeats the whole command, and a value may contain it.
+ * Not the client's own `createScript`: it sends a script again if the word NOSCRIPT is anywhere in an error. An error
+ * repeats the whole command, and a value in it may contain that word.
  */
 export function createScript<T>(redis: Redis, timed: TimeLimit, text: string): Script<T> {
   let digest: Promise<string> | undefined;
@@ -25,7 +25,7 @@ export function createScript<T>(redis: Redis, timed: TimeLimit, text: string): S
   };
 }
 
-/** As Redis names scripts. */
+/** The name that Redis gives to a script. */
 async function sha1(text: string): Promise<string> {
   return new Uint8Array(await crypto.subtle.digest("SHA-1", new TextEncoder().encode(text))).toHex();
 }

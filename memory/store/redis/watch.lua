@@ -1,13 +1,13 @@
--- From now on the changes of a key, or of all, say that they are watched. What has expired by now becomes a change first.
--- After namespace.lua.
+-- Marks a key, or a whole namespace, as watched, so that its later changes say so. First turns expired values into
+-- changes. Runs after namespace.lua.
 --
 -- KEYS  8  entry of the key, or of the namespace
--- ARGV  3  key, '' for all
+-- ARGV  3  key, '' for all keys
 --       4  token of the watch
---       5  how many keys may expire in this step
+--       5  maximum number of keys to expire in this step
 --
--- Answers {<revision of the namespace's last change, or where the first one will begin to count>, <milliseconds until the next
--- value expires, '' for none>}.
+-- Returns {<revision of the namespace's last change, or the one from which it begins to count>, <milliseconds until the
+-- next value expires, '' if none does>}.
 
 local entry, key, token, limit = KEYS[8], ARGV[3], ARGV[4], ARGV[5]
 
@@ -19,7 +19,7 @@ end
 local row = read_row(entry, key)
 if key == '' then settle_all(entry, limit) else settle(row) end
 
--- From here on, what is not known of the key has not happened: it does not go while it is watched.
+-- From here on, the entry knows every change of the key, because Redis keeps the entry while the key is watched.
 if not row.watched then redis.call('HSET', entry, 'watched_from', whole(revision)) end
 redis.call('HSET', entry, 'watcher', token)
 redis.call('PERSIST', entry)

@@ -1,23 +1,26 @@
--- Applies the operations of one write, or none of them. After namespace.lua.
+-- Applies all operations of one write, or none. Runs after namespace.lua.
 --
--- KEYS  8  entry of the namespace, a hash that only says who watches all of it
---       9  idempotency record: what a write under this id came to
+-- KEYS  8  entry of the namespace, a hash that only has the watch of the whole namespace
+--       9  idempotency record: the outcome of a write under this id
 --       10… the entry of each operation's key, a hash
--- ARGV  3  how many keys may hold a value or have a schema, '' for any number
---       4  bytes that their texts may have, '' for any number
+-- ARGV  3  maximum number of keys with a value or a schema, '' for no limit
+--       4  maximum bytes of all values and schemas, '' for no limit
 --       5  how far ahead of the clock a caller's time may be, in µs
---       6  fingerprint of the request, or '' for a write that can not be repeated
---       7  seconds for which it can be repeated
+--       6  fingerprint of the request, '' for a write without an idempotency id
+--       7  seconds that the idempotency record is kept
 --       8  '1' if the record keeps the text of the first operation
---       9… for each operation: op, key, JSON text ('' for none), schema revision that the value was checked against,
---          revision that is expected ('' for any), the caller's time in µs since the epoch ('' for now), time to live in
---          µs ('' for ever, 'keep' for what is left of the present one)
+--       9… for each operation: op, key, JSON text ('' for none), revision of the schema that the value was checked
+--          against, expected revision ('' for any), the caller's time in µs since the epoch ('' for now), time to live
+--          in µs ('' for no expiry, 'keep' to keep the current expiry)
 --
--- Answers {'applied', '<revision> <previous> <µs since the epoch> <watched: 1 the key, 2 the namespace, 3 both> …', <text that
--- the record kept>}, four numbers for each operation; where it had nothing to change 0, the revision of what is held, the
--- key's time, 0. Or {'conflict', <operation>, <revision of what is held>, <its text>, <µs since the epoch>},
--- {'ts_ahead', <operation>}, {'schema_changed', for each key <key>, <revision, 0 for none>, <schema>, <µs since the epoch>},
--- {'quota_exceeded', 'keys' or 'bytes'} or {'id_reused'}. Nothing was changed then.
+-- Returns {'applied', '<revision> <previous> <µs since the epoch> <watched: 1 the key, 2 the namespace, 3 both> …',
+-- <text that the record kept>}, with four numbers for each operation. An operation with nothing to change has 0, the
+-- current revision, the key's time, 0. If nothing was applied, returns one of
+--   {'conflict', <operation>, <current revision>, <current text>, <µs since the epoch>}
+--   {'ts_ahead', <operation>}
+--   {'schema_changed', for each key: <key>, <revision, 0 for none>, <schema>, <µs since the epoch>}
+--   {'quota_exceeded', 'keys' or 'bytes'}
+--   {'id_reused'}
 
 local ARGUMENTS, SCHEMA_BYTES = 7, 1024 * 1024
 local namespace, record = KEYS[8], KEYS[9]
@@ -45,7 +48,7 @@ for n = 10, #KEYS do
   }
 end
 
--- Conditions are about what was there before the first operation. All of them are checked before anything is written.
+-- Conditions refer to the state before the first operation. All of them are checked before anything is written.
 local function of_schema(operation) return operation.op == 'schema_set' or operation.op == 'schema_delete' end
 local function held(operation)
   return (of_schema(operation) and operation.row.schema) or (not of_schema(operation) and operation.row.value) or '0'
@@ -73,7 +76,7 @@ for _, operation in ipairs(operations) do
 end
 if #stale > 1 then return stale end
 
--- What each operation will change, and how much more there will be then.
+-- Plans what each operation changes, and counts the keys and bytes that the write adds.
 local more_keys, more_bytes = 0, 0
 for _, row in pairs(rows) do
   row.plan = {
@@ -85,7 +88,7 @@ end
 for _, operation in ipairs(operations) do
   local op, plan = operation.op, operation.row.plan
   if op == 'set' then
-    -- A value's time never stands still or goes back, whatever the clock does. Of times that callers give, the later wins.
+    -- A value's time always increases, whatever the clock does. Among times that callers give, the latest wins.
     operation.at = operation.ts or math.max(now, plan.ts + 1)
     operation.changes = operation.at > plan.ts
     if operation.changes then plan.value, plan.ts, plan.value_bytes = true, operation.at, #operation.text end
@@ -109,7 +112,7 @@ if max_keys and more_keys > 0 and redis.call('ZCARD', index) + more_keys > max_k
   return {'quota_exceeded', 'keys'}
 end
 if max_bytes and redis.call('EXISTS', bytes) == 0 then
-  -- Only once, when a quota comes into force.
+  -- Counted in full only once, when a quota comes into force.
   local sum = 0
   for _, key in ipairs(redis.call('ZRANGE', index, 0, -1)) do
     sum = sum + redis.call('HSTRLEN', namespace .. key, 'value') + redis.call('HSTRLEN', namespace .. key, 'schema')
@@ -181,7 +184,7 @@ end
 local results = {}
 for n, operation in ipairs(operations) do results[n] = apply(operation) end
 
--- Not before: a script whose first write takes no memory would not be refused when there is none.
+-- Not earlier: Redis refuses a script for lack of memory only at its first write, and a DEL needs no memory.
 if not max_bytes then redis.call('DEL', bytes) end
 
 results = table.concat(results, ' ')
