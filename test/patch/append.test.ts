@@ -8,30 +8,30 @@ const append = (value: string | null, path: string, items: string, limit?: numbe
 const patched = (text: string) => ({ outcome: "patched", text });
 const refused = (code: string, detail: string) => ({ outcome: "refused", code, detail });
 
-describe("appends exactly:", () => {
+describe("append keeps every item exactly:", () => {
   it.each<
     [title: string, value: string | null, path: string, items: string, limit: number | undefined, result: string]
   >([
-    ["to the whole", "[1.0]", "", "[2.0,-0.0]", undefined, "[1.0,2.0,-0.0]"],
-    ["to nothing", null, "", "[1.0]", undefined, "[1.0]"],
-    ["to a member of nothing", null, "/a/b", "[1]", undefined, '{"a":{"b":[1]}}'],
+    ["to the whole value", "[1.0]", "", "[2.0,-0.0]", undefined, "[1.0,2.0,-0.0]"],
+    ["to a key that does not exist", null, "", "[1.0]", undefined, "[1.0]"],
+    ["to a member, if the key does not exist", null, "/a/b", "[1]", undefined, '{"a":{"b":[1]}}'],
     ["to a missing member", '{"x": 1.0}', "/a", '[{"n" : 1.0}]', undefined, '{"x":1.0,"a":[{"n" : 1.0}]}'],
     ["no items", "[1]", "", "[ ]", undefined, "[1]"],
-    ["no items to nothing", null, "", "[]", undefined, "[]"],
+    ["no items to a key that does not exist", null, "", "[]", undefined, "[]"],
     ["an array as one item", "[]", "", "[[1,2]]", undefined, "[[1,2]]"],
-    ["and keeps the newest", "[1,2,3]", "", "[4]", 2, "[3,4]"],
-    ["and keeps the newest of many", "[1]", "", "[2,3,4]", 2, "[3,4]"],
-    ["and keeps all within the limit", "[1]", "", "[2]", 2, "[1,2]"],
-    ["and shortens a list that is too long", "[1,2,3]", "", "[]", 1, "[3]"],
-    ["to an item", "[[1]]", "/0", "[2]", undefined, "[[1,2]]"],
-    ["to a new item", "[[1]]", "/-", "[2]", undefined, "[[1],[2]]"],
+    ["with a limit of the whole result", "[1,2,3]", "", "[4]", 2, "[3,4]"],
+    ["with a limit below the number of new items", "[1]", "", "[2,3,4]", 2, "[3,4]"],
+    ["with a limit that is not reached", "[1]", "", "[2]", 2, "[1,2]"],
+    ["no items, with a limit that shortens the array", "[1,2,3]", "", "[]", 1, "[3]"],
+    ["to an item of an array", "[[1]]", "/0", "[2]", undefined, "[[1,2]]"],
+    ["to a new item of an array", "[[1]]", "/-", "[2]", undefined, "[[1],[2]]"],
     ["to __proto__", "{}", "/__proto__", "[1]", undefined, '{"__proto__":[1]}'],
   ])("%s", (_title, value, path, items, limit, result) => {
     expect(append(value, path, items, limit)).toEqual(patched(result));
   });
 });
 
-describe("refuses:", () => {
+describe("append refuses:", () => {
   it.each<
     [title: string, value: string, path: string, items: string, limit: number | undefined, code: string, detail: string]
   >([
@@ -47,7 +47,7 @@ describe("refuses:", () => {
     ["null", '{"a":null}', "/a", "[1]", undefined, "conflict", "Append /a: The value at this path is not an array."],
     ["a string", '"secret"', "", "[1]", undefined, "conflict", 'Append "": The value at this path is not an array.'],
     [
-      "items that are no array",
+      "items that are not an array",
       "[]",
       "",
       '{"a":1}',
@@ -57,7 +57,7 @@ describe("refuses:", () => {
     ],
     ["a limit of 0", "[1]", "", "[2]", 0, "invalid_request", 'Append "": "limit" must be at least 1.'],
     [
-      "a limit that is no number",
+      "a limit that is not a number",
       "[1]",
       "",
       "[2]",
@@ -66,7 +66,7 @@ describe("refuses:", () => {
       'Append "": "limit" must be at least 1.',
     ],
     [
-      "a bad path",
+      "a path that is not a JSON Pointer",
       "[]",
       "a",
       "[1]",
@@ -79,7 +79,7 @@ describe("refuses:", () => {
   });
 });
 
-it("changes no character of any item", () => {
+it("append changes no character of any item", () => {
   const list = fc.array(jsonText, { maxLength: 5 });
   fc.assert(
     fc.property(list, list, fc.option(fc.integer({ min: 1, max: 8 })), (old, added, limit) => {

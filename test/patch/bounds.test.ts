@@ -1,4 +1,4 @@
-// The most that a body of 1 MiB can ask for. Each of these would fill the memory or run for minutes without a bound.
+// The largest patches that a body of 1 MiB can carry. Without bounds, each would fill the memory or run for minutes.
 
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
@@ -12,15 +12,15 @@ const nested = (levels: number, inside = "") => "[".repeat(levels) + inside + "]
 const refused = (detail: unknown) => ({ outcome: "refused", code: "invalid_request", detail });
 const tooDeep = `The result must not have more than ${maxJsonDepth} levels of nesting.`;
 
-describe("a patch is bounded in what it copies:", () => {
+describe("the copies of a patch are bounded:", () => {
   const copies = "The copies of a patch must not have more than 1048576 characters in total.";
 
-  it("refuses one that doubles the value with each operation", () => {
+  it("refuses a patch whose every operation doubles the value", () => {
     const double = Array.from({ length: 40 }, () => '{"op":"copy","from":"/a","path":"/a/-"}');
     expect(patch('{"a":["x"]}', double)).toEqual(refused(`Operation 18 (copy /a/-): ${copies}`));
   });
 
-  it("refuses one that copies a large member again and again, though it removes the copies", () => {
+  it("refuses a patch that copies a large member again and again, although it removes the copies", () => {
     const again = ['{"op":"copy","from":"/a","path":"/b"}', '{"op":"remove","path":"/b"}'];
     const operations = Array.from({ length: 5 }, () => again).flat();
     expect(patch(`{"a":"${"x".repeat(maxValueBytes)}"}`, operations)).toEqual(
@@ -28,43 +28,43 @@ describe("a patch is bounded in what it copies:", () => {
     );
   });
 
-  it("takes as many small copies as a body holds", () => {
+  it("accepts as many small copies as fit in a body", () => {
     const operations = fill('{"op":"copy","from":"/a","path":"/b"}');
     expect(patch('{"a":[1.0]}', operations)).toEqual({ outcome: "patched", text: '{"a":[1.0],"b":[1.0]}' });
   });
 });
 
-describe("a patch is bounded in its steps:", () => {
+describe("the steps of a patch are bounded:", () => {
   const long = `[${"0,".repeat(maxValueBytes / 2 - 1)}0]`;
   const steps = "The patch takes too many steps. Use smaller arrays or several patches.";
 
-  it("refuses one that moves a long array with each operation", () => {
+  it("refuses a patch whose every operation shifts a long array", () => {
     expect(patch(long, fill('{"op":"add","path":"/0","value":1}'))).toEqual(refused(expect.stringContaining(steps)));
     expect(patch(long, fill('{"op":"remove","path":"/0"}'))).toEqual(refused(expect.stringContaining(steps)));
   });
 
-  it("takes as many additions to its end as a body holds", () => {
+  it("accepts as many additions to the end of an array as fit in a body", () => {
     const operations = fill('{"op":"add","path":"/-","value":1}');
     expect(patch(long, operations).outcome).toBe("patched");
   });
 
-  it("refuses one that reads a long number again and again", () => {
+  it("refuses a patch that reads a long number again and again", () => {
     const value = `{"a":1.${"0".repeat(maxValueBytes)}}`;
     const operations = fill('{"op":"test","path":"/a","value":1}');
     expect(patch(value, operations)).toEqual(refused(expect.stringContaining(steps)));
     expect(patch(`{"a":1e-${"9".repeat(maxValueBytes)}}`, operations)).toMatchObject({ code: "conflict" });
   });
 
-  it("takes a test of a whole value in which no number is written alike", () => {
+  it("accepts a test of a whole value in which every number has another notation", () => {
     const value = `[${"1,".repeat(maxValueBytes / 2 - 1)}1]`;
     expect(patch(value, [`{"op":"test","path":"","value":${value.replaceAll("1", "1e0")}}`]).outcome).toBe("patched");
   });
 });
 
-describe("a result is bounded in its depth:", () => {
+describe("the depth of the result is bounded:", () => {
   const deepest = nested(maxJsonDepth);
 
-  it("takes the deepest that is allowed", () => {
+  it("accepts the maximum depth", () => {
     expect(applyPatch(deepest, { kind: "patch", text: "[]" })).toEqual({ outcome: "patched", text: deepest });
     expect(applyPatch(null, { kind: "merge", text: `{"a":${nested(63)}}` }).outcome).toBe("patched");
     expect(applyPatch(nested(62, nested(1)), { kind: "append", path: "/0".repeat(61), items: "[[]]" }).outcome).toBe(
@@ -72,7 +72,7 @@ describe("a result is bounded in its depth:", () => {
     );
   });
 
-  it("refuses one level more, by every kind of patch", () => {
+  it("refuses one level more, for every kind of patch", () => {
     const member = "/a".repeat(maxJsonDepth - 1);
     expect(patch("[]", [`{"op":"add","path":"/-","value":${deepest}}`])).toEqual(refused(tooDeep));
     expect(applyPatch('{"a":{}}', { kind: "merge", text: `{"a":{"b":${nested(63)}}}` })).toEqual(refused(tooDeep));
@@ -82,7 +82,7 @@ describe("a result is bounded in its depth:", () => {
     );
   });
 
-  it("refuses a patch that nests further with each operation, in what it moves or what it copies", () => {
+  it("refuses a patch that nests deeper with each operation, by moves or by copies", () => {
     const wrap = [
       '{"op":"add","path":"/b","value":{}}',
       '{"op":"move","from":"/a","path":"/b/a"}',
@@ -98,7 +98,7 @@ describe("a result is bounded in its depth:", () => {
     expect(patch('{"a":1}', copied)).toEqual(refused(tooDeep));
   });
 
-  it("takes one that went deep and came back", () => {
+  it("accepts a patch that is too deep in between but not in the end", () => {
     const operations = [`{"op":"add","path":"/a/b","value":${nested(63)}}`, '{"op":"remove","path":"/a/b"}'];
     expect(patch('{"a":{}}', operations)).toEqual({ outcome: "patched", text: '{"a":{}}' });
   });

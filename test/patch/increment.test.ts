@@ -8,7 +8,7 @@ const increment = (value: string | null, path: string, by: string) =>
 const patched = (text: string) => ({ outcome: "patched", text });
 const refused = (code: string, detail: string) => ({ outcome: "refused", code, detail });
 
-describe("adds exactly:", () => {
+describe("increment adds exactly:", () => {
   it.each([
     ["1", "1", "2"],
     ["0.1", "0.2", "0.3"],
@@ -33,17 +33,17 @@ describe("adds exactly:", () => {
   });
 });
 
-describe("finds its place:", () => {
+describe("increment finds its place:", () => {
   it.each([
-    ["the whole of nothing", null, "", "1"],
-    ["a member of nothing", null, "/a/b", '{"a":{"b":1}}'],
+    ["the whole value of a key that does not exist", null, "", "1"],
+    ["a member, if the key does not exist", null, "/a/b", '{"a":{"b":1}}'],
     ["a member", '{"a":{"b":1.0},"c":1.0}', "/a/b", '{"a":{"b":2},"c":1.0}'],
     ["a missing member", '{"a": { "x":1.0}}', "/a/b", '{"a":{"x":1.0,"b":1}}'],
     ["missing objects on the way", '{"x":[ 1 ]}', "/a/0/~1", '{"x":[ 1 ],"a":{"0":{"/":1}}}'],
     ["an item", "[5,6]", "/1", "[5,7]"],
-    ["behind the last item", "[5]", "/-", "[5,1]"],
-    ["behind the last item by its index", "[5]", "/1", "[5,1]"],
-    ["into a new item", '{"l":[]}', "/l/-/n", '{"l":[{"n":1}]}'],
+    ["the position after the last item", "[5]", "/-", "[5,1]"],
+    ["the position after the last item, by index", "[5]", "/1", "[5,1]"],
+    ["a member of a new item", '{"l":[]}', "/l/-/n", '{"l":[{"n":1}]}'],
     ["__proto__", "{}", "/__proto__/n", '{"__proto__":{"n":1}}'],
     ["an inherited name", "{}", "/constructor", '{"constructor":1}'],
   ])("%s", (_title, value, path, result) => {
@@ -52,7 +52,7 @@ describe("finds its place:", () => {
   });
 });
 
-describe("refuses as a conflict what another value would have allowed:", () => {
+describe("increment refuses with `conflict` if another value would allow it:", () => {
   it.each([
     ["a string", '{"a":"secret"}', "/a", "The value at this path is not a number."],
     ["a string of digits", '{"a":"1"}', "/a", "The value at this path is not a number."],
@@ -82,33 +82,33 @@ describe("refuses as a conflict what another value would have allowed:", () => {
   });
 });
 
-describe("refuses as invalid:", () => {
+describe("increment refuses with `invalid_request`:", () => {
   const tooLong = "Increment /a: The sum must have at most 400 digits and fit in a 64-bit float.";
   it.each([
-    ["a sum past a double", "1.7976931348623157e308", "1e308", tooLong],
-    ["a sum far under zero", "-1.7976931348623157e308", "-1e308", tooLong],
-    ["a sum of too many digits", "1e300", "1e-300", tooLong],
-    ["the least number that one can write", "1", "1e-999999999999999999", tooLong],
-    ["a stored number of too many digits", "1".padEnd(300, "1").concat(".", "1".repeat(101)), "1", tooLong],
-    ["no number", "1", '"1"', 'Increment /a: "by" must be a number.'],
+    ["a sum above the range of a double", "1.7976931348623157e308", "1e308", tooLong],
+    ["a sum below the range of a double", "-1.7976931348623157e308", "-1e308", tooLong],
+    ["a sum with too many digits", "1e300", "1e-300", tooLong],
+    ["an extremely small number", "1", "1e-999999999999999999", tooLong],
+    ["a stored number with too many digits", "1".padEnd(300, "1").concat(".", "1".repeat(101)), "1", tooLong],
+    ["a string", "1", '"1"', 'Increment /a: "by" must be a number.'],
     ["null", "1", "null", 'Increment /a: "by" must be a number.'],
   ])("%s", (_title, value, by, detail) => {
     expect(increment(`{"a":${value}}`, "/a", by)).toEqual(refused("invalid_request", detail));
   });
 
-  it("a path that is no pointer", () => {
+  it("a path that is not a JSON Pointer", () => {
     const detail = 'Increment a: A path must be a JSON Pointer: empty, or starting with "/".';
     expect(increment("{}", "a", "1")).toEqual(refused("invalid_request", detail));
   });
 
-  it("a path deeper than any value, and one that makes the value too deep", () => {
+  it("a path of more than 64 levels", () => {
     const tooDeep = "/a".repeat(65);
     expect(increment(null, tooDeep, "1")).toMatchObject({ code: "invalid_request" });
     expect(increment(null, "/a".repeat(64), "1").outcome).toBe("patched");
   });
 });
 
-it("is the sum of the fractions, whatever the numbers look like", () => {
+it("increment returns the sum of the exact fractions, whatever the notation of the numbers", () => {
   const digits = fc.stringMatching(/^[0-9]{1,30}$/);
   const written = fc
     .tuple(

@@ -7,7 +7,7 @@ import { canonical, jsonText, name, read } from "../support/json-texts.ts";
 const patch = (value: string | null, operations: string) => applyPatch(value, { kind: "patch", text: operations });
 const refused = (code: string, detail: string) => ({ outcome: "refused", code, detail });
 
-describe("does what RFC 6902 does in its appendix:", () => {
+describe("a JSON Patch gives the results of the appendix of RFC 6902:", () => {
   it.each([
     ["A.1", '{"foo":"bar"}', '[{"op":"add","path":"/baz","value":"qux"}]', '{"foo":"bar","baz":"qux"}'],
     ["A.2", '{"foo":["bar","baz"]}', '[{"op":"add","path":"/foo/1","value":"qux"}]', '{"foo":["bar","qux","baz"]}'],
@@ -53,32 +53,52 @@ describe("does what RFC 6902 does in its appendix:", () => {
   it.each([
     ["A.9", '{"baz":"qux"}', '[{"op":"test","path":"/baz","value":"bar"}]', "conflict"],
     ["A.12", '{"foo":"bar"}', '[{"op":"add","path":"/baz/bat","value":"qux"}]', "conflict"],
-    // A.13, a name twice in one operation, is refused by parseJsonText.
+    // parseJsonText refuses A.13, which has a duplicate name in an operation.
     ["A.15", '{"/":9,"~1":10}', '[{"op":"test","path":"/~01","value":"10"}]', "conflict"],
   ])("%s", (_section, value, operations, code) => {
     expect(patch(value, operations)).toMatchObject({ outcome: "refused", code });
   });
 });
 
-describe("patches exactly:", () => {
+describe("a JSON Patch keeps everything else exactly:", () => {
   it.each([
     ["an empty patch changes no character", ' {"a" : 1.0}'.trim(), "[]", '{"a" : 1.0}'],
     ["digits", "[1.0,-0.0]", '[{"op":"add","path":"/1","value":9007199254740993}]', "[1.0,9007199254740993,-0.0]"],
     ["digits of a copy", '{"a":{"n":1.0}}', '[{"op":"copy","from":"/a","path":"/b"}]', '{"a":{"n":1.0},"b":{"n":1.0}}'],
     ["order of names", '{"2":0,"1":0}', '[{"op":"replace","path":"/2","value":1}]', '{"2":1,"1":0}'],
-    ["an addition to what is there", '{"a":1,"b":2}', '[{"op":"add","path":"/a","value":null}]', '{"a":null,"b":2}'],
+    [
+      "an addition in place of a member",
+      '{"a":1,"b":2}',
+      '[{"op":"add","path":"/a","value":null}]',
+      '{"a":null,"b":2}',
+    ],
     ["an empty name", "{}", '[{"op":"add","path":"/","value":1}]', '{"":1}'],
     ["escaped names", '{"a/b":1,"m~n":2}', '[{"op":"remove","path":"/a~1b"},{"op":"remove","path":"/m~0n"}]', "{}"],
-    ["the end by its index", "[1]", '[{"op":"add","path":"/1","value":2}]', "[1,2]"],
-    ["an index as a name", '{"0":1}', '[{"op":"add","path":"/01","value":2},{"op":"remove","path":"/0"}]', '{"01":2}'],
-    ["the whole", "[1]", '[{"op":"replace","path":"","value":{"a":1}}]', '{"a":1}'],
-    ["the whole, after its removal", "1", '[{"op":"remove","path":""},{"op":"add","path":"","value":2}]', "2"],
-    ["from nothing", null, '[{"op":"add","path":"","value":{}},{"op":"add","path":"/a","value":1}]', '{"a":1}'],
-    ["the whole into a part", '{"a":1}', '[{"op":"copy","from":"","path":"/b"}]', '{"a":1,"b":{"a":1}}'],
-    ["a part onto the whole", '{"a":[1]}', '[{"op":"move","from":"/a","path":""}]', "[1]"],
+    ["an addition to the end, by index", "[1]", '[{"op":"add","path":"/1","value":2}]', "[1,2]"],
+    [
+      "an index as a property name",
+      '{"0":1}',
+      '[{"op":"add","path":"/01","value":2},{"op":"remove","path":"/0"}]',
+      '{"01":2}',
+    ],
+    ["the whole value", "[1]", '[{"op":"replace","path":"","value":{"a":1}}]', '{"a":1}'],
+    ["the whole value, after its removal", "1", '[{"op":"remove","path":""},{"op":"add","path":"","value":2}]', "2"],
+    [
+      "the whole value of a key that does not exist",
+      null,
+      '[{"op":"add","path":"","value":{}},{"op":"add","path":"/a","value":1}]',
+      '{"a":1}',
+    ],
+    [
+      "a copy of the whole value into a part",
+      '{"a":1}',
+      '[{"op":"copy","from":"","path":"/b"}]',
+      '{"a":1,"b":{"a":1}}',
+    ],
+    ["a move of a part to the whole value", '{"a":[1]}', '[{"op":"move","from":"/a","path":""}]', "[1]"],
     ["a move to the same place", "[1,2,3]", '[{"op":"move","from":"/1","path":"/1"}]', "[1,2,3]"],
     [
-      "a copy shares nothing with what it is of",
+      "a copy that shares nothing with its source",
       '{"a":{"x":[1]}}',
       '[{"op":"test","path":"/a/x/0","value":1},{"op":"copy","from":"/a","path":"/b"},{"op":"add","path":"/b/x/-","value":2},{"op":"add","path":"/a/x/0","value":0}]',
       '{"a":{"x":[0,1]},"b":{"x":[1,2]}}',
@@ -88,7 +108,7 @@ describe("patches exactly:", () => {
   });
 });
 
-describe("takes as equal in a test:", () => {
+describe("a test holds for equal values:", () => {
   it.each([
     ["1.0", "1"],
     ["1e2", "100"],
@@ -106,7 +126,7 @@ describe("takes as equal in a test:", () => {
   });
 });
 
-describe("takes as different in a test:", () => {
+describe("a test fails for different values:", () => {
   it.each([
     ["9007199254740993", "9007199254740992"],
     ["1", "-1"],
@@ -134,79 +154,89 @@ describe("takes as different in a test:", () => {
   });
 });
 
-describe("refuses what is wrong in itself, whatever the key holds:", () => {
+describe("an invalid JSON Patch is refused with `invalid_request`, whatever the value:", () => {
   it.each([
     ["not an array", '{"op":"add"}', "A JSON Patch must be an array of operations."],
     ["not an object", "[1]", "Operation 1: Must be an object."],
     ["no op", '[{"path":""}]', 'Operation 1: "op" must be a string.'],
     ["an op of another type", '[{"op":1,"path":""}]', 'Operation 1: "op" must be a string.'],
     ["no path", '[{"op":"remove"}]', 'Operation 1: "path" must be a string.'],
-    ["no from", '[{"op":"move","path":"/a"}]', 'Operation 1: "from" must be a string.'],
-    ["no from of a copy", '[{"op":"copy","path":"/a"}]', 'Operation 1: "from" must be a string.'],
+    ["no from in a move", '[{"op":"move","path":"/a"}]', 'Operation 1: "from" must be a string.'],
+    ["no from in a copy", '[{"op":"copy","path":"/a"}]', 'Operation 1: "from" must be a string.'],
     ["no value", '[{"op":"add","path":"/a"}]', 'Operation 1: "value" is missing.'],
-    ["no value of a replacement", '[{"op":"replace","path":"/a"}]', 'Operation 1: "value" is missing.'],
-    ["no value of a test", '[{"op":"test","path":"/a"}]', 'Operation 1: "value" is missing.'],
+    ["no value in a replace", '[{"op":"replace","path":"/a"}]', 'Operation 1: "value" is missing.'],
+    ["no value in a test", '[{"op":"test","path":"/a"}]', 'Operation 1: "value" is missing.'],
     [
       "an unknown op",
       '[{"op":"constructor","path":""}]',
       'Operation 1: "op" must be add, remove, replace, move, copy, or test.',
     ],
     [
-      "a path that is no pointer",
+      "a path that is not a JSON Pointer",
       '[{"op":"remove","path":"a"}]',
       'Operation 1: A path must be a JSON Pointer: empty, or starting with "/".',
     ],
     [
-      "a bad escape",
+      "an invalid escape",
       '[{"op":"remove","path":"/a~2"}]',
       'Operation 1: In a JSON Pointer, write "~" as "~0", and "/" in a name as "~1".',
     ],
     [
-      "a bad escape at the end",
+      "an invalid escape at the end",
       '[{"op":"copy","path":"/a","from":"/~"}]',
       'Operation 1: In a JSON Pointer, write "~" as "~0", and "/" in a name as "~1".',
     ],
     [
-      "a move into itself",
+      "a move of a value into itself",
       '[{"op":"move","from":"/a","path":"/a/b"}]',
       "Operation 1: Must not move a value into itself.",
     ],
     [
-      "a later operation, before an earlier one is tried",
+      "an invalid operation after one that would fail",
       '[{"op":"test","path":"/none","value":1},{"op":"nope","path":""}]',
       'Operation 2: "op" must be add, remove, replace, move, copy, or test.',
     ],
     [
-      "a path deeper than any value",
+      "a path of more than 64 levels",
       `[{"op":"remove","path":"${"/a".repeat(65)}"}]`,
       "Operation 1: A path must not have more than 64 levels.",
     ],
-    ["a removal of everything", '[{"op":"remove","path":""}]', "A patch must not remove the whole value."],
+    ["a removal of the whole value", '[{"op":"remove","path":""}]', "A patch must not remove the whole value."],
   ])("%s", (_title, operations, detail) => {
     expect(patch('{"a":{"b":"secret"}}', operations)).toEqual(refused("invalid_request", detail));
   });
 });
 
-describe("refuses as a conflict what another value would have allowed:", () => {
+describe("a JSON Patch is refused with `conflict` if another value would allow it:", () => {
   const nothing = "No value exists at this path.";
   const scalar = "The path leads into a value that is neither an object nor an array.";
   const noIndex = "The path must lead to an item of the array or to the position after the last item.";
   it.each([
-    ["a removal of nothing", '{"op":"remove","path":"/none"}', "(remove /none)", nothing],
-    ["a replacement of nothing", '{"op":"replace","path":"/none","value":1}', "(replace /none)", nothing],
-    ["a move of nothing", '{"op":"move","from":"/none","path":"/a"}', "(move /a)", nothing],
-    ["a copy of nothing", '{"op":"copy","from":"/none","path":"/a"}', "(copy /a)", nothing],
-    ["a test of nothing", '{"op":"test","path":"/none","value":null}', "(test /none)", nothing],
-    ["an addition into nothing", '{"op":"add","path":"/none/x","value":1}', "(add /none/x)", nothing],
-    ["an addition into a scalar", '{"op":"add","path":"/s/x","value":1}', "(add /s/x)", scalar],
+    ["a remove without a value at the path", '{"op":"remove","path":"/none"}', "(remove /none)", nothing],
+    ["a replace without a value at the path", '{"op":"replace","path":"/none","value":1}', "(replace /none)", nothing],
+    ["a move without a value at from", '{"op":"move","from":"/none","path":"/a"}', "(move /a)", nothing],
+    ["a copy without a value at from", '{"op":"copy","from":"/none","path":"/a"}', "(copy /a)", nothing],
+    ["a test without a value at the path", '{"op":"test","path":"/none","value":null}', "(test /none)", nothing],
+    [
+      "an add into a container that does not exist",
+      '{"op":"add","path":"/none/x","value":1}',
+      "(add /none/x)",
+      nothing,
+    ],
+    ["an add into a scalar", '{"op":"add","path":"/s/x","value":1}', "(add /s/x)", scalar],
     ["an index past the end", '{"op":"add","path":"/l/3","value":1}', "(add /l/3)", noIndex],
     ["a negative index", '{"op":"add","path":"/l/-1","value":1}', "(add /l/-1)", noIndex],
-    ["an index with a zero in front", '{"op":"add","path":"/l/01","value":1}', "(add /l/01)", noIndex],
-    ["a name in an array", '{"op":"add","path":"/l/length","value":1}', "(add /l/length)", noIndex],
+    ["an index with a leading zero", '{"op":"add","path":"/l/01","value":1}', "(add /l/01)", noIndex],
+    ["a property name in an array", '{"op":"add","path":"/l/length","value":1}', "(add /l/length)", noIndex],
     ["an index with a fraction", '{"op":"add","path":"/l/1e0","value":1}', "(add /l/1e0)", noIndex],
-    ["a removal behind the last", '{"op":"remove","path":"/l/-"}', "(remove /l/-)", nothing],
-    ["a replacement behind the last", '{"op":"replace","path":"/l/2","value":1}', "(replace /l/2)", nothing],
-    ["a name that every JavaScript object has", '{"op":"remove","path":"/toString"}', "(remove /toString)", nothing],
+    ["a remove after the last item", '{"op":"remove","path":"/l/-"}', "(remove /l/-)", nothing],
+    ["a replace after the last item", '{"op":"replace","path":"/l/2","value":1}', "(replace /l/2)", nothing],
+    [
+      "a name that every JavaScript object inherits",
+      '{"op":"remove","path":"/toString"}',
+      "(remove /toString)",
+      nothing,
+    ],
     ["a prototype", '{"op":"add","path":"/__proto__/x","value":1}', "(add /__proto__/x)", nothing],
     [
       "a constructor's prototype",
@@ -220,14 +250,14 @@ describe("refuses as a conflict what another value would have allowed:", () => {
     );
   });
 
-  it("any operation but an addition where The key does not exist.", () => {
+  it("any operation except an add of the whole value, if the key does not exist", () => {
     expect(patch(null, "[]")).toEqual(refused("conflict", "The key does not exist."));
     expect(patch(null, '[{"op":"test","path":"","value":null}]')).toMatchObject({ code: "conflict" });
     expect(patch(null, '[{"op":"add","path":"/a","value":1}]')).toMatchObject({ code: "conflict" });
   });
 });
 
-it("names a long path by its beginning only", () => {
+it("a message shows only the beginning of a long path", () => {
   const outcome = patch("{}", `[{"op":"remove","path":"/${"😀".repeat(5_000)}"}]`);
   expect(outcome).toMatchObject({ code: "conflict" });
   if (outcome.outcome === "refused") {
@@ -236,7 +266,7 @@ it("names a long path by its beginning only", () => {
   }
 });
 
-it("has no special names, and leaves the prototypes alone", () => {
+it("no name is special in a JSON Patch, and prototypes do not change", () => {
   const operations = [
     '{"op":"add","path":"/__proto__","value":{"x":1}}',
     '{"op":"add","path":"/__proto__/y","value":2}',
@@ -265,7 +295,7 @@ const operation = fc
     return `{"op":"${op}", "path":${JSON.stringify(path)},"from":${JSON.stringify(from)} ,"value" : ${value}}`;
   });
 
-it("does what a plain model of the RFC does, with every digit", () => {
+it("a JSON Patch agrees with a simple model of the RFC, with every digit", () => {
   const seen = { patched: 0, invalid_request: 0, conflict: 0 };
   fc.assert(
     fc.property(jsonText, fc.array(operation, { maxLength: 4 }), (value, operations) => {
@@ -283,6 +313,6 @@ it("does what a plain model of the RFC does, with every digit", () => {
     }),
     { numRuns: 10_000 },
   );
-  // Else it compares nothing of worth.
+  // Otherwise the comparison proves little.
   expect(Math.min(...Object.values(seen))).toBeGreaterThan(200);
 });

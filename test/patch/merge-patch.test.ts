@@ -5,7 +5,7 @@ import { canonical, isObject, jsonText, type Meaning, read } from "../support/js
 
 const merge = (value: string | null, text: string) => applyPatch(value, { kind: "merge", text });
 
-describe("does what RFC 7396 does in its appendix:", () => {
+describe("a merge patch gives the results of the appendix of RFC 7396:", () => {
   it.each([
     ['{"a":"b"}', '{"a":"c"}', '{"a":"c"}'],
     ['{"a":"b"}', '{"b":"c"}', '{"a":"b","b":"c"}'],
@@ -27,22 +27,27 @@ describe("does what RFC 7396 does in its appendix:", () => {
   });
 });
 
-describe("merges exactly:", () => {
+describe("a merge patch keeps exactly:", () => {
   it.each([
-    ["digits of both", '{"a": 9007199254740993, "b": 1.0}', '{"c": -0.0}', '{"a":9007199254740993,"b":1.0,"c":-0.0}'],
-    ["what is inside and not touched", '{"a": { "x" : [ 1.0 ] }}', '{"b":1}', '{"a":{ "x" : [ 1.0 ] },"b":1}'],
-    ["places of members", '{"2":0,"1":0}', '{"1":1,"0":1}', '{"2":0,"1":1,"0":1}'],
-    ["nulls in arrays, which stay", "{}", '{"a":[null,{"b":null}]}', '{"a":[null,{"b":null}]}'],
-    ["into nothing", null, '{"a":{"b":null,"c":1}}', '{"a":{"c":1}}'],
-    ["a null that is there", '{"a":null}', '{"b":1}', '{"a":null,"b":1}'],
-    ["names by what they mean", '{"\\u0061":1}', '{"a":2}', '{"a":2}'],
-    ["an empty object into a scalar", '{"a":1}', '{"a":{}}', '{"a":{}}'],
+    [
+      "the digits of both",
+      '{"a": 9007199254740993, "b": 1.0}',
+      '{"c": -0.0}',
+      '{"a":9007199254740993,"b":1.0,"c":-0.0}',
+    ],
+    ["untouched values and their white space", '{"a": { "x" : [ 1.0 ] }}', '{"b":1}', '{"a":{ "x" : [ 1.0 ] },"b":1}'],
+    ["the order of members", '{"2":0,"1":0}', '{"1":1,"0":1}', '{"2":0,"1":1,"0":1}'],
+    ["nulls in arrays", "{}", '{"a":[null,{"b":null}]}', '{"a":[null,{"b":null}]}'],
+    ["the new members, if the key does not exist", null, '{"a":{"b":null,"c":1}}', '{"a":{"c":1}}'],
+    ["a null of the value", '{"a":null}', '{"b":1}', '{"a":null,"b":1}'],
+    ["a name, however it is escaped", '{"\\u0061":1}', '{"a":2}', '{"a":2}'],
+    ["an empty object that replaces a scalar", '{"a":1}', '{"a":{}}', '{"a":{}}'],
   ])("%s", (_title, value, patch, result) => {
     expect(merge(value, patch)).toEqual({ outcome: "patched", text: result });
   });
 });
 
-it("does what the RFC's pseudo-code does, with every digit", () => {
+it("a merge patch agrees with the pseudocode of the RFC, with every digit", () => {
   fc.assert(
     fc.property(fc.option(jsonText), jsonText, (value, patch) => {
       const expected = mergePatch(value === null ? undefined : read(value), read(patch));
@@ -54,7 +59,7 @@ it("does what the RFC's pseudo-code does, with every digit", () => {
   );
 });
 
-/** RFC 7396 §2, word for word. */
+/** The pseudocode of RFC 7396 §2. */
 function mergePatch(target: Meaning | undefined, patch: Meaning): Meaning {
   if (!isObject(patch)) return patch;
   const result: { [name: string]: Meaning } = isObject(target) ? target : Object.create(null);

@@ -6,7 +6,7 @@ import { schemaLike } from "../support/arbitrary-schemas.ts";
 import { DRAFT_07_METASCHEMA } from "../support/draft-07-metaschema.ts";
 import { ACCEPTED, REFUSED } from "../support/schema-samples.ts";
 
-describe("a schema is refused that", () => {
+describe("checkSchema refuses a schema that", () => {
   it.each(REFUSED)("%s", (_why, schema, path) => {
     const errors = checkSchema(schema);
     expect(errors.map((error) => error.path)).toContain(path);
@@ -15,7 +15,7 @@ describe("a schema is refused that", () => {
   });
 });
 
-describe("a schema is accepted with", () => {
+describe("checkSchema accepts a schema with", () => {
   it.each(ACCEPTED)("%s", (_why, schema) => {
     expect(checkSchema(schema)).toEqual([]);
   });
@@ -25,28 +25,28 @@ describe("a schema is accepted with", () => {
     "https://json-schema.org/draft-07/schema#",
     "http://json-schema.org/draft/2019-09/schema#",
     "https://json-schema.org/draft/2020-12/schema",
-  ])("the draft %s", ($schema) => {
+  ])("the $schema %s", ($schema) => {
     expect(checkSchema({ $schema, items: { $schema } })).toEqual([]);
   });
 });
 
-it("names every misshapen keyword at once", () => {
+it("reports every misshapen keyword at once", () => {
   const paths = checkSchema({ type: 1, items: { minimum: "x" }, "a/b": 1, required: [1] }).map((error) => error.path);
   expect(paths.sort()).toEqual(["/items/minimum", "/required", "/type"]);
 });
 
-it("names at most a hundred errors", () => {
+it("reports at most 100 errors", () => {
   const properties = Object.fromEntries(Array.from({ length: 500 }, (_, n) => [`p${n}`, { type: 1 }]));
   expect(checkSchema({ properties })).toHaveLength(100);
 });
 
-it("leaves the schema as it was, also a frozen one", () => {
+it("does not change the schema, and accepts a frozen one", () => {
   const schema = Object.freeze({ $ref: "#/$defs/a", $defs: Object.freeze({ a: Object.freeze({}) }) });
   expect(checkSchema(schema)).toEqual([]);
   expect(Reflect.ownKeys(schema)).toEqual(["$ref", "$defs"]);
 });
 
-it("never accepts what the draft-07 metaschema refuses, and never throws", () => {
+it("never throws, and never accepts a schema that the draft-07 metaschema refuses", () => {
   const metaschema = new Validator(structuredClone(DRAFT_07_METASCHEMA) as object, "7");
   fc.assert(
     fc.property(schemaLike, (schema) => {
@@ -57,7 +57,7 @@ it("never accepts what the draft-07 metaschema refuses, and never throws", () =>
   );
 });
 
-it("accepts what the draft-07 metaschema accepts, where only draft-07's own keywords of shape are used", () => {
+it("agrees with the draft-07 metaschema on any schema with one keyword of draft-07", () => {
   const metaschema = new Validator(structuredClone(DRAFT_07_METASCHEMA) as object, "7");
   const anything = fc.oneof(fc.constantFrom(0, 1, -1, 1.5, "a", "object", true, null), fc.jsonValue({ maxDepth: 2 }));
   const keyword = fc.constantFrom(

@@ -4,7 +4,7 @@ import { compilePattern } from "../../memory/schemas/patterns/compile-pattern.ts
 
 const free = () => {};
 
-describe("a pattern in common use is taken and means what it means:", () => {
+describe("a common pattern is accepted and matches as usual:", () => {
   it.each<[source: string, matching: readonly string[], other: readonly string[]]>([
     ["^[a-z0-9-]+$", ["a-1"], ["", "A", "a b", "a\n"]],
     ["^\\d{4}-\\d{2}-\\d{2}$", ["2026-11-23"], ["2026-1-23", "x2026-11-23"]],
@@ -31,8 +31,8 @@ describe("a pattern in common use is taken and means what it means:", () => {
   });
 });
 
-// On the engine's own RegExp each of these takes longer than anybody waits.
-describe("a catastrophic pattern is answered:", () => {
+// The platform's RegExp practically never finishes any of these.
+describe("a catastrophic pattern finishes:", () => {
   it.each([
     "(a+)+$",
     "(a|a)*b",
@@ -50,7 +50,7 @@ describe("a catastrophic pattern is answered:", () => {
   });
 });
 
-it("tells of its work while it works, so that it can be ended", () => {
+it("reports its work as it runs, so that the caller can end it", () => {
   const limit = new Error("enough");
   let left = 1_000;
   const spend = (steps: number) => {
@@ -60,7 +60,7 @@ it("tells of its work while it works, so that it can be ended", () => {
   expect(() => compilePattern("(.?){1000}x").test("a".repeat(100_000), spend)).toThrow(limit);
 });
 
-it("agrees with the engine's RegExp on any pattern and text", () => {
+it("agrees with the platform's RegExp on any pattern and text", () => {
   const sources = fc.letrec<{ part: string }>((tie) => ({
     part: fc.oneof(
       { maxDepth: 4, withCrossShrink: true },
@@ -96,7 +96,7 @@ it("agrees with the engine's RegExp on any pattern and text", () => {
       try {
         native = new RegExp(source, "uy");
       } catch {
-        return; // A group name used twice.
+        return; // A duplicate group name.
       }
       let pattern: ReturnType<typeof compilePattern>;
       try {
@@ -113,7 +113,7 @@ it("agrees with the engine's RegExp on any pattern and text", () => {
   );
 });
 
-/** By the standard: V8 alone also looks between the two halves of a character. */
+/** As the standard says. V8 also tries to match between the two halves of a surrogate pair. */
 function matchesSomewhere(sticky: RegExp, text: string): boolean {
   let index = 0;
   for (const character of [...text, ""]) {

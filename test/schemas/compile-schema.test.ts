@@ -7,7 +7,7 @@ import { draftOf, type JsonSchema, type SchemaObject } from "../../memory/schema
 import { schemaLike, valueLike } from "../support/arbitrary-schemas.ts";
 import { ACCEPTED } from "../support/schema-samples.ts";
 
-describe("values are told apart by", () => {
+describe("a compiled schema accepts valid values and refuses invalid ones, with", () => {
   it.each(ACCEPTED)("%s", (_why, schema, valid, invalid) => {
     const check = compileSchema(schema);
     for (const value of valid) expect(check(value), JSON.stringify(value)).toEqual([]);
@@ -15,15 +15,15 @@ describe("values are told apart by", () => {
   });
 });
 
-describe("an error says where and what", () => {
+describe("an error has the path and the rule", () => {
   it.each<[what: string, schema: JsonSchema, value: unknown, path: string, message: string]>([
-    ["the root", { type: "string" }, 1, "", "Must be a string."],
+    ["the root value", { type: "string" }, 1, "", "Must be a string."],
     ["an item", { properties: { x: { items: { minimum: 3 } } } }, { x: [1] }, "/x/0", "Must be at least 3."],
     ["a name with / and ~", { properties: { "a/~b": { const: 1 } } }, { "a/~b": 2 }, "/a~1~0b", "Must be 1."],
     ["a name with % and #", { additionalProperties: { maximum: 1 } }, { "%2F#é": 2 }, "/%2F#é", "Must be at most 1."],
-    ["a property too many", { additionalProperties: false }, { a: 1 }, "/a", "No value is allowed here."],
-    ["a lack", { required: ["a"] }, {}, "", 'Required property "a" is missing.'],
-    ["a repeat", { items: { uniqueItems: true } }, [[1, 1]], "/0", "Must not have equal items."],
+    ["an additional property", { additionalProperties: false }, { a: 1 }, "/a", "No value is allowed here."],
+    ["a missing property", { required: ["a"] }, {}, "", 'Required property "a" is missing.'],
+    ["repeated items", { items: { uniqueItems: true } }, [[1, 1]], "/0", "Must not have equal items."],
     [
       "a string",
       { pattern: "^a$", maxLength: 2 },
@@ -32,10 +32,10 @@ describe("an error says where and what", () => {
       "Must have at most 2 characters and match the pattern ^a$.",
     ],
     ["an exclusive limit", { exclusiveMaximum: 3 }, 3, "", "Must be less than 3."],
-    ["a choice", { enum: ["a", { b: 1 }] }, 1, "", 'Must be one of "a", {"b":1}.'],
-    ["what is excluded", { not: { type: "number" } }, 1, "", 'Must not match the "not" schema.'],
+    ["an enum", { enum: ["a", { b: 1 }] }, 1, "", 'Must be one of "a", {"b":1}.'],
+    ["a not", { not: { type: "number" } }, 1, "", 'Must not match the "not" schema.'],
     [
-      "a matched pattern",
+      "a property that matches a pattern",
       { patternProperties: { "^x": { multipleOf: 2 } } },
       { x: 3 },
       "/x",
@@ -46,7 +46,7 @@ describe("an error says where and what", () => {
     expect(compileSchema(schema)(value)).toEqual([{ path, message }]);
   });
 
-  it("for all that is wrong, not only the first", () => {
+  it("for every violation, not only the first", () => {
     const check = compileSchema({ properties: { a: { type: "string" }, b: { type: "string" } }, required: ["c"] });
     expect(
       check({ a: 1, b: 2 })
@@ -55,11 +55,11 @@ describe("an error says where and what", () => {
     ).toEqual(["", "/a", "/b"]);
   });
 
-  it("for a hundred at most", () => {
+  it("for at most 100 violations", () => {
     expect(compileSchema({ items: { type: "string" } })(new Array(5_000).fill(0))).toHaveLength(100);
   });
 
-  it("without repeating the value", () => {
+  it("and never the value", () => {
     const secret = 987654321;
     const schemas: JsonSchema[] = [
       { minimum: 1e9 },
@@ -76,20 +76,20 @@ describe("an error says where and what", () => {
       { $schema: "http://json-schema.org/draft-04/schema#", minimum: 1e9 },
     ];
     for (const schema of schemas) {
-      const told = JSON.stringify(compileSchema(schema)(secret));
-      expect(told).not.toBe("[]");
-      expect(told).not.toContain(String(secret));
+      const message = JSON.stringify(compileSchema(schema)(secret));
+      expect(message).not.toBe("[]");
+      expect(message).not.toContain(String(secret));
     }
   });
 });
 
-it("checks with two schemas in turn, each by its own rules for strings", () => {
+it("applies each schema's own string rules when two schemas take turns", () => {
   const short = compileSchema({ maxLength: 1 });
   const long = compileSchema({ minLength: 3 });
   expect([short("a"), long("a").length, short("abc").length, long("abc")]).toEqual([[], 1, 1, []]);
 });
 
-it("changes neither schema nor value, and takes frozen ones", () => {
+it("changes neither the schema nor the value, and accepts frozen ones", () => {
   const schema = { properties: { a: { format: "email", pattern: "^a" } }, uniqueItems: true };
   const before = structuredClone(schema);
   const value = Object.freeze({ a: "abc", list: Object.freeze([1, 1]) });
@@ -98,20 +98,16 @@ it("changes neither schema nor value, and takes frozen ones", () => {
   expect(Object.isFrozen(value)).toBe(true);
 });
 
-// Each of these takes from many seconds to for ever, or throws, without what bounds it.
-describe("a hostile value is answered:", () => {
+// Without the bounds, each of these throws, or takes from many seconds to forever.
+describe("a hostile value", () => {
   const numbers = (length: number) => Array.from({ length }, (_, n) => n);
   const nested = (levels: number): unknown => JSON.parse("[".repeat(levels) + "]".repeat(levels));
   const branches = numbers(1_500);
   const record = Object.fromEntries(numbers(20_000).map((n) => [`k${n}`, n]));
   const refused: [what: string, schema: JsonSchema, value: unknown][] = [
+    ["two branches at each of 60 levels", { anyOf: [{ items: { $ref: "#" } }, { items: { $ref: "#" } }] }, nested(60)],
     [
-      "two branches into each of 60 levels",
-      { anyOf: [{ items: { $ref: "#" } }, { items: { $ref: "#" } }] },
-      nested(60),
-    ],
-    [
-      "two names for each of 60 levels",
+      "two rules for the name at each of 60 levels",
       { properties: { a: { $ref: "#" } }, patternProperties: { a: { $ref: "#" } }, additionalProperties: false },
       numbers(60).reduce<object>((a) => ({ a }), {}),
     ],
@@ -127,7 +123,11 @@ describe("a hostile value is answered:", () => {
     ],
     ["many repeats to compare with", { items: { uniqueItems: true } }, numbers(15_000).map((n) => [n, n])],
     ["a large pattern on a long string", { pattern: "(.?){1500}x" }, "a".repeat(100_000)],
-    ["a string that is never in a list, printed each time", { items: { const: "x".repeat(60_000) } }, numbers(100_000)],
+    [
+      "a long const that the validator would print for every item",
+      { items: { const: "x".repeat(60_000) } },
+      numbers(100_000),
+    ],
     ["as many errors as items", { anyOf: [{ contains: { type: "string" } }, { type: "string" }] }, numbers(43_000)],
     ["a name that is not Unicode", { additionalProperties: { type: "string" } }, { "\ud800": 1 }],
     ["a name as long as the value", { patternProperties: { "(a+)+$": true } }, { ["a".repeat(250_000)]: 1 }],
@@ -137,7 +137,7 @@ describe("a hostile value is answered:", () => {
       numbers(80_000).map(() => ({})),
     ],
   ];
-  it.each(refused)("no to %s", (_what, schema, value) => {
+  it.each(refused)("is refused: %s", (_what, schema, value) => {
     expect(checkSchema(schema)).toEqual([]);
     expect(compileSchema(schema)(value).length).toBeGreaterThan(0);
   });
@@ -167,7 +167,7 @@ describe("a hostile value is answered:", () => {
   });
 });
 
-it("answers, and as the validator alone would, whatever checkSchema accepts", () => {
+it("agrees with the validator on every schema that checkSchema accepts", () => {
   let compared = 0;
   fc.assert(
     fc.property(schemaLike, fc.array(valueLike, { minLength: 1, maxLength: 5 }), (schema, values) => {
@@ -187,7 +187,7 @@ it("answers, and as the validator alone would, whatever checkSchema accepts", ()
   expect(compared).toBeGreaterThan(1_000);
 });
 
-/** The validator's own answer, where it has one. */
+/** The validator's own verdict, or `undefined` if it throws. */
 function validAlone(schema: JsonSchema, value: unknown): boolean | undefined {
   const copy = structuredClone(schema);
   removeFormats(copy);
@@ -195,7 +195,7 @@ function validAlone(schema: JsonSchema, value: unknown): boolean | undefined {
     const draft = draftOf((schema as SchemaObject).$schema);
     return new Validator(copy as Schema, draft, false).validate(value).valid;
   } catch {
-    return undefined; // A reference below `dependencies`, which it does not find.
+    return undefined; // It does not find references below `dependencies`.
   }
 }
 

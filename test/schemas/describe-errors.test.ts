@@ -1,4 +1,4 @@
-// Every message of a schema violation is memX's own: one sentence in one voice, without the validator's words or a value.
+// Every message of a schema violation is memX's own: one voice, none of the validator's words, and never a value.
 
 import { validate } from "@cfworker/json-schema";
 import fc from "fast-check";

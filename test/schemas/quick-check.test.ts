@@ -1,4 +1,4 @@
-// The quick yes for requests: it may say no to anything, and yes only to what the validator takes too.
+// The quick check of requests may refuse anything, but it accepts only requests that the validator accepts too.
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -10,7 +10,7 @@ import type { RequestShape } from "../../worker/request/shapes.ts";
 
 const SHAPES = Object.entries<ApiOperation>(OPERATIONS).map(([name, { request }]) => [name, request] as const);
 
-/** What is near the limits of a request, and what is far from it. */
+/** Values near the limits of a request, and arbitrary ones. */
 const member = fc.oneof(
   fc.string({ unit: "binary", maxLength: 5 }),
   fc.constantFrom(
@@ -38,12 +38,12 @@ function requestFor({ schema }: RequestShape<unknown>): fc.Arbitrary<unknown> {
   return fc.dictionary(fc.constantFrom(...names, "other", "__proto__"), member, { maxKeys: 5 });
 }
 
-it("knows the requests", () => {
+it("finds the request shapes", () => {
   expect(SHAPES.length).toBeGreaterThan(10);
 });
 
 describe.each(SHAPES)("for %s", (_, shape) => {
-  it("says yes only where the validator does", () => {
+  it("accepts only requests that the validator accepts", () => {
     const isPlainlyValid = quickCheck(schemaOf(shape));
     const check = compileSchema(schemaOf(shape));
     fc.assert(
@@ -62,11 +62,11 @@ it.each([
   ["set with conditions", OPERATIONS.set.request, { key: "agent:goal", value: null, expect: 4 }],
   ["delete", OPERATIONS.delete.request, { key: "\u{1F600}", expect: 0 }],
   ["get", OPERATIONS.get.request, { key: "a" }],
-] as const)("says yes to a %s as they come", (_, shape, request) => {
+] as const)("accepts an ordinary %s", (_, shape, request) => {
   expect(quickCheck(schemaOf(shape))(request)).toBe(true);
 });
 
-it("leaves to the validator what it does not know", () => {
+it("leaves schemas that it does not know to the validator", () => {
   const value = fc.jsonValue({ maxDepth: 1 });
   const schemas: JsonSchema[] = [
     { type: "string", format: "date" },

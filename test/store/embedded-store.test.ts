@@ -1,4 +1,4 @@
-// The embedded engine: the store contract, and what is its own.
+// The embedded engine: the store contract, and its own behavior.
 
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
@@ -24,7 +24,7 @@ storeContract("the embedded store", () => store, {
   },
 });
 
-/** The tables of real objects, which take their quota from the configuration otherwise. */
+/** The tables of real objects with the given quota. The objects themselves read it from the configuration. */
 function limitedObjects(quota: Quota) {
   const use = <T>(name: string, step: (tables: EmbeddedTables) => T) =>
     runInDurableObject(env.EMBEDDED_STORE.getByName(name), (_, { storage }) =>
@@ -50,25 +50,25 @@ quotaContract(
   (namespace) => runInDurableObject(objectOf(namespace), (_, { storage }) => storage.kv.get("usage") as never),
 );
 
-it("has everything again after it was evicted", async () => {
+it("still has everything after an eviction", async () => {
   const namespace = crypto.randomUUID();
   await store.write(namespace, [
     { op: "set", key: "a", value: "[1.0]", schemaRevision: 0 },
     { op: "schema_set", key: "a", schema: "true" },
   ]);
-  const held = async () => [
+  const contents = async () => [
     await store.readEntry(namespace, "a"),
     await store.readSchema(namespace, "a"),
     await store.readLog(namespace, "a", 0),
     await store.watch(namespace, "a", "token"),
   ];
-  const before = await held();
+  const before = await contents();
   await evictDurableObject(env.EMBEDDED_STORE.getByName(`namespace:${namespace}`));
-  expect(await held()).toEqual(before);
+  expect(await contents()).toEqual(before);
   expect(before[0]).toMatchObject({ value: "[1.0]" });
 });
 
-it("begins to count once, also when it is evicted before the first write", async () => {
+it("begins to count only once, even if it is evicted before the first write", async () => {
   const namespace = crypto.randomUUID();
   const { head: begin } = await store.watch(namespace, "a", "token");
   await evictDurableObject(env.EMBEDDED_STORE.getByName(`namespace:${namespace}`));
@@ -76,7 +76,7 @@ it("begins to count once, also when it is evicted before the first write", async
   expect(outcome).toMatchObject({ results: [{ change: { revision: begin + 1 } }] });
 });
 
-it("commits writes that arrive together in fewer transactions than writes", async () => {
+it("commits writes that arrive together in one transaction", async () => {
   const object = env.EMBEDDED_STORE.getByName(`namespace:${crypto.randomUUID()}`);
   const transactions = await runInDurableObject(object, async (instance, state) => {
     let count = 0;
@@ -92,7 +92,7 @@ it("commits writes that arrive together in fewer transactions than writes", asyn
   expect(transactions).toBe(1);
 });
 
-it("answers store_unavailable and changes nothing when a commit fails, and works again after it", async () => {
+it("returns store_unavailable and changes nothing if a commit fails, and works again afterward", async () => {
   const namespace = crypto.randomUUID();
   await store.ping();
   const object = env.EMBEDDED_STORE.getByName(`namespace:${namespace}`);
@@ -109,7 +109,7 @@ it("answers store_unavailable and changes nothing when a commit fails, and works
   expect(await store.write(namespace, [operation])).toMatchObject({ outcome: "applied" });
 });
 
-it("remembers a repeatable write for five minutes, and then keeps nothing of it", async () => {
+it("keeps an idempotency record for five minutes, and then removes it", async () => {
   const object = env.EMBEDDED_STORE.getByName(`namespace:${crypto.randomUUID()}`);
   await runInDurableObject(object, (_, { storage }) => {
     const tables = new EmbeddedTables(storage, {

@@ -1,9 +1,9 @@
-// Which writes are committed together.
+// Which writes the embedded store commits together.
 
 import { expect, it, vi } from "vitest";
 import { GroupCommit } from "../../durable-objects/embedded-store/group-commit.ts";
 
-/** Groups as they were committed, and how many of them by when a turn has ended. */
+/** Records the committed groups; `add` resolves when the turn has ended. */
 function record() {
   const groups: string[] = [];
   const commit = new GroupCommit<string>((group) => groups.push(group.join("")));
@@ -14,7 +14,7 @@ function record() {
   return { groups, add };
 }
 
-it("commits a write that comes alone at once, however often", async () => {
+it("commits a lone write at once, however often one comes", async () => {
   const { groups, add } = record();
   for (const write of "abcdefghij") {
     await add(write);
@@ -22,13 +22,13 @@ it("commits a write that comes alone at once, however often", async () => {
   }
 });
 
-it("commits what comes in one turn together", async () => {
+it("commits the writes of one turn together", async () => {
   const { groups, add } = record();
   await add("a", "b", "c");
   expect(groups).toEqual(["abc"]);
 });
 
-it("waits for as many as came together the last time", async () => {
+it("waits for as many writes as came together the last time", async () => {
   const { groups, add } = record();
   await add("a", "b", "c");
   await add("d");
@@ -38,7 +38,7 @@ it("waits for as many as came together the last time", async () => {
   expect(groups).toEqual(["abc", "def"]);
 });
 
-it("does not wait without end where fewer come, and then not at all", async () => {
+it("does not wait forever if fewer writes come, and does not wait the next time", async () => {
   const { groups, add } = record();
   await add("a", "b", "c");
   await add("d");
@@ -47,7 +47,7 @@ it("does not wait without end where fewer come, and then not at all", async () =
   expect(groups).toEqual(["abc", "d", "e"]);
 });
 
-it("finds out now and then whether another writes too, and then commits for both together", async () => {
+it("waits now and then to find another writer, and then commits the writes of both together", async () => {
   const { groups, add } = record();
   for (let n = 0; n < 16; n++) await add("a");
   expect(groups).toHaveLength(16);
@@ -61,7 +61,7 @@ it("finds out now and then whether another writes too, and then commits for both
   expect(groups.at(-1)).toBe("cd");
 });
 
-it("tries ever more seldom where it finds nobody", async () => {
+it("waits ever more rarely if it finds no other writer", async () => {
   const { groups, add } = record();
   let waited = 0;
   for (let n = 0; n < 1_000; n++) {
@@ -73,7 +73,7 @@ it("tries ever more seldom where it finds nobody", async () => {
   expect(waited).toBe(5);
 });
 
-it("commits every write once, in the order in which they came", async () => {
+it("commits every write once, in order of arrival", async () => {
   const { groups, add } = record();
   const writes = Array.from({ length: 500 }, (_, n) => String.fromCharCode(0x4e00 + n));
   for (let at = 0; at < writes.length; at += 1 + (at % 7)) await add(...writes.slice(at, at + 1 + (at % 7)));

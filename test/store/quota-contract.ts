@@ -1,5 +1,4 @@
-// What every `Store` has to do whose namespaces may hold only so much. Takes the store as an argument; a fresh namespace per
-// test.
+// The contract of every `Store` with a quota. It takes the store as an argument, and each test has a fresh namespace.
 
 import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
@@ -7,7 +6,7 @@ import type { Operation, Quota, Store } from "../../memory/store/store.ts";
 
 type Usage = { readonly keys: number; readonly bytes: number };
 
-/** @param counted what the engine has counted */
+/** @param counted the engine's own count */
 export function quotaContract(
   name: string,
   openStore: (quota: Quota) => Store,
@@ -26,7 +25,7 @@ export function quotaContract(
       ttl,
     });
 
-    it("takes as many keys as it may, and goes on with those that are there", async () => {
+    it("accepts new keys up to the limit, and then only writes to existing keys", async () => {
       const store = openStore({ keys: 3, bytes: undefined });
       const write = (...operations: Operation[]) => store.write(namespace, operations);
       const full = { outcome: "quota_exceeded", of: "keys" };
@@ -38,18 +37,18 @@ export function quotaContract(
       expect(await store.readEntry(namespace, "d")).toBeNull();
       expect(await write(set("a", "2"))).toMatchObject({ outcome: "applied" });
       expect(await write({ op: "delete", key: "a" }, set("d", "1"))).toMatchObject({ outcome: "applied" });
-      // One of them goes by itself.
+      // One of the keys expires.
       await write(set("b", "1", 0.001));
       await scheduler.wait(5);
       await store.readHistory(namespace, "b", Number.MAX_SAFE_INTEGER, 1);
       expect(await write(set("e", "1"))).toMatchObject({ outcome: "applied" });
     });
 
-    it("takes as many bytes of values and schemas as it may, and always fewer than there are", async () => {
+    it("accepts values and schemas up to the limit of bytes, and beyond the limit only writes that free bytes", async () => {
       const store = openStore({ keys: undefined, bytes: 10 });
       const write = (...operations: Operation[]) => store.write(namespace, operations);
       const full = { outcome: "quota_exceeded", of: "bytes" };
-      // Two bytes each.
+      // Each ä is two bytes.
       expect(await write(set("a", "ää"), set("b", "1234"))).toMatchObject({ outcome: "applied" });
       expect(await write(set("c", "123"))).toEqual(full);
       expect(await write({ op: "schema_set", key: "c", schema: "tru" })).toEqual(full);
@@ -60,7 +59,7 @@ export function quotaContract(
       expect(await smaller.write(namespace, [set("b", "123")])).toEqual(full);
     });
 
-    it("begins with what is there when the quota comes into force", async () => {
+    it("counts existing values and schemas when the quota comes into force", async () => {
       const unlimited = openStore({ keys: undefined, bytes: undefined });
       await unlimited.write(namespace, [set("a", "12345"), { op: "schema_set", key: "b", schema: "true" }]);
       const store = openStore({ keys: 2, bytes: 12 });
@@ -69,7 +68,7 @@ export function quotaContract(
       expect(await store.write(namespace, [set("a", "12345678")])).toMatchObject({ outcome: "applied" });
     });
 
-    it("counts right whatever is set, replaced, deleted and expires", async () => {
+    it("counts keys and bytes correctly, whatever is set, replaced, deleted or expires", async () => {
       const store = openStore({ keys: 1_000_000, bytes: 1_000_000_000 });
       const key = fc.constantFrom("a", "b", "c", "d");
       const operation = fc.oneof(

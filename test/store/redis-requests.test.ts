@@ -1,4 +1,4 @@
-// What each call costs on Redis, counted where it leaves the Worker: one round trip in steady state.
+// The Redis commands of each call, counted as they leave the Worker: one round trip in steady state.
 
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
@@ -9,7 +9,7 @@ import { app } from "../../worker/app.ts";
 import { answer, deleteSchema, freshKey, get, post, problem, request, set, setSchema } from "../support/client.ts";
 import { subscribe } from "../support/subscriber.ts";
 
-/** The Redis commands of all REST requests since the last look. */
+/** The Redis commands of all REST requests since the last call of `sent`. */
 const commands: string[] = [];
 const sent = () => commands.splice(0);
 
@@ -27,7 +27,7 @@ beforeEach(() => {
 afterEach(() => void vi.restoreAllMocks());
 
 describe("in steady state", () => {
-  it("a set of a key with a schema is one request, and so is one without", async () => {
+  it("a set takes one request, with and without a schema", async () => {
     const key = freshKey();
     await set(key, 1);
     sent();
@@ -40,10 +40,10 @@ describe("in steady state", () => {
     expect(sent()).toEqual(["evalsha"]);
   });
 
-  it("a get is one request, and so are a read and a write of a schema", async () => {
+  it("a get, a write of a schema and a deletion of a schema take one request each", async () => {
     const key = freshKey();
     await set(key, 1);
-    // Redis knows the script from then on.
+    // From here on, Redis knows the script.
     await get(key);
     sent();
     await get(key);
@@ -54,10 +54,10 @@ describe("in steady state", () => {
     expect(sent()).toEqual(["evalsha"]);
   });
 
-  it("a delete, a batch of a hundred and a claim are one request each, and so is a renewal; a patch is two", async () => {
+  it("a delete, a batch of 100, a claim and a renewal take one request each, and a patch takes two", async () => {
     const [key, lease] = [freshKey(), freshKey()];
     const operations = Array.from({ length: 100 }, (_, n) => ({ op: "set", key: `${key}:${n}`, value: n }));
-    // Once in a while an isolate says that the namespace has values that expire.
+    // Once in a while, an isolate also lists the namespace as one with values that expire.
     await post("/set", { key, value: 1, ttl: 60 });
     await get(key);
     sent();
@@ -70,7 +70,7 @@ describe("in steady state", () => {
     expect(sent()).toEqual(["evalsha", "evalsha"]);
   });
 
-  it("a page of keys is one request, at the start of many keys and at the end", async () => {
+  it("a page of keys takes one request, whether the page is the first or the last of many", async () => {
     const prefix = freshKey();
     for (let n = 0; n < 2_000; n += 100) {
       const operations = Array.from({ length: 100 }, (_, at) => ({ op: "set", key: `${prefix}:${n + at}`, value: 1 }));
@@ -78,7 +78,7 @@ describe("in steady state", () => {
     }
     const page = (cursor: string) =>
       answer<{ keys: unknown[]; cursor: string }>(request("GET", `/keys?prefix=${prefix}&limit=100${cursor}`));
-    // Redis knows the script from then on.
+    // From here on, Redis knows the script.
     await page("");
     sent();
     let [pages, cursor] = [0, ""];
@@ -92,7 +92,7 @@ describe("in steady state", () => {
     expect(pages).toBe(20);
   });
 
-  it("a set of a key whose schema just changed is two", async () => {
+  it("a set takes two requests if the schema of the key has just changed", async () => {
     const key = freshKey();
     await setSchema(key, { type: "number" });
     await set(key, 1);
@@ -105,7 +105,7 @@ describe("in steady state", () => {
   });
 });
 
-it("a write whose answer is an error is not sent again, whatever word is in its value", async () => {
+it("a write is not sent again after an error, whatever words are in its value", async () => {
   const fetch = vi.mocked(globalThis.fetch).getMockImplementation() as typeof globalThis.fetch;
   vi.mocked(globalThis.fetch).mockImplementation(async (input, init) => {
     await fetch(input, init);
@@ -134,14 +134,14 @@ it("a set with a ttl succeeds if the namespace cannot be listed for the sweep, a
   expect(warn.mock.calls).toEqual([[expect.objectContaining({ event: "listing_failed", request: "trace-1" })]]);
 });
 
-/** Sends a set to the Worker itself, whose calls of channels are counted, and held back until it has answered. */
+/** Sends a set to the Worker. Its calls of channels are recorded, and wait until the Worker has responded. */
 async function channelCallsOfSet(key: string): Promise<string[]> {
   const calls: string[] = [];
-  const answered = Promise.withResolvers<void>();
+  const responded = Promise.withResolvers<void>();
   const getByName = (name: string) => ({
     async publish(...change: Parameters<Channel["publish"]>) {
       calls.push(name);
-      await answered.promise;
+      await responded.promise;
       return env.CHANNEL.getByName(name).publish(...change);
     },
   });
@@ -150,17 +150,17 @@ async function channelCallsOfSet(key: string): Promise<string[]> {
   const context = createExecutionContext();
   const response = await app.fetch(request, { ...env, CHANNEL: { getByName } }, context);
   expect(response.status).toBe(200);
-  answered.resolve();
+  responded.resolve();
   await waitOnExecutionContext(context);
   return calls;
 }
 
 describe("a set", () => {
-  it("of a key that nobody watches calls no channel", async () => {
+  it("of an unwatched key calls no channel", async () => {
     expect(await channelCallsOfSet(freshKey())).toEqual([]);
   });
 
-  it("of a watched key adds one call of its channel, which its answer does not wait for, and no request to Redis", async () => {
+  it("of a watched key calls the key's channel once, does not wait for it, and sends no further request to Redis", async () => {
     const key = freshKey();
     const subscriber = await subscribe(key);
     sent();

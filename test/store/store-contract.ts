@@ -1,4 +1,4 @@
-// What every `Store` has to do, whichever engine is behind it. Takes the store as an argument; a fresh namespace per test.
+// The contract of every `Store`, whatever its engine. Takes the store as an argument. Each test has a fresh namespace.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import {
@@ -12,7 +12,7 @@ import { storeSequences } from "./store-sequences.ts";
 
 type Engine = {
   readonly logLength: number;
-  /** Ends what it does in a namespace by itself. */
+  /** Stops the engine's own sweeps in a namespace. */
   readonly keepFromSweeping?: (namespace: string) => Promise<void>;
 };
 
@@ -33,7 +33,7 @@ export function storeContract(
     /** The revision of the namespace's n-th change. */
     const nth = (n: number) => begin + n;
 
-    /** Applies one operation and answers its change, or `null` where nothing had to change. */
+    /** Applies one operation and returns its change, or `null` if there was nothing to change. */
     async function apply(operation: Operation): Promise<AppliedChange | null> {
       const outcome = await store.write(namespace, [operation]);
       if (outcome.outcome !== "applied") throw new Error(outcome.outcome);
@@ -42,7 +42,7 @@ export function storeContract(
     }
     const set = (key: string, value: string, schemaRevision = 0) => apply({ op: "set", key, value, schemaRevision });
 
-    it("counts one revision per change, and links each to the one before it of the same key", async () => {
+    it("counts one revision per change, and links each change to the previous one of the same key", async () => {
       const changes = [await set("a", "1"), await set("b", "1"), await set("a", "2")];
       expect(changes.map((applied) => [applied?.change.revision, applied?.change.previous])).toEqual([
         [nth(1), 0],
@@ -51,7 +51,7 @@ export function storeContract(
       ]);
     });
 
-    it("begins to count at the time in milliseconds, so that no store that it replaces has given out more", async () => {
+    it("begins to count at the time in milliseconds, so that no store before it has used a higher revision", async () => {
       expect(Math.abs(begin - Date.now())).toBeLessThan(60_000);
       const unwatched = `${namespace}x`;
       const outcome = await store.write(unwatched, [{ op: "set", key: "a", value: "1", schemaRevision: 0 }]);
@@ -59,7 +59,7 @@ export function storeContract(
       expect(outcome.results[0]?.change?.revision).toBeGreaterThan(begin);
     });
 
-    it("keeps namespaces apart, the empty one too", async () => {
+    it("keeps namespaces apart, including the empty one", async () => {
       await set("a", "1");
       expect(await store.readEntry(`${namespace}x`, "a")).toBeNull();
       expect(await store.readEntry("", `${namespace}:a`)).toBeNull();
@@ -69,7 +69,7 @@ export function storeContract(
     it.each([
       ["an empty string", '""'],
       ["null", "null"],
-      ["a number that a double can not hold", "9007199254740993"],
+      ["a number that does not fit in a double", "9007199254740993"],
       ["white space", '{ "a" :\n[ ] }'],
       ["an emoji and an escaped NUL", '"😀\\u0000"'],
       ["a word that looks like a reply", '"OK"'],
@@ -78,13 +78,13 @@ export function storeContract(
       ["123", "123"],
       ["a bare word that looks like a reply", "OK"],
       ["256 KiB", `"${"x".repeat(256 * 1024 - 2)}"`],
-    ])("returns %s exactly as it was written, from the entry and from the log", async (_, value) => {
+    ])("returns %s exactly as written, from the entry and from the log", async (_, value) => {
       const applied = await set("a", value);
       expect(await store.readEntry(namespace, "a")).toEqual({ value, ts: applied?.change.ts, revision: nth(1) });
       expect((await store.readLog(namespace, "a", 0)).changes).toEqual([applied?.change]);
     });
 
-    it("refuses a value that was checked against another schema than the key's, and says which it is", async () => {
+    it("refuses a value that was not checked against the key's current schema, and returns that schema", async () => {
       const schema = '{"type":"number"}';
       await apply({ op: "schema_set", key: "a", schema });
       const current = await store.readSchema(namespace, "a");
@@ -118,7 +118,7 @@ export function storeContract(
       expect(await store.readEntry(namespace, "a")).toEqual(before);
     });
 
-    it("leaves a tombstone: a deleted key is absent, and goes on from its time and revision", async () => {
+    it("leaves a tombstone: a deleted key is absent, and continues from its time and revision", async () => {
       const written = await set("a", "1");
       const deleted = await apply({ op: "delete", key: "a" });
       expect(deleted?.change).toMatchObject({
@@ -136,7 +136,7 @@ export function storeContract(
       expect(again?.change.ts).toBeGreaterThan(deleted?.change.ts ?? Infinity);
     });
 
-    it("does all operations of a write or none", async () => {
+    it("applies all operations of a write or none", async () => {
       await apply({ op: "schema_set", key: "b", schema: "true" });
       const operations: Operation[] = [
         { op: "set", key: "a", value: "1", schemaRevision: 0 },
@@ -155,7 +155,7 @@ export function storeContract(
       });
     });
 
-    it("says of each change whether its key is watched, and answers a watcher where the namespace stands", async () => {
+    it("says for each change whether its key is watched, and tells a watcher the revision of the namespace", async () => {
       expect(await store.watch(namespace, "never written", "first")).toEqual({ head: begin, expiresInMs: null });
       expect((await set("a", "1"))?.watched).toBe(false);
       expect((await store.watch(namespace, "a", "first")).head).toBe(nth(1));
@@ -167,7 +167,7 @@ export function storeContract(
       expect((await set("a", "3", nth(4)))?.watched).toBe(false);
     });
 
-    it("says of each change whether its whole namespace is watched", async () => {
+    it("says for each change whether its whole namespace is watched", async () => {
       const watched = async (key: string) => (await set(key, "1"))?.namespaceWatched;
       await store.watch(namespace, "a", "token");
       expect(await watched("a")).toBe(false);
@@ -176,12 +176,12 @@ export function storeContract(
       expect((await set("b", "1"))?.watched).toBe(false);
       await store.unwatch(namespace, ALL_KEYS, "token");
       expect(await watched("a")).toBe(false);
-      // What stands for all keys is none.
+      // ALL_KEYS is not a key itself.
       await store.watch(namespace, ALL_KEYS, "token");
       expect((await store.readEntries(namespace, "")).entries.map(({ key }) => key)).toEqual(["a", "b"]);
     });
 
-    it("does not let the end of an earlier watch, however late it comes, end a later one", async () => {
+    it("keeps a later watch when an earlier watch ends, however late", async () => {
       await store.watch(namespace, "a", "first");
       await store.watch(namespace, "a", "second");
       await store.unwatch(namespace, "a", "first");
@@ -190,7 +190,7 @@ export function storeContract(
       expect((await set("a", "2"))?.watched).toBe(false);
     });
 
-    it("reads a key's log from any revision on", async () => {
+    it("reads a key's log after any revision", async () => {
       for (const value of ["1", "2", "3"]) {
         await set("a", value);
         await set("b", value);
@@ -204,7 +204,7 @@ export function storeContract(
       expect((await store.readLog(namespace, "a", nth(5))).changes).toEqual([]);
     });
 
-    it("reads the log of all keys, and says how far the namespace is", async () => {
+    it("reads the log of all keys, and returns the revision of the namespace", async () => {
       for (const key of ["a", "b", "a"]) await set(key, "1");
       const { changes, head, truncated } = await store.readLog(namespace, ALL_KEYS, nth(1));
       expect(changes.map(({ revision, key }) => [revision, key])).toEqual([
@@ -215,7 +215,7 @@ export function storeContract(
       expect(await store.readLog(namespace, "never written", 0)).toMatchObject({ changes: [], head: nth(3) });
     });
 
-    it("reads a key's last changes, newest first, from any revision back", async () => {
+    it("reads a key's changes before any revision, newest first", async () => {
       for (const value of ["1", "2", "3"]) {
         await set("a", value);
         await set("b", value);
@@ -228,7 +228,7 @@ export function storeContract(
       expect(await revisions(nth(1), 2)).toEqual([]);
     });
 
-    it("reads large changes of a key's history a few at a time, and at least one", async () => {
+    it("reads a history of large changes a few at a time, and at least one", async () => {
       const value = `"${"x".repeat(250_000)}"`;
       for (let n = 0; n < 40; n++) await set("a", value);
       const revisions: number[] = [];
@@ -242,7 +242,7 @@ export function storeContract(
       expect(revisions).toEqual(Array.from({ length: 40 }, (_, index) => nth(40 - index)));
     });
 
-    it("reads all that is held, key by key in the order of bytes, page by page", async () => {
+    it("reads all keys with a value or a schema, page by page, in byte order", async () => {
       const keys = Array.from({ length: 1_200 }, (_, n) => `k${n}`);
       // By UTF-16, "\uffff" would come after "😀".
       keys.push("\uffff", "😀", "a b", "ä");
@@ -264,12 +264,12 @@ export function storeContract(
         after = page.entries.at(-1)?.key ?? "";
       }
       expect(pages.length).toBeGreaterThan(1);
-      const held = pages.flatMap(({ entries }) => entries);
+      const listed = pages.flatMap(({ entries }) => entries);
       const bytes = (text: string) =>
         Array.from(new TextEncoder().encode(text), (byte) => byte.toString(16).padStart(2, "0")).join("");
       const expected = [...keys.filter((key) => key !== "k2"), "only a schema"];
-      expect(held.map(({ key }) => key)).toEqual(expected.toSorted((x, y) => (bytes(x) < bytes(y) ? -1 : 1)));
-      for (const { key, entry, schema } of held) {
+      expect(listed.map(({ key }) => key)).toEqual(expected.toSorted((x, y) => (bytes(x) < bytes(y) ? -1 : 1)));
+      for (const { key, entry, schema } of listed) {
         expect(entry).toEqual(
           await (key === "k1" || key === "only a schema" ? store.readEntry(namespace, key) : entry),
         );
@@ -279,7 +279,7 @@ export function storeContract(
       }
     });
 
-    it("gives a large log out in slices", async () => {
+    it("returns a large log in slices", async () => {
       const value = `"${"x".repeat(250_000)}"`;
       for (let n = 0; n < 40; n++) await set("a", value);
       const revisions: number[] = [];
@@ -293,7 +293,7 @@ export function storeContract(
       expect(slices).toBeGreaterThan(1);
     });
 
-    it("keeps the last changes of a namespace, and says when some that were asked for are gone", async () => {
+    it("keeps the last changes of a namespace, and says if requested changes are missing", async () => {
       const sets = Array.from(
         { length: logLength },
         () => ({ op: "set", key: "b", value: "0", schemaRevision: 0 }) as const,
@@ -304,7 +304,7 @@ export function storeContract(
       expect(await store.readLog(namespace, "a", 0)).toMatchObject({ changes: [], truncated: true });
       expect((await store.readLog(namespace, ALL_KEYS, nth(2))).truncated).toBe(false);
       expect((await store.readLog(namespace, ALL_KEYS, nth(1))).truncated).toBe(true);
-      // Of one key nothing is missing as long as its changes lead from one to the next.
+      // For one key, the log is complete as long as each change links to the one before it.
       expect((await store.readLog(namespace, "a", nth(1))).truncated).toBe(true);
       expect((await store.readLog(namespace, "a", nth(2))).truncated).toBe(false);
       await store.watch(namespace, "b", "token");
@@ -312,13 +312,13 @@ export function storeContract(
       await set("b", "1");
       expect((await store.readLog(namespace, "b", nth(2))).truncated).toBe(true);
       expect((await store.readLog(namespace, "b", nth(3))).truncated).toBe(false);
-      // What another store gave out, or this one before it was emptied, says nothing of this log.
+      // A revision of another store, or of this one before it was emptied, is unrelated to this log.
       expect((await store.readLog(namespace, "b", begin - 1)).truncated).toBe(true);
       expect((await store.readLog(namespace, ALL_KEYS, begin - 1)).truncated).toBe(true);
       expect((await set("a", "3"))?.change).toMatchObject({ revision: nth(logLength + 4), previous: nth(2) });
     });
 
-    it("knows that nothing happened to a watched key that was never written, however much happened to others", async () => {
+    it("knows that a watched key was never written, however many other changes there are", async () => {
       const { head: from } = await store.watch(namespace, "never written", "token");
       const sets = Array.from(
         { length: logLength + 5 },
@@ -327,7 +327,7 @@ export function storeContract(
       await store.write(namespace, sets);
       expect((await store.readLog(namespace, "never written", from)).truncated).toBe(false);
       await store.write(namespace, sets);
-      // Its first change is its first.
+      // The key's first change has no previous one.
       await set("never written", "1");
       expect(await store.readLog(namespace, "never written", from)).toMatchObject({
         truncated: false,
@@ -335,7 +335,7 @@ export function storeContract(
       });
     });
 
-    it("orders what is written at once, each write whole", async () => {
+    it("orders concurrent writes, and keeps the changes of each write together", async () => {
       const pair = (n: number): Operation[] =>
         ["a", "b"].map((key) => ({ op: "set", key, value: String(n), schemaRevision: 0 }));
       const outcomes = await Promise.all(Array.from({ length: 50 }, (_, n) => store.write(namespace, pair(n))));
@@ -348,7 +348,7 @@ export function storeContract(
       expect(a?.value).toBe(b?.value);
     });
 
-    it("keeps a key whose value has expired until that is a change, whatever becomes of its schema", async () => {
+    it("keeps a key with an expired value until the expiry is a change, whatever happens to its schema", async () => {
       await store.write(namespace, [{ op: "set", key: "a", value: "1", schemaRevision: 0, ttl: 0.001 }]);
       await apply({ op: "schema_set", key: "a", schema: "true" });
       await new Promise((resolve) => setTimeout(resolve, 5));
@@ -367,7 +367,7 @@ export function storeContract(
       ]);
     });
 
-    it("makes changes of what has expired for whoever watches, and says when the next will", async () => {
+    it("turns expired values into changes for a watcher, and says when the next value expires", async () => {
       const live = (key: string, ttl: number) => ({ op: "set", key, value: "1", schemaRevision: 0, ttl }) as const;
       await store.write(namespace, [live("a", 0.001), live("b", 0.001), live("c", 50), live("d", 100)]);
       await new Promise((resolve) => setTimeout(resolve, 5));
@@ -386,14 +386,14 @@ export function storeContract(
       ]);
     });
 
-    describe("a write that can be repeated", () => {
+    describe("a write with an idempotency id", () => {
       const once = { id: "1", fingerprint: "f" };
       const operations: Operation[] = [
         { op: "set", key: "a", value: "1", schemaRevision: 0 },
         { op: "schema_delete", key: "a" },
       ];
 
-      it("comes to what it came to first, and changes nothing, whatever has happened since", async () => {
+      it("returns its first outcome again and changes nothing, whatever has happened since", async () => {
         const first = await store.write(namespace, operations, once);
         await apply({ op: "schema_set", key: "a", schema: "false" });
         await store.watch(namespace, "a", "token");
@@ -403,14 +403,14 @@ export function storeContract(
         expect((await set("b", "1"))?.change.revision).toBe(nth(3));
       });
 
-      it("is applied once when all its repeats arrive together", async () => {
+      it("is applied once if all its repeats arrive together", async () => {
         const repeats = Array.from({ length: 20 }, () => store.write(namespace, operations, once));
         const [first, ...others] = await Promise.all(repeats);
         for (const other of others) expect(other).toEqual(first);
         expect((await store.readLog(namespace, "a", 0)).changes).toHaveLength(1);
       });
 
-      it("is refused under the id of another one", async () => {
+      it("is refused under the id of another write", async () => {
         await store.write(namespace, operations, once);
         const other = { ...once, fingerprint: "g" };
         const reused = { outcome: "id_reused" };
@@ -419,7 +419,7 @@ export function storeContract(
         expect(await store.readEntry(namespace, "a")).toMatchObject({ value: "1" });
       });
 
-      it("is not remembered where nothing was applied, nor in another namespace", async () => {
+      it("is not remembered if nothing was applied, nor in another namespace", async () => {
         const unaware: Operation[] = [{ op: "set", key: "a", value: "1", schemaRevision: 7 }];
         expect(await store.write(namespace, unaware, once)).toMatchObject({ outcome: "schema_changed" });
         expect(await store.recall(namespace, unaware, once)).toBeNull();

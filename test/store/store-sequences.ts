@@ -1,4 +1,4 @@
-// Random sequences of everything a store can be asked, each compared with the model.
+// Random sequences of all calls of a store, each compared with the model.
 
 import fc from "fast-check";
 import { expect, it } from "vitest";
@@ -6,9 +6,9 @@ import { ALL_KEYS, type Idempotency, type Operation, type Store } from "../../me
 import { StoreModel } from "../support/store-model.ts";
 
 const SEQUENCES = 10_000;
-/** Namespaces in which sequences run at the same time. */
+/** Namespaces in which sequences run concurrently. */
 const LANES = 8;
-/** Sequences after which a lane begins a new namespace: each reads all of its log. */
+/** Sequences after which a lane starts a new namespace, because each sequence reads the whole log. */
 const NAMESPACE_SEQUENCES = 50;
 
 const key = fc.constantFrom("a", "b");
@@ -19,14 +19,14 @@ const text = fc.oneof(
   fc.string({ unit: "binary", maxLength: 20 }),
 );
 const id = fc.constantFrom("1", "2");
-/** Values of this ttl are given the time to expire before the next step; those of the other do not while the test runs. */
+/** Values with the short ttl get the time to expire before the next step. Values with the long one outlive the test. */
 const SHORT_TTL = 0.001;
 const SHORT_MS = 3;
 const LONG_TTL = 1_000;
 
 const rarely = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined, freq: 2 });
-/** What a caller expects: what is held, nothing, or something that never was. */
-const expectation = rarely(fc.constantFrom("held" as const, 0, 1));
+/** The caller's `expect`: the current revision, 0 for no value, or a revision that never was. */
+const expectation = rarely(fc.constantFrom("current" as const, 0, 1));
 const operation = fc.oneof(
   {
     weight: 5,
@@ -34,8 +34,8 @@ const operation = fc.oneof(
       op: fc.constant("set" as const),
       key,
       value: text,
-      // Whether the caller knows the key's schema.
-      current: fc.oneof({ weight: 7, arbitrary: fc.constant(true) }, fc.constant(false)),
+      // Whether the caller knows the key's current schema.
+      knowsSchema: fc.oneof({ weight: 7, arbitrary: fc.constant(true) }, fc.constant(false)),
       expect: expectation,
       ts: rarely(fc.constantFrom("past" as const, "same" as const, "soon" as const, "far" as const)),
       ttl: rarely(fc.constantFrom(SHORT_TTL, SHORT_TTL, LONG_TTL, "keep" as const)),
@@ -62,22 +62,22 @@ const step = fc.oneof(
 );
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 
-/** Registers the test, within a `describe` of the engine. */
+/** Registers the test, inside a `describe` of the engine. */
 export function storeSequences(store: Store, keepFromSweeping: (namespace: string) => Promise<void>): void {
-  it(`does what a simple model does in ${SEQUENCES} random sequences of calls`, { timeout: 600_000 }, async () => {
+  it(`agrees with a simple model in ${SEQUENCES} random sequences of calls`, { timeout: 600_000 }, async () => {
     await Promise.all(Array.from({ length: LANES }, () => runLane(store, keepFromSweeping)));
   });
 }
 
 async function runLane(store: Store, keepFromSweeping: (namespace: string) => Promise<void>): Promise<void> {
   let namespace = "";
-  /** Where it stands; unknown before the first sequence. */
+  /** The revision of the namespace; unknown before the first sequence. */
   let revision: number | undefined;
   let count = 0;
   const sequence = async (steps: readonly Step[]) => {
     if (revision === undefined || count++ % NAMESPACE_SEQUENCES === 0) {
       namespace = crypto.randomUUID();
-      // It would make changes at times that the model does not know of.
+      // A sweep would make changes at times that the model does not know.
       await keepFromSweeping(namespace);
       revision = (await store.watch(namespace, ALL_KEYS, "begin")).head;
       await store.unwatch(namespace, ALL_KEYS, "begin");
@@ -89,7 +89,7 @@ async function runLane(store: Store, keepFromSweeping: (namespace: string) => Pr
       await run.compareAll();
       revision = model.revision;
     } catch (error) {
-      // The model no longer knows where this namespace stands.
+      // The model no longer knows the revision of this namespace.
       revision = undefined;
       throw error;
     }
@@ -98,7 +98,7 @@ async function runLane(store: Store, keepFromSweeping: (namespace: string) => Pr
   await fc.assert(fc.asyncProperty(steps, sequence), { numRuns: SEQUENCES / LANES });
 }
 
-/** One sequence. Its keys and ids are its own, so that it knows nothing of those before it but the revision. */
+/** One sequence. It has its own keys and ids, so only the revision connects it to earlier sequences. */
 class Run {
   readonly #name = crypto.randomUUID();
   readonly #store: Store;
@@ -161,7 +161,7 @@ class Run {
     }
   }
 
-  /** Everything that is left of the sequence. */
+  /** Compares everything that the sequence has left in the store. */
   async compareAll(): Promise<void> {
     const [store, model, namespace] = [this.#store, this.#model, this.#namespace];
     const keys = ["a", "b"].map((name) => this.#own(name));
@@ -173,10 +173,10 @@ class Run {
     });
     expect(listed).toEqual(model.listed(keys));
     for (const key of keys) {
-      // To look back is to make the end of a value's time a change.
+      // Reading the history turns an expired value into a change.
       const history = await store.readHistory(namespace, key, Number.MAX_SAFE_INTEGER, 1_000);
       model.settle(key);
-      model.believeExpiries(history);
+      model.adoptExpiries(history);
       expect(history).toEqual(model.log(key).toReversed());
     }
     for (const key of keys) {
@@ -209,12 +209,20 @@ class Run {
   #operation(asked: Asked): Operation {
     const key = this.#own(asked.key);
     const schemaRevision = this.#model.schema(key)?.revision ?? 0;
-    const held =
+    const currentRevision =
       asked.op === "schema_set" || asked.op === "schema_delete" ? schemaRevision : this.#model.entry(key)?.revision;
-    const expect = asked.expect === "held" ? (held ?? 0) : asked.expect;
+    const expect = asked.expect === "current" ? (currentRevision ?? 0) : asked.expect;
     if (asked.op !== "set") return { ...asked, key, expect };
-    const { op, value, current, ttl } = asked;
-    return { op, key, value, schemaRevision: current ? schemaRevision : 1, expect, ttl, ts: this.#time(key, asked.ts) };
+    const { op, value, knowsSchema, ttl } = asked;
+    return {
+      op,
+      key,
+      value,
+      schemaRevision: knowsSchema ? schemaRevision : 1,
+      expect,
+      ttl,
+      ts: this.#time(key, asked.ts),
+    };
   }
 
   #time(key: string, asked: "past" | "same" | "soon" | "far" | undefined): number | undefined {
@@ -224,7 +232,7 @@ class Run {
       case "same":
         return this.#model.entry(key)?.ts;
       case "soon":
-        // Each later than the one before it, and none so far ahead that it would be refused.
+        // Each is later than the one before, and none is so far ahead that the store refuses it.
         return Math.round((Date.now() / 1000 + 30 + this.#soon++ * 0.01) * 1e6) / 1e6;
       case "far":
         return Math.round(Date.now() / 1000 + 120);

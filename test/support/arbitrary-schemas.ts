@@ -1,4 +1,4 @@
-// Random schemas and values for the property tests: mostly well-formed, so that they get past the first check.
+// Random schemas and values for the property tests. Most are well-formed, so that they pass the first check.
 
 import fc from "fast-check";
 

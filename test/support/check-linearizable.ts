@@ -1,15 +1,15 @@
-// Judges histories of one key: is there an order of its calls, in which each takes effect at one moment between its begin and
-// its end, and in which one register would have answered each as it was answered? Wing and Gong's search, remembering where
-// it has been, as Lowe has it. Knows nothing of memX.
+// Checks whether a history of calls on one key is linearizable: is there an order in which each call takes effect at
+// one moment between its start and its end, and a single register gives the observed responses? Wing and Gong's search,
+// with Lowe's memory of visited states. It knows nothing about memX.
 
-/** What a key holds, for short: which write put it there; `null` for nothing. */
+/** A short name for the key's value, such as the write that set it; `null` if the key does not exist. */
 export type State = string | null;
 
 export type Call = {
   readonly begun: number;
-  /** `Infinity` where no answer came: it may have taken effect at any time, or never. */
+  /** `Infinity` if no response came: the call may have taken effect at any time, or never. */
   readonly ended: number;
-  /** What it makes of a state, and whether it would be answered as it was; `undefined` if it would not. */
+  /** The state after the call, or `undefined` if the call would not give the observed response in this state. */
   readonly step: (state: State) => State | undefined;
   readonly told: string;
 };
@@ -19,7 +19,7 @@ export function findViolation(history: readonly Call[]): string | undefined {
   const calls = [...history].sort((a, b) => a.begun - b.begun);
   const been = new Set<string>();
   let furthest = 0;
-  /** Every call of which the answer was seen has to be placed. */
+  /** Every call with a response must be placed. */
   const isDone = (placed: readonly boolean[]) => calls.every((call, n) => placed[n] || call.ended === Infinity);
   const stack: { readonly placed: readonly boolean[]; readonly count: number; readonly state: State }[] = [
     { placed: calls.map(() => false), count: 0, state: null },
@@ -28,7 +28,7 @@ export function findViolation(history: readonly Call[]): string | undefined {
     const { placed, count, state } = node;
     if (isDone(placed)) return undefined;
     furthest = Math.max(furthest, count);
-    // Nothing can take effect after something has ended that has not taken effect yet.
+    // No call can take effect after the end of a call that has not taken effect yet.
     const limit = Math.min(...calls.map((call, n) => (placed[n] ? Infinity : call.ended)));
     for (const [n, call] of calls.entries()) {
       if (call.begun > limit) break;
@@ -42,5 +42,5 @@ export function findViolation(history: readonly Call[]): string | undefined {
       stack.push({ placed: after, count: count + 1, state: next });
     }
   }
-  return `no order of ${calls.length} calls explains their answers; at most ${furthest} of them: ${calls.map(({ told }) => told).join("; ")}`;
+  return `No order of ${calls.length} calls explains their responses, only of ${furthest}: ${calls.map(({ told }) => told).join("; ")}`;
 }

@@ -1,4 +1,4 @@
-// RFC 6902 as plainly as it can be said: each operation makes a new value from the old one.
+// A simple model of RFC 6902: each operation makes a new value from the old one.
 
 import { fraction, isObject, type Meaning, NumberText, sameFraction } from "./json-texts.ts";
 
@@ -82,7 +82,7 @@ function remove(value: Meaning | undefined, path: string[]): Meaning | undefined
   });
 }
 
-/** Rebuilds the value with what `path` leads to changed. */
+/** Rebuilds the value, with a changed part at `path`. */
 function change(
   value: Meaning | undefined,
   path: string[],

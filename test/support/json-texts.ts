@@ -1,4 +1,4 @@
-// JSON texts in every spelling for the property tests, and what they mean: exact numbers, and names that are only names.
+// Random JSON texts in every notation for the property tests, and their meaning: exact numbers, and no special names.
 
 import fc from "fast-check";
 import type { JsonText } from "../../sdk/protocol.ts";
@@ -34,10 +34,10 @@ const SCALARS = ["true", "false", "null", '""', '"a"', '"\\u0061"', '"{[,:\\"\\\
 const space = fc.constantFrom("", "", "", " ", "\n\t", "\r ");
 export const numberText: fc.Arbitrary<JsonText> = fc.constantFrom(...NUMBERS);
 
-/** Names as they are when read. */
+/** Names after parsing. */
 export const name = fc.constantFrom(...NAMES).map((text): string => JSON.parse(text));
 
-/** Few different ones, so that paths lead somewhere and tests hold by chance. */
+/** From few names and scalars, so that random paths often exist and random tests often hold. */
 export const jsonText: fc.Arbitrary<JsonText> = fc.letrec<{ value: JsonText }>((tie) => ({
   value: fc.oneof(
     { maxDepth: 3, withCrossShrink: true },
@@ -60,7 +60,7 @@ export const jsonText: fc.Arbitrary<JsonText> = fc.letrec<{ value: JsonText }>((
   ),
 })).value;
 
-/** A number as it is written. */
+/** A number as its text. */
 export class NumberText {
   readonly text: JsonText;
   constructor(text: JsonText) {
@@ -70,13 +70,13 @@ export class NumberText {
 
 export type Meaning = string | boolean | null | NumberText | Meaning[] | { [name: string]: Meaning };
 
-/** TypeScript does not know yet that a reviver is told the text of a number. */
+/** TypeScript does not know yet that a reviver gets the text of a number. */
 const parse = JSON.parse as (
   text: string,
   reviver: (name: string, value: unknown, context: { source?: string }) => unknown,
 ) => Meaning;
 
-/** What a text says. Objects have no prototype, so that any name can be assigned. */
+/** The meaning of a text. Objects have no prototype, so that any name can be assigned. */
 export function read(text: JsonText): Meaning {
   return parse(text, (_name, value, { source = "" }) => {
     if (typeof value === "number") return new NumberText(source);
@@ -88,7 +88,7 @@ export function isObject(value: Meaning | undefined): value is { [name: string]:
   return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof NumberText);
 }
 
-/** One text for everything that says the same with the same digits, whatever the order of names. */
+/** The same text for all values with the same meaning and digits, whatever the order of names. */
 export function canonical(value: Meaning): JsonText {
   if (value instanceof NumberText) return value.text;
   if (Array.isArray(value)) return `[${value.map(canonical)}]`;
@@ -97,7 +97,7 @@ export function canonical(value: Meaning): JsonText {
   return `{${members.sort()}}`;
 }
 
-/** An exact fraction, by other means than the code under test. */
+/** An exact fraction, computed in another way than in the code under test. */
 export function fraction(text: JsonText): { over: bigint; under: bigint } {
   const [, sign, whole, part = "", power = "0"] = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([-+]?\d+))?$/.exec(text) ?? [];
   const shift = BigInt(power) - BigInt(part.length);

@@ -1,9 +1,9 @@
-// Decisions from a seed. Every actor has a stream of its own, so what one decides does not depend on when others do.
+// Random decisions from a seed. Each actor has its own stream, so its decisions do not depend on the timing of others.
 
 export type Random = {
-  /** At least `from`, less than `to`. */
+  /** At least `from`, and less than `to`. */
   readonly number: (from: number, to: number) => number;
-  /** `from` and `to` included. */
+  /** From `from` to `to`, inclusive. */
   readonly integer: (from: number, to: number) => number;
   readonly chance: (probability: number) => boolean;
   readonly pick: <T>(choices: readonly T[]) => T;

@@ -1,4 +1,4 @@
-// A real redis-server of a test's own, on a free port of this machine and with data of its own.
+// Starts a redis-server for one test, on a free port and with its own data.
 
 import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -10,13 +10,13 @@ import { freePort } from "./free-port.ts";
 export type RedisServer = {
   readonly port: number;
   readonly url: string;
-  /** Ends this process, and no other, by SIGTERM unless told otherwise. */
+  /** Ends this process. @default SIGTERM */
   stop(signal?: NodeJS.Signals): Promise<void>;
 };
 
 /**
- * Resolves when Redis answers. `args` are redis-server's own; with `--dir` among them the data is there and stays,
- * otherwise it is in a folder that goes with the process.
+ * Resolves when Redis replies. `args` go to redis-server. With `--dir` the data stays in that folder. Without it, the
+ * data is in a temporary folder that is removed with the process.
  */
 export async function startRedisServer({
   args = [],
@@ -38,7 +38,7 @@ export async function startRedisServer({
     child.once("error", resolve);
     child.once("exit", () => resolve(undefined));
   });
-  // For a test run that ends without stopping it.
+  // In case the test run ends without stopping the server.
   const kill = () => child.kill("SIGKILL");
   process.once("exit", kill);
 
@@ -52,7 +52,7 @@ export async function startRedisServer({
   ended.then(() => {
     running = false;
   });
-  while (running && !(await answers(chosen))) await new Promise((resolve) => setTimeout(resolve, 20));
+  while (running && !(await replies(chosen))) await new Promise((resolve) => setTimeout(resolve, 20));
   if (running) return { port: chosen, url: `redis://127.0.0.1:${chosen}`, stop };
 
   await stop();
@@ -62,8 +62,8 @@ export async function startRedisServer({
   throw new Error(`redis-server ended before it was ready:\n${output}`);
 }
 
-/** Also where it wants a password, but not while it loads its data. */
-async function answers(port: number): Promise<boolean> {
+/** Also true if Redis wants a password, but not while it loads its data. */
+async function replies(port: number): Promise<boolean> {
   const socket = connect(port, "127.0.0.1");
   try {
     return await new Promise((resolve) => {

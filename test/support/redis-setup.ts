@@ -1,4 +1,4 @@
-// Runs before the tests of a project that needs Redis: a Redis and a REST bridge of their own, both ended after them.
+// Runs before the tests of a project that needs Redis: starts a Redis and a REST bridge, and stops both afterward.
 
 import { randomUUID } from "node:crypto";
 import type { TestProject } from "vitest/node";

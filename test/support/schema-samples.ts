@@ -1,4 +1,4 @@
-// Schemas that have to be taken and schemas that have to be refused, as data.
+// Schemas that memX must accept, with valid and invalid values, and schemas that it must refuse.
 
 import type { JsonSchema } from "../../memory/schemas/json-schema.ts";
 
@@ -15,9 +15,9 @@ export type Accepted = readonly [
 ];
 
 export const ACCEPTED: readonly Accepted[] = [
-  ["everything", true, [1, null, {}], []],
-  ["nothing", false, [], [1, null, {}]],
-  ["no keyword at all", {}, [1, "x"], []],
+  ["the value true", true, [1, null, {}], []],
+  ["the value false", false, [], [1, null, {}]],
+  ["no keywords", {}, [1, "x"], []],
   ["unknown keywords", { "x-note": { type: 5 }, type: "string" }, ["a"], [1]],
   [
     "a recursive tree",
@@ -48,7 +48,7 @@ export const ACCEPTED: readonly Accepted[] = [
   ],
   ["draft-06, read as draft-07", { $schema: "http://json-schema.org/draft-06/schema#", exclusiveMinimum: 1 }, [2], [1]],
   [
-    "draft-07 with array items, dependencies and a $ref that hides what is beside it",
+    "draft-07 with array items, dependencies and a $ref that hides its siblings",
     {
       $schema: DRAFT_7,
       definitions: { name: { type: "string" } },
@@ -78,7 +78,7 @@ export const ACCEPTED: readonly Accepted[] = [
     [[1], ["a", "b"]],
   ],
   [
-    "$id, $anchor and references by either",
+    "$id, $anchor and references to both",
     {
       $id: "https://example.com/root.json",
       $defs: {
@@ -96,13 +96,13 @@ export const ACCEPTED: readonly Accepted[] = [
     [{ x: 1 }, { y: "s" }, { z: 1 }, { w: "s" }],
   ],
   [
-    "a reference into a keyword that is not known, with escapes",
+    "an escaped reference into an unknown keyword",
     { $ref: "#/components/a~1b%25", components: { "a/b%": { type: "string" } } },
     ["s"],
     [1],
   ],
   [
-    "names that mean something to JavaScript",
+    "property names that are special in JavaScript",
     JSON.parse(
       '{"properties":{"__proto__":{"type":"number"},"constructor":{"type":"string"},"toString":{"$ref":"#/$defs/__proto__"}},"$defs":{"__proto__":{"type":"null"}}}',
     ),
@@ -110,7 +110,7 @@ export const ACCEPTED: readonly Accepted[] = [
     [JSON.parse('{"__proto__":"s"}'), { constructor: 1 }, { toString: 1 }],
   ],
   ["required names that every object inherits", { required: ["hasOwnProperty"] }, [{ hasOwnProperty: 1 }], [{}]],
-  ["formats, which are annotations", { format: "__proto__", items: { format: "email" } }, ["x", ["x"]], []],
+  ["formats, which are only annotations", { format: "__proto__", items: { format: "email" } }, ["x", ["x"]], []],
   [
     "patternProperties beside properties and additionalProperties",
     {
@@ -123,7 +123,7 @@ export const ACCEPTED: readonly Accepted[] = [
   ],
   ["propertyNames", { propertyNames: { pattern: "^[a-z]+$", maxLength: 3 } }, [{ abc: 1 }], [{ A: 1 }, { abcd: 1 }]],
   [
-    "unique items by value, not by identity or key order",
+    "uniqueItems, by value, not by identity or key order",
     { uniqueItems: true },
     [[1, "1", true, null], [{ a: 1 }, { a: 2 }], [[1], [2]], [0, false], "aa"],
     [
@@ -136,7 +136,12 @@ export const ACCEPTED: readonly Accepted[] = [
       [0, -0],
     ],
   ],
-  ["not unique, which asks for a repeat", { type: "array", not: { uniqueItems: true } }, [[1, 1]], [[1, 2], []]],
+  [
+    "a negated uniqueItems, which requires equal items",
+    { type: "array", not: { uniqueItems: true } },
+    [[1, 1]],
+    [[1, 2], []],
+  ],
   ["const and enum together", { const: 1, enum: [1, 2] }, [1], [2, 3]],
   ["const null and enum of objects", { enum: [null, { a: [1] }] }, [null, { a: [1] }], [{ a: [2] }, 0]],
   // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
@@ -147,8 +152,8 @@ export const ACCEPTED: readonly Accepted[] = [
     [[1, 2]],
     [[1], [1, 2, 3, 4]],
   ],
-  ["multipleOf far from the value", { multipleOf: 1e-300 }, [1e308, 0], []],
-  ["lengths in characters, not in UTF-16 units", { minLength: 2, maxLength: 2 }, ["😀😀"], ["😀", "😀😀😀"]],
+  ["a multipleOf far smaller than the value", { multipleOf: 1e-300 }, [1e308, 0], []],
+  ["lengths in characters, not UTF-16 units", { minLength: 2, maxLength: 2 }, ["😀😀"], ["😀", "😀😀😀"]],
 ];
 
 const chain = (length: number) => ({
@@ -170,22 +175,22 @@ const fan = (levels: number) => ({
 export type Refused = readonly [why: string, schema: unknown, path: string];
 
 export const REFUSED: readonly Refused[] = [
-  ["is not a schema", 5, ""],
+  ["is a number", 5, ""],
   ["is an array", [], ""],
   ["is null", null, ""],
   ["has a type that does not exist", { type: "nope" }, "/type"],
   ["names a type twice", { type: ["string", "string"] }, "/type"],
-  ["has properties that would allow everything", { properties: 5 }, "/properties"],
-  ["has a property's schema that is none", { properties: { a: 5 } }, "/properties"],
-  ["has an enum that would throw", { enum: 5 }, "/enum"],
-  ["has a required that is no list", { required: "a" }, "/required"],
+  ["has properties of the wrong type, which would allow everything", { properties: 5 }, "/properties"],
+  ["has a property whose schema is a number", { properties: { a: 5 } }, "/properties"],
+  ["has an enum of the wrong type, which would throw", { enum: 5 }, "/enum"],
+  ["has a required that is not an array", { required: "a" }, "/required"],
   ["requires a name twice", { required: ["a", "a"] }, "/required"],
-  ["has a limit that is no number", { items: { minimum: "1" } }, "/items/minimum"],
+  ["has a limit that is not a number", { items: { minimum: "1" } }, "/items/minimum"],
   ["has a negative length", { minLength: -1 }, "/minLength"],
-  ["has a length that is no whole number", { maxItems: 1.5 }, "/maxItems"],
-  ["has multiples of nothing", { multipleOf: 0 }, "/multipleOf"],
+  ["has a length that is not an integer", { maxItems: 1.5 }, "/maxItems"],
+  ["has a multipleOf of 0", { multipleOf: 0 }, "/multipleOf"],
   ["has an empty allOf", { allOf: [] }, "/allOf"],
-  ["has a pattern that is no string", { pattern: 5 }, "/pattern"],
+  ["has a pattern that is not a string", { pattern: 5 }, "/pattern"],
   ["has a misshapen prefixItems", { prefixItems: 5 }, "/prefixItems"],
   ["has a misshapen $defs", { $defs: 5 }, "/$defs"],
   ["has a misshapen dependentSchemas", { dependentSchemas: { a: [] } }, "/dependentSchemas"],
@@ -197,18 +202,18 @@ export const REFUSED: readonly Refused[] = [
   ["has a misshapen $anchor", { $anchor: "#x" }, "/$anchor"],
   ["has a flag for exclusiveMinimum outside draft-04", { exclusiveMinimum: true }, "/exclusiveMinimum"],
   ["has a number for exclusiveMinimum in draft-04", { $schema: DRAFT_4, exclusiveMinimum: 1 }, "/exclusiveMinimum"],
-  ["has a number beyond all numbers", JSON.parse('{"maximum":1e400}'), "/maximum"],
-  ["is misshapen where only a reference leads", { $ref: "#/x", x: { enum: 5 } }, "/x/enum"],
-  ["names a draft that is not known", { $schema: "http://json-schema.org/draft-03/schema#" }, "/$schema"],
-  ["names something else as its draft", { $schema: "https://example.com/schema" }, "/$schema"],
-  ["has another draft inside", { items: { $schema: DRAFT_7 } }, "/items/$schema"],
+  ["has a number that does not fit in a 64-bit float", JSON.parse('{"maximum":1e400}'), "/maximum"],
+  ["is misshapen in a place that only a reference reaches", { $ref: "#/x", x: { enum: 5 } }, "/x/enum"],
+  ["names an unknown draft", { $schema: "http://json-schema.org/draft-03/schema#" }, "/$schema"],
+  ["names a URI that is not a draft", { $schema: "https://example.com/schema" }, "/$schema"],
+  ["names another draft in a subschema", { items: { $schema: DRAFT_7 } }, "/items/$schema"],
   ["has array items in 2020-12", { items: [{}] }, "/items"],
   ["has additionalItems in 2020-12", { additionalItems: false }, "/additionalItems"],
   ["refers to nothing", { $ref: "#/$defs/a" }, "/$ref"],
-  ["refers to what is no schema", { $ref: "#/title", title: "t" }, "/$ref"],
+  ["refers to a value that is not a schema", { $ref: "#/title", title: "t" }, "/$ref"],
   ["refers to an inherited name", { $ref: "#/constructor" }, "/$ref"],
-  ["refers to another place", { $ref: "https://example.com/a.json" }, "/$ref"],
-  ["refers with a URI that is none", { $ref: "http://[" }, "/$ref"],
+  ["refers to another document", { $ref: "https://example.com/a.json" }, "/$ref"],
+  ["refers with an invalid URI", { $ref: "http://[" }, "/$ref"],
   ["refers with a broken escape", { $ref: "#/%" }, "/$ref"],
   ["refers to a metaschema", { $ref: DRAFT_7 }, "/$ref"],
   ["has a $dynamicRef", { $dynamicRef: "#a" }, "/$dynamicRef"],
@@ -223,26 +228,26 @@ export const REFUSED: readonly Refused[] = [
     { items: { $ref: "#/$defs/a" }, $defs: { a: { $ref: "#/$defs/b" }, b: { $ref: "#/$defs/a" } } },
     "/$defs/a",
   ],
-  ["names two parts alike by $id", { $defs: { a: { $id: "x" }, b: { $id: "x" } } }, "/$defs/b/$id"],
-  ["names two parts alike by $anchor", { $defs: { a: { $anchor: "x" }, b: { $anchor: "x" } } }, "/$defs/b/$anchor"],
+  ["uses one $id for two subschemas", { $defs: { a: { $id: "x" }, b: { $id: "x" } } }, "/$defs/b/$id"],
+  ["uses one $anchor for two subschemas", { $defs: { a: { $anchor: "x" }, b: { $anchor: "x" } } }, "/$defs/b/$anchor"],
   ["has an $id with a fragment", { $id: "https://example.com/a#b" }, "/$id"],
-  ["has an $id that is no URI", { $id: "http://[" }, "/$id"],
-  ["has an $id that is no string", { $id: 5 }, "/$id"],
-  ["doubles itself ten thousand times", fan(15), "/$defs/s6"],
+  ["has an $id that is not a URI", { $id: "http://[" }, "/$id"],
+  ["has an $id that is not a string", { $id: 5 }, "/$id"],
+  ["refers twice to the next schema, 15 levels deep", fan(15), "/$defs/s6"],
   ["has a chain of references beyond the validator's stack", chain(500), "/$defs/s32"],
   ["has thousands of alternatives", { anyOf: Array.from({ length: 3_000 }, () => ({})) }, ""],
-  ["has a pattern that is none", { pattern: "(" }, "/pattern"],
-  ["has a pattern that is none with the u flag", { pattern: "\\-" }, "/pattern"],
-  ["has a property pattern that is none", { patternProperties: { "[": {} } }, "/patternProperties/["],
+  ["has an invalid pattern", { pattern: "(" }, "/pattern"],
+  ["has a pattern that is invalid with the u flag", { pattern: "\\-" }, "/pattern"],
+  ["has an invalid property pattern", { patternProperties: { "[": {} } }, "/patternProperties/["],
   ["has a pattern with a backreference", { pattern: "(?=(a+))\\1*x" }, "/pattern"],
   ["has a pattern with a named backreference", { pattern: "(?<a>a+)\\k<a>" }, "/pattern"],
   ["has a pattern with nested counted repeats", { pattern: "((a{1,50}){1,50}){1,50}" }, "/pattern"],
   ["has a pattern with a huge repeat", { pattern: "a{1,100000}" }, "/pattern"],
-  ["has a pattern with a huge repeat of nothing", { pattern: "(?:){999999999}" }, "/pattern"],
+  ["has a pattern with a huge repeat of an empty group", { pattern: "(?:){999999999}" }, "/pattern"],
   ["has a pattern with very deep groups", { pattern: "(".repeat(500) + ")".repeat(500) }, "/pattern"],
   ["has a pattern that changes flags", { pattern: "(?i:a)" }, "/pattern"],
   [
-    "has very many large patterns",
+    "has too many large patterns",
     { anyOf: Array.from({ length: 20 }, () => ({ pattern: "^.{1,2000}$" })) },
     "/anyOf/4/pattern",
   ],
@@ -253,5 +258,5 @@ export const REFUSED: readonly Refused[] = [
     { __absolute_recursive_ref__: "x" },
     "/__absolute_recursive_ref__",
   ],
-  ["has a name that is not Unicode", { properties: { "\ud800": {} } }, "/properties"],
+  ["has a property name that is not well-formed Unicode", { properties: { "\ud800": {} } }, "/properties"],
 ];

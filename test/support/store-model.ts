@@ -1,5 +1,5 @@
-// What a store should do, in memory and as plainly as can be: the measure for the property test of every engine.
-// Times are the store's own, so they are checked for order and taken over.
+// A simple model of a store, in memory: the property test compares every engine with it. Times come from the store, so
+// the model checks their order and adopts them.
 
 import { expect } from "vitest";
 import {
@@ -18,13 +18,13 @@ import type { Change, CurrentText } from "../../sdk/protocol.ts";
 
 type Key = {
   last: number;
-  /** When the value was last set, deleted or expired; `null` where only the store knows by now, but not before `notBefore`. */
+  /** When the value was last set, deleted or expired; `null` if only the store knows. It is not before `notBefore`. */
   ts: number | null;
   notBefore: number;
   value: CurrentText | null;
   schema: CurrentText | null;
   watcher: string | null;
-  /** Which passing of time ends the value, and the turn in which it got it; `null` for none. */
+  /** The value's time to live, and the turn in which it got that; `null` for none. */
   expiry: { readonly ttl: number; readonly turn: number } | null;
   over: boolean;
 };
@@ -45,14 +45,14 @@ export class StoreModel {
     this.revision = revision;
   }
 
-  /** What the write should come to, given that the store said `outcome`, of which only times are believed. */
-  write(operations: readonly Operation[], idempotency: Idempotency | undefined, said: WriteOutcome): WriteOutcome {
+  /** The expected outcome of the write. From the store's own outcome `actual`, it adopts only the times. */
+  write(operations: readonly Operation[], idempotency: Idempotency | undefined, actual: WriteOutcome): WriteOutcome {
     const earlier = idempotency && this.recall(idempotency);
     if (earlier) return earlier;
     this.#turn++;
     const refused = this.#refused(operations);
     if (refused) return refused;
-    const times = said.outcome === "applied" ? said.results.map((result) => (result.change ?? result).ts) : [];
+    const times = actual.outcome === "applied" ? actual.results.map((result) => (result.change ?? result).ts) : [];
     const results = operations.map((operation, index) => this.#apply(operation, times[index] ?? 0));
     const outcome = appliedChanges(operations, { outcome: "applied", results });
     if (idempotency) this.#writes.set(idempotency.id, { ...idempotency, outcome });
@@ -86,13 +86,13 @@ export class StoreModel {
     return this.#log.filter((change) => change.key === key);
   }
 
-  /** Takes the times of expiries over from the store, which alone knows when a value was given its time. */
-  believeExpiries(changes: readonly Change[]): void {
+  /** Adopts the times of expiries from the store, because only the store knows when a value's time to live started. */
+  adoptExpiries(changes: readonly Change[]): void {
     for (const [index, change] of this.#log.entries()) {
-      const told = changes.find(({ revision }) => revision === change.revision);
-      if (change.action !== "expire" || !told) continue;
-      expect(told.ts).toBeGreaterThan(change.ts);
-      this.#log[index] = { ...change, ts: told.ts };
+      const actual = changes.find(({ revision }) => revision === change.revision);
+      if (change.action !== "expire" || !actual) continue;
+      expect(actual.ts).toBeGreaterThan(change.ts);
+      this.#log[index] = { ...change, ts: actual.ts };
     }
   }
 
@@ -114,16 +114,16 @@ export class StoreModel {
     if (this.#key(key).watcher === token) this.#key(key).watcher = null;
   }
 
-  /** So many seconds go by. */
+  /** Lets time pass. */
   pass(seconds: number): void {
     for (const key of this.#keys.values()) {
       if (!key.value || !key.expiry || key.expiry.ttl > seconds) continue;
-      // Its time is over at a moment that is later than its own.
+      // The value expires at a time later than its own.
       Object.assign(key, { value: null, over: true, ts: null, notBefore: key.value.ts });
     }
   }
 
-  /** Makes the end of a value's time a change. */
+  /** Turns an expired value into a change. */
   settle(name: string): void {
     const key = this.#key(name);
     if (!key.over) return;

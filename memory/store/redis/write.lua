@@ -50,12 +50,12 @@ end
 
 -- Conditions refer to the state before the first operation. All of them are checked before anything is written.
 local function of_schema(operation) return operation.op == 'schema_set' or operation.op == 'schema_delete' end
-local function held(operation)
+local function current_revision(operation)
   return (of_schema(operation) and operation.row.schema) or (not of_schema(operation) and operation.row.value) or '0'
 end
 
 for n, operation in ipairs(operations) do
-  local revision = held(operation)
+  local revision = current_revision(operation)
   if operation.expect ~= '' and operation.expect ~= revision then
     local fields = of_schema(operation) and {'schema', 'schema_ts'} or {'value', 'ts'}
     local current = redis.call('HMGET', operation.row.entry, unpack(fields))
@@ -164,7 +164,7 @@ end
 
 local function apply(operation)
   local op, row = operation.op, operation.row
-  if not operation.changes then return '0 ' .. held(operation) .. ' ' .. whole(row.ts) .. ' 0' end
+  if not operation.changes then return '0 ' .. current_revision(operation) .. ' ' .. whole(row.ts) .. ' 0' end
   if op == 'set' then settle(row) end
   local previous, id = row.revision, nil
   if op == 'set' then
