@@ -1,4 +1,4 @@
-// The SQL behind the embedded store: its tables and their migrations, what a write does, and what becomes of values whose time
+// The SQL behind the embedded store: what a write does, and what becomes of values whose time
 // is over. Everything is synchronous; who calls what writes gives it a transaction.
 
 import { LIMITS } from "../../config/limits.ts";
@@ -20,6 +20,7 @@ import type { Change, CurrentText } from "../../sdk/protocol.ts";
 import { ChangeLog } from "./change-log.ts";
 import { HeldEntries, seconds } from "./entries.ts";
 import { IdempotencyRecords } from "./idempotency-records.ts";
+import { migrate } from "./migrations.ts";
 import {
   type CurrentRow,
   currentRow,
@@ -31,49 +32,6 @@ import {
   type Row,
 } from "./plan-write.ts";
 import { Usage } from "./quota-usage.ts";
-
-/**
- * Each entry takes the tables from its index to the next version. Never edit one that was released: add another.
- *
- * `entries` keeps a row for every key that was ever written or is watched, and one for `ALL_KEYS` while those are. A deleted
- * value leaves its `ts` and revisions (the tombstone). `revision` is the key's last change of any kind, `value_revision` and `schema_revision` those of
- * what stands now, 0 for nothing. `watcher` is the token of the last `watch`, if nobody has ended it. Times are whole
- * microseconds. In `log` the large column is last, so that scanning the others does not read it. `idempotency` has the
- * `results` of writes that can be repeated, as JSON, and the text that some of them keep. `expiries` has the keys whose value
- * has a time to live: apart, so that to know it nobody has to read past a value.
- */
-const MIGRATIONS = [
-  `CREATE TABLE entries (
-     key TEXT PRIMARY KEY,
-     revision INTEGER NOT NULL DEFAULT 0,
-     watcher TEXT,
-     ts_us INTEGER NOT NULL DEFAULT 0,
-     value_revision INTEGER NOT NULL DEFAULT 0,
-     schema_revision INTEGER NOT NULL DEFAULT 0,
-     schema TEXT,
-     value TEXT
-   ) WITHOUT ROWID;
-   CREATE TABLE log (
-     revision INTEGER PRIMARY KEY,
-     previous INTEGER NOT NULL,
-     key TEXT NOT NULL,
-     event TEXT NOT NULL,
-     action TEXT NOT NULL,
-     ts_us INTEGER NOT NULL,
-     json TEXT
-   );`,
-  `CREATE TABLE idempotency (
-     id TEXT PRIMARY KEY,
-     fingerprint TEXT NOT NULL,
-     expires_us INTEGER NOT NULL,
-     results TEXT NOT NULL
-   ) WITHOUT ROWID;
-   CREATE INDEX idempotency_by_expiry ON idempotency (expires_us);`,
-  "ALTER TABLE entries ADD COLUMN schema_ts_us INTEGER NOT NULL DEFAULT 0;",
-  `CREATE TABLE expiries (key TEXT PRIMARY KEY, expires_us INTEGER NOT NULL) WITHOUT ROWID;
-   CREATE INDEX expiries_by_time ON expiries (expires_us);
-   ALTER TABLE idempotency ADD COLUMN text TEXT;`,
-] as const;
 
 const ABSENT: Row = {
   revision: 0,
@@ -102,11 +60,7 @@ export class EmbeddedTables {
     this.held = new HeldEntries(storage.sql);
     this.#log = new ChangeLog(storage, { length: logLength });
     this.#records = new IdempotencyRecords(storage.sql);
-    storage.transactionSync(() => {
-      const version = storage.kv.get<number>("version") ?? 0;
-      for (const migration of MIGRATIONS.slice(version)) this.#sql.exec(migration);
-      if (version < MIGRATIONS.length) storage.kv.put("version", MIGRATIONS.length);
-    });
+    migrate(storage);
     this.#usage = new Usage(storage, quota);
   }
 

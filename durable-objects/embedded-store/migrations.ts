@@ -1,0 +1,53 @@
+// The tables of the embedded store, and how an object of an earlier version gets them.
+
+/**
+ * Each entry takes the tables from its index to the next version. Never edit one that was released: add another.
+ *
+ * `entries` keeps a row for every key that was ever written or is watched, and one for `ALL_KEYS` while those are. A deleted
+ * value leaves its `ts` and revisions (the tombstone). `revision` is the key's last change of any kind, `value_revision` and `schema_revision` those of
+ * what stands now, 0 for nothing. `watcher` is the token of the last `watch`, if nobody has ended it. Times are whole
+ * microseconds. In `log` the large column is last, so that scanning the others does not read it. `idempotency` has the
+ * `results` of writes that can be repeated, as JSON, and the text that some of them keep. `expiries` has the keys whose value
+ * has a time to live: apart, so that to know it nobody has to read past a value.
+ */
+const MIGRATIONS = [
+  `CREATE TABLE entries (
+     key TEXT PRIMARY KEY,
+     revision INTEGER NOT NULL DEFAULT 0,
+     watcher TEXT,
+     ts_us INTEGER NOT NULL DEFAULT 0,
+     value_revision INTEGER NOT NULL DEFAULT 0,
+     schema_revision INTEGER NOT NULL DEFAULT 0,
+     schema TEXT,
+     value TEXT
+   ) WITHOUT ROWID;
+   CREATE TABLE log (
+     revision INTEGER PRIMARY KEY,
+     previous INTEGER NOT NULL,
+     key TEXT NOT NULL,
+     event TEXT NOT NULL,
+     action TEXT NOT NULL,
+     ts_us INTEGER NOT NULL,
+     json TEXT
+   );`,
+  `CREATE TABLE idempotency (
+     id TEXT PRIMARY KEY,
+     fingerprint TEXT NOT NULL,
+     expires_us INTEGER NOT NULL,
+     results TEXT NOT NULL
+   ) WITHOUT ROWID;
+   CREATE INDEX idempotency_by_expiry ON idempotency (expires_us);`,
+  "ALTER TABLE entries ADD COLUMN schema_ts_us INTEGER NOT NULL DEFAULT 0;",
+  `CREATE TABLE expiries (key TEXT PRIMARY KEY, expires_us INTEGER NOT NULL) WITHOUT ROWID;
+   CREATE INDEX expiries_by_time ON expiries (expires_us);
+   ALTER TABLE idempotency ADD COLUMN text TEXT;`,
+] as const;
+
+/** Runs the migrations that this object has not run, in one transaction. */
+export function migrate(storage: DurableObjectStorage): void {
+  storage.transactionSync(() => {
+    const version = storage.kv.get<number>("version") ?? 0;
+    for (const migration of MIGRATIONS.slice(version)) storage.sql.exec(migration);
+    if (version < MIGRATIONS.length) storage.kv.put("version", MIGRATIONS.length);
+  });
+}
