@@ -1,5 +1,5 @@
 // The embedded store: one SQLite object per namespace. Writes that arrive together are committed together; what
-// they do is in embedded-tables.ts.
+// they do is in namespace.ts.
 
 import { DurableObject } from "cloudflare:workers";
 import { LIMITS } from "../../config/limits.ts";
@@ -20,7 +20,7 @@ import type {
 } from "../../memory/store/store.ts";
 import type { Change } from "../../sdk/protocol.ts";
 import { GroupCommit } from "./group-commit.ts";
-import { EmbeddedTables } from "./tables.ts";
+import { Namespace } from "./namespace.ts";
 
 type PendingWrite = {
   readonly operations: readonly Operation[];
@@ -30,14 +30,14 @@ type PendingWrite = {
 };
 
 export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject {
-  readonly #tables: EmbeddedTables;
+  readonly #namespace: Namespace;
   readonly #groups = new GroupCommit<PendingWrite>((group) => this.#commit(group));
   /** When the next sweep is due, if this object knows of one. */
   #sweepAtMs: number | undefined;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#tables = new EmbeddedTables(ctx.storage, { logLength: logLength(env), quota: quota(env) });
+    this.#namespace = new Namespace(ctx.storage, { logLength: logLength(env), quota: quota(env) });
   }
 
   write(operations: readonly Operation[], idempotency?: Idempotency): Promise<EmbeddedOutcome> {
@@ -45,39 +45,39 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
   }
 
   async recall(idempotency: Idempotency): Promise<AppliedVersions | IdReused | null> {
-    return this.#tables.recall(idempotency, nowUs());
+    return this.#namespace.recall(idempotency, nowUs());
   }
 
   async readEntry(key: string): Promise<Entry | null> {
-    return this.#tables.held.entry(key, nowUs());
+    return this.#namespace.entries.entry(key, nowUs());
   }
 
   async readSchema(key: string): Promise<StoredSchema | null> {
-    return this.#tables.held.schema(key);
+    return this.#namespace.entries.schema(key);
   }
 
   async readLog(key: string, after: number): Promise<LogSlice> {
-    return this.#tables.log(key, after);
+    return this.#namespace.readLog(key, after);
   }
 
   async readHistory(key: string, before: number, limit: number): Promise<Change[]> {
-    return this.#transaction(() => this.#tables.history(key, before, limit, nowUs()));
+    return this.#transaction(() => this.#namespace.readHistory(key, before, limit, nowUs()));
   }
 
   async readEntries(after: string): Promise<EntriesPage> {
-    return this.#tables.held.page(after, nowUs());
+    return this.#namespace.entries.page(after, nowUs());
   }
 
   async readKeys(query: KeysQuery): Promise<KeysPage> {
-    return this.#tables.held.keys(query, nowUs());
+    return this.#namespace.entries.keys(query, nowUs());
   }
 
   async watch(key: string, token: string): Promise<Watch> {
-    return this.#transaction(() => this.#tables.watch(key, token, nowUs()));
+    return this.#transaction(() => this.#namespace.watch(key, token, nowUs()));
   }
 
   async unwatch(key: string, token: string): Promise<void> {
-    this.#tables.unwatch(key, token);
+    this.#namespace.unwatch(key, token);
   }
 
   async ping(): Promise<void> {}
@@ -87,15 +87,15 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
     this.#sweepAtMs = undefined;
     let nextUs: number;
     do {
-      this.#transaction(() => this.#tables.expire(nowUs()));
-      nextUs = this.#tables.nextExpiryUs();
+      this.#transaction(() => this.#namespace.expire(nowUs()));
+      nextUs = this.#namespace.expiries.nextUs();
     } while (nextUs > 0 && nextUs <= nowUs());
     await this.#armSweep();
   }
 
   /** Not for each value when its time is over, which would be an alarm for each. */
   async #armSweep(): Promise<void> {
-    if (this.#sweepAtMs !== undefined || !this.#tables.mayExpire()) return;
+    if (this.#sweepAtMs !== undefined || !this.#namespace.expiries.any()) return;
     this.#sweepAtMs = Date.now() + LIMITS.sweepIntervalMs;
     const earlier = await this.ctx.storage.getAlarm();
     if (earlier === null) await this.ctx.storage.setAlarm(this.#sweepAtMs);
@@ -108,7 +108,7 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
       const outcomes = this.#transaction(() =>
         group.map(({ operations, idempotency, resolve }) => ({
           resolve,
-          outcome: this.#tables.apply(operations, atUs, idempotency),
+          outcome: this.#namespace.apply(operations, atUs, idempotency),
         })),
       );
       void this.#armSweep();
@@ -122,7 +122,7 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
     try {
       return this.ctx.storage.transactionSync(step);
     } catch (cause) {
-      this.#tables.forget();
+      this.#namespace.forget();
       throw cause;
     }
   }

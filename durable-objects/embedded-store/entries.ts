@@ -1,9 +1,11 @@
-// What the embedded store's keys hold, read from its tables. A value whose time is over is not there, whether or not its end
-// is a change already.
+// The keys of a namespace with their values and schemas, in SQL: what callers read and what changes write. To readers a
+// value that has expired is absent, whether or not its expiry is a change already.
 
 import { LRUCache } from "lru-cache";
 import type { EntriesPage, Entry, KeysPage, KeysQuery, ListedKey, StoredSchema } from "../../memory/store/store.ts";
+import type { JsonText } from "../../sdk/protocol.ts";
 import { ANSWER_CHARS } from "./change-log.ts";
+import { ABSENT, type CurrentRow, currentRow, type Row } from "./row.ts";
 
 /** Characters of the entries that are kept in memory, of which an object has 128 MB for everything. */
 const KNOWN_CHARS = 4 * 1024 * 1024;
@@ -14,9 +16,12 @@ const PAGE_KEYS = 500;
 /** In a query with `expiries` joined, whose third parameter is the time. */
 const IS_OVER = "coalesce(expires_us <= ?3, 0)";
 
+/** The revision and the time of a change. */
+type At = { readonly revision: number; readonly atUs: number };
+
 type EntryRow = { key: string; ts_us: number; value_revision: number; value: string | null; over: number };
 
-export class HeldEntries {
+export class Entries {
   readonly #sql: SqlStorage;
   /** What was read lately, as it stands now: a transaction of SQLite takes longer than the rest of a read. */
   readonly #known = new LRUCache<string, { readonly entry: Entry; readonly expiresUs: number }>({
@@ -33,10 +38,9 @@ export class HeldEntries {
     return known && known.expiresUs > nowUs ? known.entry : null;
   }
 
-  /** After the key's value has changed, or, without a key, after a transaction that was rolled back. */
-  forget(key?: string): void {
-    if (key === undefined) this.#known.clear();
-    else this.#known.delete(key);
+  /** Forgets what is in memory, after a transaction was rolled back. */
+  forget(): void {
+    this.#known.clear();
   }
 
   #read(key: string) {
@@ -108,6 +112,61 @@ export class HeldEntries {
       chars += value?.length ?? 0;
     }
     return { keys, next: null };
+  }
+
+  row(key: string, nowUs: number): CurrentRow {
+    const [row] = this.#sql
+      .exec<Row>(
+        `SELECT revision, watcher, ts_us, value_revision, schema_revision, coalesce(octet_length(value), 0) AS value_bytes,
+           coalesce(octet_length(schema), 0) AS schema_bytes,
+           coalesce((SELECT expires_us FROM expiries WHERE key = ?1), 0) AS expires_us
+         FROM entries WHERE key = ?1`,
+        key,
+      )
+      .toArray();
+    return currentRow(row ?? ABSENT, nowUs);
+  }
+
+  setValue(key: string, value: JsonText, { revision, atUs }: At): void {
+    this.#known.delete(key);
+    this.#sql.exec(
+      `INSERT INTO entries (key, revision, ts_us, value_revision, value) VALUES (?1, ?2, ?3, ?2, ?4)
+       ON CONFLICT (key) DO UPDATE SET revision = ?2, ts_us = ?3, value_revision = ?2, value = ?4`,
+      key,
+      revision,
+      atUs,
+      value,
+    );
+  }
+
+  /** Leaves the revision and the time of the removal. */
+  removeValue(key: string, { revision, atUs }: At): void {
+    this.#known.delete(key);
+    this.#sql.exec(
+      "UPDATE entries SET revision = ?2, ts_us = ?3, value_revision = 0, value = NULL WHERE key = ?1",
+      key,
+      revision,
+      atUs,
+    );
+  }
+
+  setSchema(key: string, schema: JsonText, { revision, atUs }: At): void {
+    this.#sql.exec(
+      `INSERT INTO entries (key, revision, schema_revision, schema, schema_ts_us) VALUES (?1, ?2, ?2, ?3, ?4)
+       ON CONFLICT (key) DO UPDATE SET revision = ?2, schema_revision = ?2, schema = ?3, schema_ts_us = ?4`,
+      key,
+      revision,
+      schema,
+      atUs,
+    );
+  }
+
+  removeSchema(key: string, revision: number): void {
+    this.#sql.exec(
+      "UPDATE entries SET revision = ?2, schema_revision = 0, schema = NULL WHERE key = ?1",
+      key,
+      revision,
+    );
   }
 }
 

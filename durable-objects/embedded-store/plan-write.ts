@@ -3,31 +3,7 @@
 
 import { LIMITS } from "../../config/limits.ts";
 import type { Operation } from "../../memory/store/store.ts";
-
-/** What is known of a key. Times are microseconds since the epoch. */
-export type Row = {
-  /** The key's last change of any kind. */
-  readonly revision: number;
-  readonly watcher: string | null;
-  /** When the value was last set, deleted or expired. */
-  readonly ts_us: number;
-  /** 0 where the key holds no value. */
-  readonly value_revision: number;
-  /** 0 where the key has no schema. */
-  readonly schema_revision: number;
-  readonly value_bytes: number;
-  readonly schema_bytes: number;
-  /** When the value's time is over; 0 for never. */
-  readonly expires_us: number;
-};
-
-/** A value whose time is over counts as gone, since then, though it is still there (`over`). */
-export type CurrentRow = Row & { readonly over: boolean };
-
-export function currentRow(row: Row, nowUs: number): CurrentRow {
-  if (row.expires_us === 0 || row.expires_us > nowUs) return { ...row, over: false };
-  return { ...row, value_revision: 0, ts_us: Math.max(row.expires_us, row.ts_us + 1), over: true };
-}
+import type { CurrentRow, Row } from "./row.ts";
 
 /** Whether the operation is about the key's schema, and not about its value. */
 export function isOfSchema({ op }: Operation): boolean {

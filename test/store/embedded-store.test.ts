@@ -4,7 +4,7 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
-import { EmbeddedTables } from "../../durable-objects/embedded-store/tables.ts";
+import { Namespace } from "../../durable-objects/embedded-store/namespace.ts";
 import { createEmbeddedStore } from "../../memory/store/embedded.ts";
 import type { Idempotency, Operation, Quota } from "../../memory/store/store.ts";
 import { quotaContract } from "./quota-contract.ts";
@@ -26,20 +26,20 @@ storeContract("the embedded store", () => store, {
 
 /** The tables of real objects with the given quota. The objects themselves read it from the configuration. */
 function limitedObjects(quota: Quota) {
-  const use = <T>(name: string, step: (tables: EmbeddedTables) => T) =>
+  const use = <T>(name: string, step: (stored: Namespace) => T) =>
     runInDurableObject(env.EMBEDDED_STORE.getByName(name), (_, { storage }) =>
-      storage.transactionSync(() => step(new EmbeddedTables(storage, { logLength: LIMITS.logLength, quota }))),
+      storage.transactionSync(() => step(new Namespace(storage, { logLength: LIMITS.logLength, quota }))),
     );
   const nowUs = () => Date.now() * 1000;
   return {
     idFromName: (name: string) => name,
     get: (name: string) => ({
       write: (operations: readonly Operation[], idempotency?: Idempotency) =>
-        use(name, (tables) => tables.apply(operations, nowUs(), idempotency)),
-      readEntry: (key: string) => use(name, (tables) => tables.held.entry(key, nowUs())),
-      readEntries: (after: string) => use(name, (tables) => tables.held.page(after, nowUs())),
+        use(name, (stored) => stored.apply(operations, nowUs(), idempotency)),
+      readEntry: (key: string) => use(name, (stored) => stored.entries.entry(key, nowUs())),
+      readEntries: (after: string) => use(name, (stored) => stored.entries.page(after, nowUs())),
       readHistory: (key: string, before: number, limit: number) =>
-        use(name, (tables) => tables.history(key, before, limit, nowUs())),
+        use(name, (stored) => stored.readHistory(key, before, limit, nowUs())),
     }),
   };
 }
@@ -112,13 +112,13 @@ it("returns store_unavailable and changes nothing if a commit fails, and works a
 it("keeps an idempotency record for five minutes, and then removes it", async () => {
   const object = env.EMBEDDED_STORE.getByName(`namespace:${crypto.randomUUID()}`);
   await runInDurableObject(object, (_, { storage }) => {
-    const tables = new EmbeddedTables(storage, {
+    const stored = new Namespace(storage, {
       logLength: LIMITS.logLength,
       quota: { keys: undefined, bytes: undefined },
     });
     const operation = { op: "set", key: "a", value: "1", schemaRevision: 0 } as const;
     const apply = (id: string, atUs: number) => {
-      const outcome = tables.apply([operation], atUs, { id, fingerprint: "f" });
+      const outcome = stored.apply([operation], atUs, { id, fingerprint: "f" });
       return outcome.outcome === "applied" ? outcome.results[0]?.revision : outcome;
     };
     const remembered = () => storage.sql.exec("SELECT id FROM idempotency ORDER BY id").toArray();
@@ -127,8 +127,8 @@ it("keeps an idempotency record for five minutes, and then removes it", async ()
     const endUs = startUs + 300e6;
     const first = apply("one", startUs);
     expect(apply("one", endUs - 1)).toBe(first);
-    expect(tables.recall({ id: "one", fingerprint: "f" }, endUs - 1)).not.toBeNull();
-    expect(tables.recall({ id: "one", fingerprint: "f" }, endUs)).toBeNull();
+    expect(stored.recall({ id: "one", fingerprint: "f" }, endUs - 1)).not.toBeNull();
+    expect(stored.recall({ id: "one", fingerprint: "f" }, endUs)).toBeNull();
     const again = apply("one", endUs + 1);
     expect(again).toBeGreaterThan(first as number);
     expect(apply("one", endUs + 2)).toBe(again);

@@ -1,0 +1,184 @@
+// One namespace on the embedded store: what its writes, reads, watches and expiries do to the tables. All methods are
+// synchronous. The caller runs each method that writes in a transaction, and calls `forget` after a rollback.
+
+import type { EmbeddedOutcome } from "../../memory/store/embedded.ts";
+import {
+  ALL_KEYS,
+  type AppliedVersion,
+  type AppliedVersions,
+  changeOf,
+  type Idempotency,
+  type IdReused,
+  type LogSlice,
+  type Operation,
+  type Quota,
+  type Unchanged,
+  type Watch,
+} from "../../memory/store/store.ts";
+import type { Change, CurrentText } from "../../sdk/protocol.ts";
+import { ChangeLog } from "./change-log.ts";
+import { Entries, seconds } from "./entries.ts";
+import { Expiries } from "./expiries.ts";
+import { IdempotencyRecords } from "./idempotency-records.ts";
+import { migrate } from "./migrations.ts";
+import { findRefused, findStaleSchemas, heldRevision, isOfSchema, planWrite } from "./plan-write.ts";
+import { Usage } from "./quota-usage.ts";
+import type { CurrentRow } from "./row.ts";
+import { Watchers } from "./watchers.ts";
+
+export class Namespace {
+  readonly entries: Entries;
+  readonly expiries: Expiries;
+  readonly #log: ChangeLog;
+  readonly #watchers: Watchers;
+  readonly #records: IdempotencyRecords;
+  readonly #usage: Usage;
+
+  constructor(storage: DurableObjectStorage, { logLength, quota }: { logLength: number; quota: Quota }) {
+    migrate(storage);
+    this.entries = new Entries(storage.sql);
+    this.expiries = new Expiries(storage.sql);
+    this.#log = new ChangeLog(storage, { length: logLength });
+    this.#watchers = new Watchers(storage.sql);
+    this.#records = new IdempotencyRecords(storage.sql);
+    this.#usage = new Usage(storage, quota);
+  }
+
+  /** Forgets what is in memory, after a transaction was rolled back. */
+  forget(): void {
+    this.entries.forget();
+    this.expiries.forget();
+    this.#log.forget();
+    this.#watchers.forget();
+  }
+
+  /** Applies all operations or none. Every condition is about the state before the first operation. */
+  apply(operations: readonly Operation[], nowUs: number, idempotency?: Idempotency): EmbeddedOutcome {
+    const earlier = idempotency && this.#records.find(idempotency, nowUs);
+    if (earlier) return earlier;
+    const rows = new Map(operations.map(({ key }) => [key, this.entries.row(key, nowUs)]));
+    const rowOf = (key: string) => rows.get(key) as CurrentRow;
+    const refused = findRefused(operations, rowOf, nowUs);
+    if (refused?.outcome === "conflict") {
+      const { operation } = refused;
+      return { outcome: "conflict", operation, current: this.#current(operations[operation] as Operation, nowUs) };
+    }
+    if (refused) return { outcome: "ts_ahead", operation: refused.operation };
+    const stale = [...findStaleSchemas(operations, rowOf)];
+    if (stale.length > 0) {
+      return { outcome: "schema_changed", schemas: stale.map((key) => ({ key, schema: this.entries.schema(key) })) };
+    }
+    const { timesUs, moreKeys, moreBytes } = planWrite(operations, rowOf, nowUs);
+    const exceeded = this.#usage.exceeded(moreKeys, moreBytes);
+    if (exceeded) return exceeded;
+    this.#usage.add(moreKeys, moreBytes);
+
+    const namespaceWatched = this.#watchers.namespaceWatched();
+    this.#log.begin(nowUs);
+    const results = operations.map((operation, index): AppliedVersion | Unchanged => {
+      const atUs = timesUs[index] ?? null;
+      // An earlier operation may have changed the same key.
+      const row = rows.size < operations.length ? this.entries.row(operation.key, nowUs) : rowOf(operation.key);
+      if (atUs === null) return { change: null, revision: heldRevision(operation, row), ts: seconds(row.ts_us) };
+      // An expiry is a change of its own, so it comes before the set that replaces the expired value.
+      const previous = operation.op === "set" && row.over ? this.#recordExpiry(operation.key, row) : row.revision;
+      const version = { revision: this.#log.head() + 1, previous, ts: seconds(atUs) };
+      this.#applyOne(operation, row, { revision: version.revision, atUs, nowUs });
+      this.#log.append(changeOf(operation, version));
+      return { ...version, watched: row.watcher !== null, namespaceWatched };
+    });
+    const text = idempotency?.keepsText && operations[0]?.op === "set" ? operations[0].value : undefined;
+    if (idempotency) this.#records.add(idempotency, { outcome: "applied", results, text }, nowUs);
+    return { outcome: "applied", results };
+  }
+
+  recall(idempotency: Idempotency, nowUs: number): AppliedVersions | IdReused | null {
+    return this.#records.find(idempotency, nowUs);
+  }
+
+  readLog(key: string, after: number): LogSlice {
+    return this.#log.read(key, after, this.entries.row(key, 0).revision);
+  }
+
+  readHistory(key: string, before: number, limit: number, nowUs: number): Change[] {
+    this.#settle(key, nowUs);
+    return this.#log.readBack(key, before, limit);
+  }
+
+  /** The head is the revision of the last change, or the number that the first revision will follow. */
+  watch(key: string, token: string, nowUs: number): Watch {
+    this.#log.begin(nowUs);
+    if (key === ALL_KEYS) this.expire(nowUs);
+    else this.#settle(key, nowUs);
+    this.#watchers.set(key, token);
+    const nextUs = key === ALL_KEYS ? this.expiries.nextUs() : this.entries.row(key, 0).expires_us;
+    return { head: this.#log.head(), expiresInMs: nextUs ? Math.max(0, Math.ceil((nextUs - nowUs) / 1000)) : null };
+  }
+
+  unwatch(key: string, token: string): void {
+    this.#watchers.clear(key, token);
+  }
+
+  /** Records the expiry of values that have expired, up to `maxExpired` of them. */
+  expire(nowUs: number): void {
+    for (const key of this.expiries.due(nowUs)) this.#settle(key, nowUs);
+  }
+
+  #applyOne(
+    operation: Operation,
+    row: CurrentRow,
+    { revision, atUs, nowUs }: { revision: number; atUs: number; nowUs: number },
+  ): void {
+    const { key } = operation;
+    switch (operation.op) {
+      case "set":
+        this.entries.setValue(key, operation.value, { revision, atUs });
+        if (operation.ttl === "keep") return;
+        if (operation.ttl !== undefined) this.expiries.set(key, nowUs + Math.round(operation.ttl * 1e6));
+        else if (row.expires_us > 0) this.expiries.clear(key);
+        return;
+      case "delete":
+        this.#removeValue(key, { revision, atUs });
+        return;
+      case "schema_set":
+        this.entries.setSchema(key, operation.schema, { revision, atUs });
+        return;
+      case "schema_delete":
+        this.entries.removeSchema(key, revision);
+        return;
+      case "check":
+        return;
+    }
+  }
+
+  #removeValue(key: string, at: { revision: number; atUs: number }): void {
+    this.entries.removeValue(key, at);
+    this.expiries.clear(key);
+  }
+
+  /** Records the expiry of the key's value, if it has expired. */
+  #settle(key: string, nowUs: number): void {
+    const row = this.entries.row(key, nowUs);
+    if (!row.over) return;
+    this.#usage.add(row.schema_revision > 0 ? 0 : -1, -row.value_bytes);
+    this.#recordExpiry(key, row);
+  }
+
+  /** Returns the revision of the expiry. */
+  #recordExpiry(key: string, { ts_us: atUs, revision: previous }: CurrentRow): number {
+    const revision = this.#log.head() + 1;
+    this.#removeValue(key, { revision, atUs });
+    this.#log.append({ event: "value", action: "expire", key, revision, previous, ts: seconds(atUs), json: null });
+    return revision;
+  }
+
+  /** The key's current value, or its current schema if the operation is about the schema. */
+  #current(operation: Operation, nowUs: number): CurrentText | null {
+    if (isOfSchema(operation)) {
+      const stored = this.entries.schema(operation.key);
+      return stored && { text: stored.schema, ts: stored.ts, revision: stored.revision };
+    }
+    const entry = this.entries.entry(operation.key, nowUs);
+    return entry && { text: entry.value, ts: entry.ts, revision: entry.revision };
+  }
+}
