@@ -7,7 +7,7 @@ import { type Change, encodeEvent, encodeReady, encodeReset, TRY_AGAIN_LATER } f
 import { type ChangeFilter, compileFilter } from "./change-filter.ts";
 import { SendWindow } from "./send-window.ts";
 
-type Attachment = {
+export type Attachment = {
   readonly join: Join;
   /** Changes up to this revision are not sent as they happen: the subscriber came after them, or is sent them otherwise. */
   readonly from: number;

@@ -1,0 +1,148 @@
+// What moves a channel's cursor. Changes may arrive late, twice or out of order; they leave once each, in the order of their
+// revisions. It keeps no values: a change that it missed it reads from the store.
+
+import type { Topic } from "../../memory/channels/topic.ts";
+import { ALL_KEYS, type Store } from "../../memory/store/store.ts";
+import { type Change, encodeEvent } from "../../sdk/protocol.ts";
+import { Backlog } from "./backlog.ts";
+import type { Roster } from "./roster.ts";
+import type { Subscriber } from "./subscriber.ts";
+
+/** For how long after a store failure no gap is filled. */
+const GAP_PAUSE_MS = 2_000;
+
+export class Delivery {
+  readonly #storage: DurableObjectStorage;
+  readonly #store: Store;
+  readonly #roster: Roster;
+  readonly #backlog: Backlog;
+  readonly #nowMs: () => number;
+  readonly #waitUntil: (work: Promise<void>) => void;
+  #cursor: number;
+  /** Settles when all steps that were begun so far have. */
+  #work: Promise<unknown> = Promise.resolve();
+  #noGapBeforeMs = 0;
+
+  constructor({
+    storage,
+    store,
+    roster,
+    nowMs,
+    waitUntil,
+  }: {
+    storage: DurableObjectStorage;
+    store: Store;
+    roster: Roster;
+    nowMs: () => number;
+    waitUntil: (work: Promise<void>) => void;
+  }) {
+    this.#storage = storage;
+    this.#store = store;
+    this.#roster = roster;
+    this.#backlog = new Backlog(store);
+    this.#nowMs = nowMs;
+    this.#waitUntil = waitUntil;
+    this.#cursor = storage.kv.get<number>("cursor") ?? 0;
+  }
+
+  /** The channel has sent every change up to this revision. In storage too, because hibernation clears the memory. */
+  get cursor(): number {
+    return this.#cursor;
+  }
+
+  /** Runs one step after the other: each reads the cursor, may wait for the store, and moves the cursor. */
+  inTurn<T>(step: () => Promise<T>): Promise<T> {
+    const result = this.#work.then(step);
+    this.#work = result.catch(() => {
+      // The caller of this step gets the error; the next step does not depend on it.
+    });
+    return result;
+  }
+
+  /** Sends `change`, after the changes before it that the channel has missed. In turn only. */
+  async deliver(topic: Topic, change: Change): Promise<void> {
+    if (!this.#isNext(topic, change)) await this.#fillGap(topic);
+    // It was the next one, or the log no longer has it.
+    if (change.revision > this.#cursor) this.#broadcast(change);
+  }
+
+  /** Sends what the store has and the channel has not sent. In turn only. */
+  async catchUp(topic: Topic): Promise<void> {
+    for (;;) {
+      const { changes, more, truncated, head } = await this.#store.readLog(topic.namespace, topic.key, this.#cursor);
+      // Either the log has lost changes that this channel has not sent, or the store has lost changes that it has sent.
+      if (truncated || head < this.#cursor) return this.#startOver(topic, head);
+      for (const change of changes) this.#broadcast(change);
+      if (!more) return this.#moveTo(Math.max(head, this.#cursor));
+    }
+  }
+
+  /** Begins to follow the store from `head`, its revision when it registered the channel. In turn only. */
+  follow(topic: Topic, head: number): void {
+    if (!this.#roster.hasSockets()) this.#moveTo(head);
+    else if (head < this.#cursor) this.#startOver(topic, head);
+    else if (head > this.#cursor) {
+      // The newcomer does not wait for this. If it fails, the alarm tries again.
+      void this.inTurn(() => this.catchUp(topic)).catch((cause) => console.warn({ event: "repair_failed", cause }));
+    }
+  }
+
+  /** Sends a new subscriber what came after `since`, up to `from`, and then live changes. */
+  join(subscriber: Subscriber, topic: Topic, since: number | undefined, from: number): void {
+    if (since === undefined) subscriber.ready(from);
+    else this.#waitUntil(this.#bringUp(subscriber, topic, since, from));
+  }
+
+  /** Whether the channel has sent everything before this change. */
+  #isNext({ key }: Topic, { revision, previous }: Change): boolean {
+    return key === ALL_KEYS ? revision === this.#cursor + 1 : previous <= this.#cursor;
+  }
+
+  /** Like `catchUp`, but fails fast right after a store failure, so queued changes do not pile up behind timeouts. */
+  async #fillGap(topic: Topic): Promise<void> {
+    if (this.#nowMs() < this.#noGapBeforeMs) throw new Error("the store failed a moment ago");
+    try {
+      await this.catchUp(topic);
+    } catch (cause) {
+      this.#noGapBeforeMs = this.#nowMs() + GAP_PAUSE_MS;
+      throw cause;
+    }
+  }
+
+  /** Brings every subscriber from where it stands to `head`, because the channel cannot go on from its own cursor. */
+  #startOver(topic: Topic, head: number): void {
+    const cursor = this.#cursor;
+    this.#moveTo(head);
+    for (const subscriber of this.#roster.open()) {
+      if (subscriber.joining) {
+        subscriber.interrupt();
+        continue;
+      }
+      const since = Math.max(cursor, subscriber.from);
+      subscriber.startJoining(head);
+      this.#waitUntil(this.#bringUp(subscriber, topic, since, head));
+    }
+  }
+
+  async #bringUp(subscriber: Subscriber, topic: Topic, since: number, from: number): Promise<void> {
+    try {
+      await this.#backlog.send(subscriber, topic, since, from);
+      subscriber.finishJoining(Math.max(from, this.#cursor));
+    } catch (cause) {
+      if (subscriber.open) console.warn({ event: "join_failed", cause });
+      subscriber.interrupt();
+    }
+  }
+
+  #broadcast(change: Change): void {
+    this.#roster.deliver(change, encodeEvent(change));
+    this.#moveTo(change.revision);
+  }
+
+  #moveTo(revision: number): void {
+    if (revision === this.#cursor) return;
+    this.#cursor = revision;
+    // Unconfirmed, or every event would wait for the disk. A crash that loses the write also closes the sockets it is about.
+    void this.#storage.put("cursor", revision, { allowUnconfirmed: true });
+  }
+}
