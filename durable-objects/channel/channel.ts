@@ -6,6 +6,7 @@ import { LIMITS } from "../../config/limits.ts";
 import { revocationMs } from "../../memory/access/revocation.ts";
 import { readJoin } from "../../memory/channels/join.ts";
 import type { Topic } from "../../memory/channels/topic.ts";
+import { log } from "../../memory/log.ts";
 import { openStore } from "../../memory/store/open-store.ts";
 import type { Store, Watch } from "../../memory/store/store.ts";
 import type { Change } from "../../sdk/protocol.ts";
@@ -91,7 +92,7 @@ export class Channel extends DurableObject<Env> {
         if (head !== this.#delivery.cursor) await this.#delivery.catchUp(topic);
       });
     } catch (cause) {
-      console.warn({ event: "repair_failed", cause });
+      log("warn", "repair_failed", { cause });
     }
     if (!this.#roster.isEmpty()) await this.#armAlarm(nextMs ?? undefined);
   }
@@ -147,7 +148,7 @@ export class Channel extends DurableObject<Env> {
     try {
       await recheck(this.ctx, this.env, topic, (socket, scopes) => this.#roster.subscriber(socket).limitTo(scopes));
     } catch (cause) {
-      console.warn({ event: "recheck_failed", cause });
+      log("warn", "recheck_failed", { cause });
     } finally {
       this.#rechecking = false;
     }

@@ -2,6 +2,7 @@
 // revisions. It keeps no values: a change that it missed it reads from the store.
 
 import type { Topic } from "../../memory/channels/topic.ts";
+import { log } from "../../memory/log.ts";
 import { ALL_KEYS, type Store } from "../../memory/store/store.ts";
 import { type Change, encodeEvent } from "../../sdk/protocol.ts";
 import { Backlog } from "./backlog.ts";
@@ -83,7 +84,7 @@ export class Delivery {
     else if (head < this.#cursor) this.#startOver(topic, head);
     else if (head > this.#cursor) {
       // The newcomer does not wait for this. If it fails, the alarm tries again.
-      void this.inTurn(() => this.catchUp(topic)).catch((cause) => console.warn({ event: "repair_failed", cause }));
+      void this.inTurn(() => this.catchUp(topic)).catch((cause) => log("warn", "repair_failed", { cause }));
     }
   }
 
@@ -129,7 +130,7 @@ export class Delivery {
       await this.#backlog.send(subscriber, topic, since, from);
       subscriber.finishJoining(Math.max(from, this.#cursor));
     } catch (cause) {
-      if (subscriber.open) console.warn({ event: "join_failed", cause });
+      if (subscriber.open) log("warn", "join_failed", { cause });
       subscriber.interrupt();
     }
   }

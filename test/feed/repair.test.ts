@@ -2,13 +2,15 @@
 
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Channel } from "../../durable-objects/channel/channel.ts";
 import { openStore } from "../../memory/store/open-store.ts";
 import { type Channels, createAgent, setOperation, setOperations } from "../support/agent.ts";
 import { freshKey, set } from "../support/client.ts";
-import { breakStore } from "../support/engine.ts";
+import { breakStore, channelOf } from "../support/engine.ts";
 import { connectMemx } from "../support/subscriber.ts";
+
+afterEach(() => void vi.restoreAllMocks());
 
 const topics = [
   ["a key", (key: string) => [`/subscribe/${key}`, key] as const],
@@ -112,6 +114,19 @@ describe("the alarm while the store is down", () => {
     expect(await client.take(1)).toMatchObject([{ value: 1 }]);
     await set(key, 2);
     expect(await client.take(1)).toMatchObject([{ value: 2 }]);
+    client.socket.close(1000);
+    await client.closed;
+  });
+
+  it("is logged as repair_failed, with no request id", async () => {
+    const key = freshKey();
+    const client = await connectMemx(`/subscribe/${key}`);
+    await client.takeUntilReady();
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const restore = await breakStore("it is down");
+    await runDurableObjectAlarm(channelOf(key));
+    await restore();
+    expect(warn.mock.calls).toStrictEqual([[{ event: "repair_failed", cause: expect.any(Error) }]]);
     client.socket.close(1000);
     await client.closed;
   });
