@@ -4,7 +4,7 @@
 import pLimit from "p-limit";
 import type { Topic } from "../../memory/channels/topic.ts";
 import type { Store } from "../../memory/store/store.ts";
-import { readHeld } from "./read-snapshot.ts";
+import { readSnapshot } from "./read-snapshot.ts";
 import type { Subscriber } from "./subscriber.ts";
 
 export class Backlog {
@@ -43,7 +43,7 @@ export class Backlog {
   }
 
   async #sendSnapshot(subscriber: Subscriber, topic: Topic, since: number, head: number): Promise<void> {
-    for await (const change of readHeld(this.#store, topic, this.#limitReads)) {
+    for await (const change of readSnapshot(this.#store, topic, this.#limitReads)) {
       // Changes after `head` already wait in the subscriber's queue.
       if (change.revision > since && change.revision <= head) await subscriber.replay(change);
     }

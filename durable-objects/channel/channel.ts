@@ -11,7 +11,7 @@ import { openStore } from "../../memory/store/open-store.ts";
 import type { Store, Watch } from "../../memory/store/store.ts";
 import type { Change } from "../../sdk/protocol.ts";
 import { Delivery } from "./delivery.ts";
-import { recheck } from "./recheck-access.ts";
+import { recheckAccess } from "./recheck-access.ts";
 import { Roster } from "./roster.ts";
 import { closeSocket } from "./subscriber.ts";
 
@@ -146,7 +146,9 @@ export class Channel extends DurableObject<Env> {
     if (this.#rechecking || this.#roster.isEmpty()) return;
     this.#rechecking = true;
     try {
-      await recheck(this.ctx, this.env, topic, (socket, scopes) => this.#roster.subscriber(socket).limitTo(scopes));
+      await recheckAccess(this.ctx, this.env, topic, (socket, scopes) =>
+        this.#roster.subscriber(socket).limitTo(scopes),
+      );
     } catch (cause) {
       log("warn", "recheck_failed", { cause });
     } finally {

@@ -6,7 +6,11 @@ import { ALL_KEYS, type Entry, type Store, type StoredSchema } from "../../memor
 import type { Change } from "../../sdk/protocol.ts";
 
 /** Not of one moment: a change that is made meanwhile may be in it or not, and shows by its revision. */
-export async function* readHeld(store: Store, { namespace, key }: Topic, limit: LimitFunction): AsyncGenerator<Change> {
+export async function* readSnapshot(
+  store: Store,
+  { namespace, key }: Topic,
+  limit: LimitFunction,
+): AsyncGenerator<Change> {
   if (key !== ALL_KEYS) {
     const schema = await limit(() => store.readSchema(namespace, key));
     const entry = await limit(() => store.readEntry(namespace, key));

@@ -15,7 +15,7 @@ const OUTAGE_SINCE = "outage";
 /**
  * Each key is asked for once, however many sockets it has. `limitTo` tells a watcher what it may read now.
  */
-export async function recheck(
+export async function recheckAccess(
   ctx: DurableObjectState,
   env: Env,
   { namespace, key }: Topic,

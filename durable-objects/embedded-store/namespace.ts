@@ -21,8 +21,8 @@ import { Entries, seconds } from "./entries.ts";
 import { Expiries } from "./expiries.ts";
 import { IdempotencyRecords } from "./idempotency-records.ts";
 import { migrate } from "./migrations.ts";
-import { findRefused, findStaleSchemas, heldRevision, isOfSchema, planWrite } from "./plan-write.ts";
-import { Usage } from "./quota-usage.ts";
+import { currentRevision, findRefused, findStaleSchemas, isOfSchema, planWrite } from "./plan-write.ts";
+import { QuotaUsage } from "./quota-usage.ts";
 import type { CurrentRow } from "./row.ts";
 import { Watchers } from "./watchers.ts";
 
@@ -32,7 +32,7 @@ export class Namespace {
   readonly #log: ChangeLog;
   readonly #watchers: Watchers;
   readonly #records: IdempotencyRecords;
-  readonly #usage: Usage;
+  readonly #usage: QuotaUsage;
 
   constructor(storage: DurableObjectStorage, { logLength, quota }: { logLength: number; quota: Quota }) {
     migrate(storage);
@@ -41,7 +41,7 @@ export class Namespace {
     this.#log = new ChangeLog(storage, { length: logLength });
     this.#watchers = new Watchers(storage.sql);
     this.#records = new IdempotencyRecords(storage.sql);
-    this.#usage = new Usage(storage, quota);
+    this.#usage = new QuotaUsage(storage, quota);
   }
 
   /** Forgets what is in memory, after a transaction was rolled back. */
@@ -79,7 +79,7 @@ export class Namespace {
       const atUs = timesUs[index] ?? null;
       // An earlier operation may have changed the same key.
       const row = rows.size < operations.length ? this.entries.row(operation.key, nowUs) : rowOf(operation.key);
-      if (atUs === null) return { change: null, revision: heldRevision(operation, row), ts: seconds(row.ts_us) };
+      if (atUs === null) return { change: null, revision: currentRevision(operation, row), ts: seconds(row.ts_us) };
       // An expiry is a change of its own, so it comes before the set that replaces the expired value.
       const previous = operation.op === "set" && row.over ? this.#recordExpiry(operation.key, row) : row.revision;
       const version = { revision: this.#log.head() + 1, previous, ts: seconds(atUs) };

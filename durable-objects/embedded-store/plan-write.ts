@@ -11,7 +11,7 @@ export function isOfSchema({ op }: Operation): boolean {
 }
 
 /** The revision of what the key holds, of the kind that the operation is about. */
-export function heldRevision(operation: Operation, row: Row): number {
+export function currentRevision(operation: Operation, row: Row): number {
   return isOfSchema(operation) ? row.schema_revision : row.value_revision;
 }
 
@@ -23,7 +23,7 @@ export function findRefused(
 ): { readonly outcome: "conflict" | "ts_ahead"; readonly operation: number } | undefined {
   for (const [index, operation] of operations.entries()) {
     const { expect } = operation;
-    if (expect !== undefined && expect !== heldRevision(operation, rowOf(operation.key))) {
+    if (expect !== undefined && expect !== currentRevision(operation, rowOf(operation.key))) {
       return { outcome: "conflict", operation: index };
     }
     if (operation.op === "set" && callersUs(operation) > nowUs + LIMITS.maxTsAheadSeconds * 1e6) {

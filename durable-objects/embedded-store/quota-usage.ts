@@ -2,9 +2,9 @@
 
 import type { Quota, QuotaExceeded } from "../../memory/store/store.ts";
 
-type Held = { readonly keys: number; readonly bytes: number };
+type Stored = { readonly keys: number; readonly bytes: number };
 
-export class Usage {
+export class QuotaUsage {
   readonly #kv: SyncKvStorage;
   readonly #quota: Quota;
 
@@ -14,19 +14,19 @@ export class Usage {
     if (!this.#limited) kv.delete("usage");
     else if (!kv.get("usage")) {
       // Only once, when a quota comes into force.
-      const held = sql
-        .exec<Held>(
+      const stored = sql
+        .exec<Stored>(
           `SELECT count(*) AS keys, coalesce(sum(octet_length(coalesce(value, '')) + octet_length(coalesce(schema, ''))), 0) AS bytes
            FROM entries WHERE value_revision > 0 OR schema_revision > 0`,
         )
         .one();
-      kv.put("usage", held);
+      kv.put("usage", stored);
     }
   }
 
   /** What there would be too much of. Who writes less than there was is always let. */
   exceeded(moreKeys: number, moreBytes: number): QuotaExceeded | undefined {
-    const { keys, bytes } = this.#held;
+    const { keys, bytes } = this.#stored;
     if (moreKeys > 0 && keys + moreKeys > (this.#quota.keys ?? Number.POSITIVE_INFINITY)) {
       return { outcome: "quota_exceeded", of: "keys" };
     }
@@ -38,7 +38,7 @@ export class Usage {
 
   add(moreKeys: number, moreBytes: number): void {
     if (!this.#limited || (moreKeys === 0 && moreBytes === 0)) return;
-    const { keys, bytes } = this.#held;
+    const { keys, bytes } = this.#stored;
     this.#kv.put("usage", { keys: keys + moreKeys, bytes: bytes + moreBytes });
   }
 
@@ -46,7 +46,7 @@ export class Usage {
     return this.#quota.keys !== undefined || this.#quota.bytes !== undefined;
   }
 
-  get #held(): Held {
-    return this.#kv.get<Held>("usage") ?? { keys: 0, bytes: 0 };
+  get #stored(): Stored {
+    return this.#kv.get<Stored>("usage") ?? { keys: 0, bytes: 0 };
   }
 }
