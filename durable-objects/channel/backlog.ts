@@ -1,5 +1,5 @@
-// What a subscriber gets before live changes: the changes that it missed, from the store's log, or a snapshot if the log no
-// longer reaches back to where it stands.
+// Sends a subscriber what comes before live changes: the changes that it missed, from the store's log, or a snapshot if
+// the log no longer reaches back far enough.
 
 import pLimit from "p-limit";
 import type { Topic } from "../../memory/channels/topic.ts";
@@ -16,18 +16,18 @@ export class Backlog {
     this.#store = store;
   }
 
-  /** Sends what came after `since`, up to and including `head`. */
+  /** Sends the changes after `since`, up to and including `head`. */
   async send(subscriber: Subscriber, topic: Topic, since: number, head: number): Promise<void> {
     if (since === 0) return this.#sendSnapshot(subscriber, topic, 0, head);
     const replayed = since <= head && (await this.#replay(subscriber, topic, since, head));
     if (replayed) return;
-    // A plain subscriber does not understand `reset`: it gets the entries that are newer than what it has.
+    // A plain subscriber does not understand `reset`. It gets only the part of the snapshot that is newer than `since`.
     if (!subscriber.control) return this.#sendSnapshot(subscriber, topic, since > head ? 0 : since, head);
     subscriber.reset(head);
     await this.#sendSnapshot(subscriber, topic, 0, head);
   }
 
-  /** Returns `false` once changes are missing from the log. What it has sent until then is correct. */
+  /** Returns `false` if changes are missing from the log. Everything sent until then is correct. */
   async #replay(subscriber: Subscriber, topic: Topic, since: number, head: number): Promise<boolean> {
     for (let after = since; ; ) {
       const read = () => this.#store.readLog(topic.namespace, topic.key, after);

@@ -1,4 +1,4 @@
-// Which changes a subscriber wants, and may have.
+// Decides which changes a subscriber wants and may read.
 
 import { compileGlob } from "../../memory/access/glob.ts";
 import { namespacedKey } from "../../memory/access/principal.ts";
@@ -11,7 +11,7 @@ export type ChangeFilter = (change: Change) => boolean;
 
 export function compileFilter({ namespace, key, event, patterns, scopes }: Join): ChangeFilter {
   const wanted = (change: Change) => event === "all" || event === change.event;
-  // The channel of one key is joined only by those who may read it.
+  // A subscriber of one key was authorized to read it before it joined.
   if (key !== ALL_KEYS) return wanted;
   const globs = patterns.map(compileGlob);
   const readable = compileScopes(scopes);

@@ -1,5 +1,5 @@
-// The Durable Object of one key, or of all keys of a namespace. It registers with the store, takes subscribers and changes,
-// and repairs what went wrong with an alarm. The roster knows who is on it; the delivery moves its cursor.
+// The Durable Object of one key, or of all keys of a namespace. It accepts subscribers, receives changes, and repairs
+// lost announcements with an alarm. The roster holds its sockets; the delivery moves its cursor.
 
 import { DurableObject } from "cloudflare:workers";
 import { LIMITS } from "../../config/limits.ts";
@@ -19,7 +19,7 @@ export class Channel extends DurableObject<Env> {
   readonly #store: Store;
   readonly #roster: Roster;
   readonly #delivery: Delivery;
-  /** The registration that is under way. Subscribers that join meanwhile share it, however long the store takes to fail. */
+  /** The registration under way. Subscribers that join meanwhile share it, even if the store takes long to fail. */
   #registration: Promise<number> | undefined;
   #rechecking = false;
 
@@ -36,11 +36,11 @@ export class Channel extends DurableObject<Env> {
     });
     // Answered by the platform, so an idle subscriber never wakes this object.
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
-    // Changes that waited for a joining subscriber were only in memory, and are gone.
+    // Changes queued for a joining subscriber were only in memory, so they are lost.
     for (const subscriber of this.#roster.open()) if (subscriber.joining) subscriber.interrupt();
   }
 
-  /** Takes a subscriber, who then receives every change that is applied after this has returned. */
+  /** Accepts a subscriber, which then receives every change that is applied after this returns. */
   override async fetch(request: Request): Promise<Response> {
     const join = readJoin(request);
     const { namespace, key, keyHash, since, subprotocol } = join;
@@ -62,8 +62,8 @@ export class Channel extends DurableObject<Env> {
   }
 
   /**
-   * Takes a change that was applied. Resolves when subscribers were sent it, here or by an earlier call.
-   * @param ttl seconds until a value expires that it set, or one of a change before it
+   * Receives an applied change. Resolves once the subscribers have been sent it, by this call or an earlier one.
+   * @param ttl seconds until the first expiry among the values that the same write has set
    */
   async publish(topic: Topic, change: Change, ttl?: number): Promise<void> {
     return this.#delivery.inTurn(async () => {
@@ -75,12 +75,12 @@ export class Channel extends DurableObject<Env> {
   }
 
   /**
-   * Compares the channel with the store: makes up for announcements that were lost, and for a lost registration. The same
-   * call of the store makes changes of what has expired. And asks whether everybody may still be here.
+   * Compares the channel with the store, and so makes up for lost announcements and a lost registration. The same store
+   * call turns expired values into changes. Also checks the API keys of all sockets again.
    */
   override async alarm(): Promise<void> {
     const topic = this.ctx.storage.kv.get<Topic>("topic") as Topic;
-    // First, so that what follows does not put off the next.
+    // First, so that nothing below can delay the next alarm.
     if (!this.#roster.isEmpty()) await this.#armAlarm();
     void this.#recheck(topic);
     let nextMs: number | null = null;
@@ -97,13 +97,13 @@ export class Channel extends DurableObject<Env> {
     if (!this.#roster.isEmpty()) await this.#armAlarm(nextMs ?? undefined);
   }
 
-  /** Without this answer a client that closes waits until it gives up, ten seconds in most, and then reports 1006. */
+  /** Without this reply, a closing client waits for its own timeout, ten seconds in most clients, and reports 1006. */
   override webSocketClose(socket: WebSocket, code: number, reason: string): void {
-    // 1005 says that the client gave no code, and must not be sent (RFC 6455 §7.4.1).
+    // 1005 means that the client sent no code. It must not be sent itself (RFC 6455 §7.4.1).
     closeSocket(socket, code === 1005 ? 1000 : code, reason);
   }
 
-  /** The store's last revision. Every later change is announced to this channel. */
+  /** Returns the store's last revision. Every later change is announced to this channel. */
   #registered(topic: Topic): Promise<number> {
     this.#registration ??= this.#delivery
       .inTurn(() => this.#register(topic))
@@ -126,22 +126,22 @@ export class Channel extends DurableObject<Env> {
     return this.#store.watch(namespace, key, this.ctx.storage.kv.get<string>("watch") as string);
   }
 
-  // By token, so that one whose object died while it was under way can not end the watch of its successor.
+  // By token, so that an unwatch that outlives its object cannot end the watch of the next one.
   async #unwatch({ namespace, key }: Topic): Promise<void> {
     const token = this.ctx.storage.kv.get<string>("watch");
     if (token !== undefined) await this.#store.unwatch(namespace, key, token);
   }
 
-  /** For the next comparison, or earlier, when a value expires. */
+  /** Sets the alarm for the next comparison, or earlier if a value expires before it. */
   async #armAlarm(expiresInMs = Number.POSITIVE_INFINITY): Promise<void> {
-    // Half as long again as for calls, in all, until a revoked API key is noticed.
+    // Half, so that a revoked API key loses its sockets within 1.5 times the bound for calls.
     const intervalMs = Math.min(LIMITS.repairIntervalMs, revocationMs(this.env) / 2);
     const atMs = Date.now() + Math.min(expiresInMs, intervalMs);
     const earlier = await this.ctx.storage.getAlarm();
     if (earlier === null || (expiresInMs < intervalMs && earlier > atMs)) await this.ctx.storage.setAlarm(atMs);
   }
 
-  /** One at a time, and not in turn: delivery does not wait for it, nor does repair. */
+  /** Runs one recheck at a time, and not in turn, so that neither delivery nor repair waits for it. */
   async #recheck(topic: Topic): Promise<void> {
     if (this.#rechecking || this.#roster.isEmpty()) return;
     this.#rechecking = true;

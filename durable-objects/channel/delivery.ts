@@ -1,5 +1,5 @@
-// What moves a channel's cursor. Changes may arrive late, twice or out of order; they leave once each, in the order of their
-// revisions. It keeps no values: a change that it missed it reads from the store.
+// What moves a channel's cursor. Changes may arrive late, twice or out of order; they leave once each, in the order of
+// their revisions. It keeps no values: it reads missed changes from the store.
 
 import type { Topic } from "../../memory/channels/topic.ts";
 import { log } from "../../memory/log.ts";
@@ -20,7 +20,7 @@ export class Delivery {
   readonly #nowMs: () => number;
   readonly #waitUntil: (work: Promise<void>) => void;
   #cursor: number;
-  /** Settles when all steps that were begun so far have. */
+  /** Settles when all steps begun so far have settled. */
   #work: Promise<unknown> = Promise.resolve();
   #noGapBeforeMs = 0;
 
@@ -46,7 +46,7 @@ export class Delivery {
     this.#cursor = storage.kv.get<number>("cursor") ?? 0;
   }
 
-  /** The channel has sent every change up to this revision. In storage too, because hibernation clears the memory. */
+  /** The channel has sent every change up to this revision. Also in storage, because hibernation clears memory. */
   get cursor(): number {
     return this.#cursor;
   }
@@ -60,14 +60,14 @@ export class Delivery {
     return result;
   }
 
-  /** Sends `change`, after the changes before it that the channel has missed. In turn only. */
+  /** Sends `change`, after the earlier changes that the channel has missed. Call it in turn. */
   async deliver(topic: Topic, change: Change): Promise<void> {
     if (!this.#isNext(topic, change)) await this.#fillGap(topic);
     // It was the next one, or the log no longer has it.
     if (change.revision > this.#cursor) this.#broadcast(change);
   }
 
-  /** Sends what the store has and the channel has not sent. In turn only. */
+  /** Sends the changes that the store has and the channel has not sent. Call it in turn. */
   async catchUp(topic: Topic): Promise<void> {
     for (;;) {
       const { changes, more, truncated, head } = await this.#store.readLog(topic.namespace, topic.key, this.#cursor);
@@ -78,7 +78,7 @@ export class Delivery {
     }
   }
 
-  /** Begins to follow the store from `head`, its revision when it registered the channel. In turn only. */
+  /** Begins to follow the store from `head`, its revision when it registered the channel. Call it in turn. */
   follow(topic: Topic, head: number): void {
     if (!this.#roster.hasSockets()) this.#moveTo(head);
     else if (head < this.#cursor) this.#startOver(topic, head);
@@ -88,7 +88,7 @@ export class Delivery {
     }
   }
 
-  /** Sends a new subscriber what came after `since`, up to `from`, and then live changes. */
+  /** Sends a new subscriber the changes after `since`, up to `from`, and then live changes. */
   join(subscriber: Subscriber, topic: Topic, since: number | undefined, from: number): void {
     if (since === undefined) subscriber.ready(from);
     else this.#waitUntil(this.#bringUp(subscriber, topic, since, from));
@@ -101,7 +101,7 @@ export class Delivery {
 
   /** Like `catchUp`, but fails fast right after a store failure, so queued changes do not pile up behind timeouts. */
   async #fillGap(topic: Topic): Promise<void> {
-    if (this.#nowMs() < this.#noGapBeforeMs) throw new Error("the store failed a moment ago");
+    if (this.#nowMs() < this.#noGapBeforeMs) throw new Error("The store failed a moment ago.");
     try {
       await this.catchUp(topic);
     } catch (cause) {
@@ -143,7 +143,7 @@ export class Delivery {
   #moveTo(revision: number): void {
     if (revision === this.#cursor) return;
     this.#cursor = revision;
-    // Unconfirmed, or every event would wait for the disk. A crash that loses the write also closes the sockets it is about.
+    // Unconfirmed, or every event would wait for the disk. A crash that loses the write also closes its sockets.
     void this.#storage.put("cursor", revision, { allowUnconfirmed: true });
   }
 }

@@ -1,11 +1,11 @@
-// What a snapshot is made of: everything that a topic holds, as the changes that would write it.
+// Reads a snapshot: all current values and schemas of a topic, as the changes that would write them.
 
 import type { LimitFunction } from "p-limit";
 import type { Topic } from "../../memory/channels/topic.ts";
 import { ALL_KEYS, type Entry, type Store, type StoredSchema } from "../../memory/store/store.ts";
 import type { Change } from "../../sdk/protocol.ts";
 
-/** Not of one moment: a change that is made meanwhile may be in it or not, and shows by its revision. */
+/** Not of one moment: it may include changes that are made meanwhile. The caller tells them by their revisions. */
 export async function* readSnapshot(
   store: Store,
   { namespace, key }: Topic,
@@ -28,7 +28,7 @@ export async function* readSnapshot(
   }
 }
 
-/** The schema first, for its values are about it. Whoever is sent these knows of nothing `previous`. */
+/** The schema first, because it describes the value. `previous` is 0, because the receiver has no earlier change. */
 function* changesOf(key: string, entry: Entry | null, schema: StoredSchema | null): Generator<Change> {
   const common = { key, action: "set", previous: 0 } as const;
   if (schema) yield { ...common, event: "schema", json: schema.schema, ts: schema.ts, revision: schema.revision };

@@ -1,5 +1,4 @@
-// Asks again whether the API keys of a channel's sockets are good, and for what. It runs beside delivery, which never waits
-// for it.
+// Checks again whether the API keys of a channel's sockets are valid, and what they may read. Delivery does not wait.
 
 import { LIMITS } from "../../config/limits.ts";
 import type { Principals } from "../../memory/access/access.ts";
@@ -9,11 +8,12 @@ import { ALL_KEYS } from "../../memory/store/store.ts";
 import { CLOSE_CODES, TRY_AGAIN_LATER } from "../../sdk/protocol.ts";
 import { closeSocket } from "./subscriber.ts";
 
-/** Since when nobody could be asked; kept in storage, because a channel sleeps between its alarms. */
+/** Storage key of the time since which API keys cannot be checked. A channel sleeps between alarms and loses memory. */
 const OUTAGE_SINCE = "outage";
 
 /**
- * Each key is asked for once, however many sockets it has. `limitTo` tells a watcher what it may read now.
+ * Looks up each API key once, however many sockets it has.
+ * @param limitTo sets what a watcher may read from now on
  */
 export async function recheckAccess(
   ctx: DurableObjectState,
@@ -26,10 +26,10 @@ export async function recheckAccess(
   const principals = await find(ctx, env, [...keyHashes]);
   for (const socket of ctx.getWebSockets()) {
     const keyHash = keyHashOf(socket);
-    // It came while the others were asked for, and was just let in.
+    // A socket that came during the lookup was authenticated just now.
     if (socket.readyState !== WebSocket.OPEN || !keyHashes.has(keyHash)) continue;
     if (principals === "outage") {
-      closeSocket(socket, TRY_AGAIN_LATER, "API keys can not be checked. Connect again.");
+      closeSocket(socket, TRY_AGAIN_LATER, "API keys cannot be checked. Connect again.");
       continue;
     }
     const principal = principals.get(keyHash);
@@ -38,12 +38,12 @@ export async function recheckAccess(
     } else if (key === ALL_KEYS) {
       limitTo(socket, principal.read);
     } else if (!principal.allows("read", key)) {
-      closeSocket(socket, CLOSE_CODES.forbidden, "The API key may not read this key any more.");
+      closeSocket(socket, CLOSE_CODES.forbidden, "The API key may no longer read this key.");
     }
   }
 }
 
-/** In an outage everybody stays, for as long as calls by known keys are answered too. */
+/** In an outage all sockets stay open, for as long as calls with known API keys work too. */
 async function find(
   { storage }: DurableObjectState,
   env: Env,

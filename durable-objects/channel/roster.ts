@@ -1,4 +1,4 @@
-// Who is on a channel: its sockets with their subscribers, the subscribers that are on their way in, and the limits on both.
+// Who is on a channel: its sockets with their subscribers, the subscribers on their way in, and the limits on both.
 
 import { LIMITS } from "../../config/limits.ts";
 import type { Change } from "../../sdk/protocol.ts";
@@ -18,10 +18,10 @@ export class Roster {
   /** Why the channel cannot take another subscriber with this API key; `undefined` if it can. */
   refusal(keyHash: string): string | undefined {
     if (this.#ctx.getWebSockets().length + this.#arriving >= LIMITS.maxSubscribers) {
-      return "The channel has as many subscribers as it can take.";
+      return "The channel has reached its subscriber limit.";
     }
     if (this.#ctx.getWebSockets(keyHash).length >= LIMITS.maxSubscribersPerApiKey) {
-      return "The API key has as many subscribers here as it may have.";
+      return "The API key has reached its subscriber limit for this channel.";
     }
     return undefined;
   }

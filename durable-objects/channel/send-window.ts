@@ -1,19 +1,21 @@
-// How much of what was sent to a client it may not have read yet. The platform does not tell. A memX client does, with its
-// `ping`, which it sends after what it has read; a plain one is taken to read at a steady rate.
+// Estimates how many of the characters that were sent a client has not read yet. The platform does not report this. A
+// memX client reports it with its `ping`, which it sends after what it has read; a plain client is assumed to read at a
+// steady rate.
 
 import { LIMITS } from "../../config/limits.ts";
 
-/** Characters between two marks of when what was sent, and how many are kept: as far back as matters. */
+/** Characters between two marks. */
 const MARK_CHARS = 128 * 1024;
+/** Twice as many as the limit on unread characters can need. */
 const MAX_MARKS = 2 * (LIMITS.maxUnreadChars / MARK_CHARS);
 
 export class SendWindow {
   readonly #assumedRate: number;
-  /** Characters so far: what was sent, and what of it was read for sure, or may be taken to be. */
+  /** Characters so far: those that were sent, and those of them that were read, for sure or by assumption. */
   #sent = 0;
   #read = 0;
   #atMs = 0;
-  /** Up to which character all was sent by when; oldest first. */
+  /** Each records when everything up to the character `sent` had been sent; oldest first. */
   #marks: { readonly sent: number; readonly ms: number }[] = [];
 
   /** @param assumedRate characters a second */
@@ -21,7 +23,7 @@ export class SendWindow {
     this.#assumedRate = assumedRate;
   }
 
-  /** Answers how many characters are unread then. */
+  /** Records a message that was sent. Returns how many characters are then unread. */
   sent(chars: number, nowMs: number): number {
     const unread = this.unread(nowMs) + chars;
     this.#sent += chars;
@@ -32,7 +34,7 @@ export class SendWindow {
     return unread;
   }
 
-  /** A ping that came at `ms`: what was sent before it was read. */
+  /** Records a ping that came at `ms`: the client has read everything that was sent before. */
   pinged(ms: number): void {
     while (this.#marks[0] && this.#marks[0].ms < ms) {
       this.#read = Math.max(this.#read, this.#marks[0].sent);
@@ -40,7 +42,7 @@ export class SendWindow {
     }
   }
 
-  /** Characters. */
+  /** Returns the number of unread characters. */
   unread(nowMs: number): number {
     const passedMs = Math.max(0, nowMs - this.#atMs);
     this.#atMs = nowMs;

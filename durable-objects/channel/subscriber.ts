@@ -1,5 +1,5 @@
-// One socket of a channel: what it wants, what waits for it while it joins, and how far it lags behind. What has to
-// outlive hibernation is in the socket's attachment; the rest is made anew.
+// One socket of a channel: which changes it wants, which changes wait while it joins, and how far it lags behind. State
+// that must survive hibernation is in the socket's attachment; the rest is rebuilt.
 
 import { LIMITS } from "../../config/limits.ts";
 import type { Join } from "../../memory/channels/join.ts";
@@ -9,13 +9,13 @@ import { SendWindow } from "./send-window.ts";
 
 export type Attachment = {
   readonly join: Join;
-  /** Changes up to this revision are not sent as they happen: the subscriber came after them, or is sent them otherwise. */
+  /** Changes up to this revision are not sent live: they came before the subscriber, or it gets them as its backlog. */
   readonly from: number;
-  /** It is being sent what came before, and what happens meanwhile waits in memory. */
+  /** The backlog is being sent, and live changes wait in memory. */
   readonly joining: boolean;
 };
 
-/** How often a sender looks whether a client has read on, and after how long it gives up. */
+/** How often the sender of a backlog checks whether the client has read on, and after how long it gives up. */
 const PACE_MS = 20;
 const MAX_PACE_MS = 60_000;
 
@@ -39,25 +39,25 @@ export class Subscriber {
   }
 
   /**
-   * Of a socket that is about to be accepted.
-   * @throws where the attachment is too large
+   * For a new socket, before it is accepted.
+   * @throws if the attachment is too large
    */
   static create(ctx: DurableObjectState, socket: WebSocket, attachment: Attachment): Subscriber {
     socket.serializeAttachment(attachment);
     return new Subscriber(ctx, socket, attachment);
   }
 
-  /** Of a socket that was there before hibernation. */
+  /** For a socket that existed before hibernation. */
   static revive(ctx: DurableObjectState, socket: WebSocket): Subscriber {
     return new Subscriber(ctx, socket, socket.deserializeAttachment());
   }
 
-  /** Whether it is told `ready` and `reset`, and so can be sent a snapshot. */
+  /** Whether it gets `ready` and `reset`, and so can be sent a snapshot. */
   get control(): boolean {
     return this.#attachment.join.control;
   }
 
-  /** It is sent changes after this revision as they happen. */
+  /** Changes after this revision are sent live. */
   get from(): number {
     return this.#attachment.from;
   }
@@ -70,7 +70,7 @@ export class Subscriber {
     return this.#attachment.joining;
   }
 
-  /** From now on a watcher may read this much, and receives no more. */
+  /** Sets the scopes of a watcher, which from now on receives only what they allow. */
   limitTo(scopes: readonly string[]): void {
     const { join } = this.#attachment;
     if (join.scopes.length === scopes.length && scopes.every((scope, index) => scope === join.scopes[index])) return;
@@ -78,29 +78,29 @@ export class Subscriber {
     try {
       this.#update({ join: { ...join, scopes } });
     } catch {
-      // More than a socket can keep. Whoever connects again is told so.
+      // The scopes do not fit into the attachment. A client that connects again gets the reason.
       this.interrupt();
     }
   }
 
-  /** Takes a change that happens now: sends its text, or keeps it until the subscriber has joined. */
+  /** Sends the text of a live change, or queues the change until the subscriber has joined. */
   deliver(change: Change, text: string): void {
     if (change.revision <= this.#attachment.from || !this.#wants(change)) return;
     if (this.joining) this.#wait(change, text.length);
     else this.#send(text);
   }
 
-  /** From now on changes after `from` wait, while `replay` and `reset` send what came before. */
+  /** From now on changes after `from` wait, while `replay` and `reset` send the backlog. */
   startJoining(from: number): void {
     this.#update({ from, joining: true });
   }
 
-  /** Sends a change of before, no faster than the client reads. */
+  /** Sends a change of the backlog, no faster than the client reads. */
   async replay(change: Change): Promise<void> {
     if (!this.#wants(change)) return;
     for (let waitedMs = 0; this.#lags(this.#maxUnreadChars / 2); waitedMs += PACE_MS) {
       if (waitedMs > MAX_PACE_MS) this.#fallBehind();
-      if (!this.open) throw new Error("the subscriber has left");
+      if (!this.open) throw new Error("The subscriber has left.");
       await scheduler.wait(PACE_MS);
     }
     this.#send(encodeEvent(change));
@@ -110,7 +110,7 @@ export class Subscriber {
     this.#send(encodeReset(revision));
   }
 
-  /** Sends what waited, and from now on everything as it happens. */
+  /** Sends the changes that waited. Later changes are sent live. */
   finishJoining(revision: number): void {
     const queue = this.#queue;
     this.#queue = [];
@@ -124,7 +124,7 @@ export class Subscriber {
     if (this.control) this.#send(encodeReady(revision));
   }
 
-  /** Ends the connection: the client connects again and goes on from what it has. */
+  /** Closes the connection. The client connects again and resumes from its last revision. */
   interrupt(): void {
     closeSocket(this.#socket, TRY_AGAIN_LATER, "The channel was interrupted. Connect again.");
   }
@@ -133,13 +133,13 @@ export class Subscriber {
     try {
       this.#socket.send(text);
     } catch {
-      return; // It is closing, or was closed; the platform takes it off the list.
+      return; // The socket is closing or closed. The platform removes it from the list.
     }
     if (this.#window.sent(text.length, Date.now()) <= this.#maxUnreadChars) return;
     if (this.#lags(this.#maxUnreadChars)) this.#fallBehind();
   }
 
-  // Compiled only now, because an object that wakes up for an alarm has thousands of them and no change for any.
+  // Compiled on first use: an object that wakes for an alarm may have thousands of filters and no change for any.
   #wants(change: Change): boolean {
     this.#filter ??= compileFilter(this.#attachment.join);
     return this.#filter(change);
@@ -153,12 +153,16 @@ export class Subscriber {
 
   #fallBehind(): void {
     this.#queue = [];
-    closeSocket(this.#socket, TRY_AGAIN_LATER, "You read too slowly. Connect again, and go on from the last revision.");
+    closeSocket(
+      this.#socket,
+      TRY_AGAIN_LATER,
+      "The client reads too slowly. Connect again and resume from the last revision.",
+    );
   }
 
   #lags(chars: number): boolean {
     if (this.#window.unread(Date.now()) <= chars) return false;
-    // Only now, because it is asked for each socket and event.
+    // Only now, because this runs for each socket and event.
     this.#window.pinged(this.#ctx.getWebSocketAutoResponseTimestamp(this.#socket)?.getTime() ?? 0);
     return this.#window.unread(Date.now()) > chars;
   }
@@ -173,6 +177,6 @@ export function closeSocket(socket: WebSocket, code: number, reason: string): vo
   try {
     socket.close(code, reason);
   } catch {
-    // The connection broke, so nobody is there to be told.
+    // The connection is broken, so no client is there to get the close.
   }
 }

@@ -1,17 +1,16 @@
-// The last changes of a namespace, in SQL, and with them its counter: the revision of the next change is one more than
-// that of the last.
+// The last changes of a namespace, in SQL. The log is also the counter: the next revision is the last one plus 1.
 
 import { ALL_KEYS, type LogSlice } from "../../memory/store/store.ts";
 import type { Change } from "../../sdk/protocol.ts";
 
-/** Characters of JSON text after which an answer ends, so that it does not outgrow the 32 MiB of an RPC message. */
-export const ANSWER_CHARS = 4 * 1024 * 1024;
+/** Characters of JSON text after which a response ends, so that it fits into the 32 MiB of an RPC message. */
+export const MAX_RESPONSE_CHARS = 4 * 1024 * 1024;
 
 export class ChangeLog {
   readonly #sql: SqlStorage;
   readonly #kv: SyncKvStorage;
   readonly #length: number;
-  /** Once it is known. */
+  /** `undefined` until it is read. */
   #head: number | undefined;
 
   constructor(storage: DurableObjectStorage, { length }: { length: number }) {
@@ -21,8 +20,8 @@ export class ChangeLog {
   }
 
   /**
-   * A namespace begins to count at the time in milliseconds. So a store that was emptied or replaced does not give out
-   * revisions again that channels, caches and clients of the earlier one remember.
+   * A namespace begins to count at the current time in milliseconds. So a store that was emptied or replaced does not
+   * assign revisions again that channels, caches and clients of the earlier store remember.
    */
   begin(nowUs: number): void {
     if (this.head() > 0) return;
@@ -30,12 +29,12 @@ export class ChangeLog {
     this.#kv.put("begin", this.#head);
   }
 
-  /** After a transaction that was rolled back. */
+  /** Forgets what is in memory, after a transaction was rolled back. */
   forget(): void {
     this.#head = undefined;
   }
 
-  /** Revision of the last change, which the log always keeps. 0 before anything was done. */
+  /** Revision of the last change, which the log always keeps. 0 before `begin`. */
   head(): number {
     this.#head ??= this.#readHead();
     return this.#head;
@@ -61,26 +60,26 @@ export class ChangeLog {
     this.#head = revision;
   }
 
-  /** What came after a revision; `lastOfKey` is the revision of the key's last change, 0 if none is known. */
+  /** Reads the changes after a revision. `lastOfKey` is the revision of the key's last change, 0 if none is known. */
   read(key: string, after: number, lastOfKey: number): LogSlice {
     const changes = this.#changes("revision > ? AND (?2 = '' OR key = ?2) ORDER BY revision", after, key);
     const { slice, more } = take(changes, Number.POSITIVE_INFINITY);
     return { changes: slice, more, truncated: this.#isTruncated(key, after, slice[0], lastOfKey), head: this.head() };
   }
 
-  /** Newest first. */
+  /** Reads the changes before a revision, newest first. */
   readBack(key: string, before: number, limit: number): Change[] {
     return take(this.#changes("revision < ? AND key = ? ORDER BY revision DESC", before, key), limit).slice;
   }
 
-  /** Whether a change between `after` and the first one that was found has left the log. */
+  /** Whether the log has dropped changes between `after` and `first`, the first change that was found. */
   #isTruncated(key: string, after: number, first: Change | undefined, lastOfKey: number): boolean {
-    // Another store gave that revision out, or this one before it was emptied.
+    // Another store assigned that revision, or this one before it was emptied.
     if (after < (this.#kv.get<number>("begin") ?? 0)) return true;
     const { oldest } = this.#sql.exec<{ oldest: number }>("SELECT coalesce(min(revision), 1) AS oldest FROM log").one();
     if (oldest <= after + 1) return false;
     if (key === ALL_KEYS) return true;
-    // Of one key nothing is missing as long as its changes still lead from one to the next.
+    // A key misses no change as long as the first one here links back to `after` or earlier.
     return (first?.previous ?? lastOfKey) > after;
   }
 
@@ -93,12 +92,12 @@ export class ChangeLog {
   }
 }
 
-/** As many as there may be in one answer, at least one if there is one. */
+/** Takes as many changes as one response may hold, and at least one if there is one. */
 function take(changes: Iterable<Change>, limit: number): { slice: Change[]; more: boolean } {
   const slice: Change[] = [];
   let chars = 0;
   for (const change of changes) {
-    if (slice.length === limit || chars > ANSWER_CHARS) return { slice, more: true };
+    if (slice.length === limit || chars > MAX_RESPONSE_CHARS) return { slice, more: true };
     slice.push(change);
     chars += change.json?.length ?? 0;
   }

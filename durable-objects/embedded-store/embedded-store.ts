@@ -1,5 +1,5 @@
-// The embedded store: one SQLite object per namespace. Writes that arrive together are committed together; what
-// they do is in namespace.ts.
+// The Durable Object of the embedded store, one per namespace. It commits writes that arrive together in one
+// transaction. What a write does is in namespace.ts.
 
 import { DurableObject } from "cloudflare:workers";
 import { LIMITS } from "../../config/limits.ts";
@@ -32,7 +32,7 @@ type PendingWrite = {
 export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject {
   readonly #namespace: Namespace;
   readonly #groups = new GroupCommit<PendingWrite>((group) => this.#commit(group));
-  /** When the next sweep is due, if this object knows of one. */
+  /** When the next sweep is due, if this object has planned one. */
   #sweepAtMs: number | undefined;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -82,7 +82,7 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
 
   async ping(): Promise<void> {}
 
-  /** Makes changes of the values that have expired and that nobody watches: whoever watches does not wait for this. */
+  /** Records the expiry of values that no channel watches. Channels do not wait for this sweep. */
   override async alarm(): Promise<void> {
     this.#sweepAtMs = undefined;
     let nextUs: number;
@@ -93,7 +93,7 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
     await this.#armSweep();
   }
 
-  /** Not for each value when its time is over, which would be an alarm for each. */
+  /** Plans one sweep for all values, and not one alarm for each value that expires. */
   async #armSweep(): Promise<void> {
     if (this.#sweepAtMs !== undefined || !this.#namespace.expiries.any()) return;
     this.#sweepAtMs = Date.now() + LIMITS.sweepIntervalMs;
@@ -101,7 +101,7 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
     if (earlier === null) await this.ctx.storage.setAlarm(this.#sweepAtMs);
   }
 
-  // The answers leave only once the commit is on disk: the platform's output gate holds them back.
+  // The output gate of the platform holds the responses back until the commit is on disk.
   #commit(group: readonly PendingWrite[]): void {
     try {
       const atUs = nowUs();

@@ -4,16 +4,16 @@
 import { LRUCache } from "lru-cache";
 import type { EntriesPage, Entry, KeysPage, KeysQuery, ListedKey, StoredSchema } from "../../memory/store/store.ts";
 import type { JsonText } from "../../sdk/protocol.ts";
-import { ANSWER_CHARS } from "./change-log.ts";
+import { MAX_RESPONSE_CHARS } from "./change-log.ts";
 import { ABSENT, type CurrentRow, currentRow, type Row } from "./row.ts";
 
-/** Characters of the entries that are kept in memory, of which an object has 128 MB for everything. */
+/** Characters of the entries that are kept in memory. An object has 128 MB for everything. */
 const KNOWN_CHARS = 4 * 1024 * 1024;
 
 /** Keys in one page of entries. */
 const PAGE_KEYS = 500;
 
-/** In a query with `expiries` joined, whose third parameter is the time. */
+/** For a query that joins `expiries` and takes the time as its third parameter. */
 const IS_OVER = "coalesce(expires_us <= ?3, 0)";
 
 /** The revision and the time of a change. */
@@ -23,7 +23,7 @@ type EntryRow = { key: string; ts_us: number; value_revision: number; value: str
 
 export class Entries {
   readonly #sql: SqlStorage;
-  /** What was read lately, as it stands now: a transaction of SQLite takes longer than the rest of a read. */
+  /** Recently read entries, kept current, because a SQLite transaction takes longer than the rest of a read. */
   readonly #known = new LRUCache<string, { readonly entry: Entry; readonly expiresUs: number }>({
     maxSize: KNOWN_CHARS,
     sizeCalculation: ({ entry }, key) => key.length + entry.value.length + 64,
@@ -80,7 +80,7 @@ export class Entries {
       nowUs,
     );
     for (const { key, ts_us, value, value_revision, over, schema, schema_ts_us, schema_revision } of rows) {
-      if (entries.length === PAGE_KEYS || chars > ANSWER_CHARS) return { entries, more: true };
+      if (entries.length === PAGE_KEYS || chars > MAX_RESPONSE_CHARS) return { entries, more: true };
       entries.push({
         key,
         entry: value === null || over ? null : { value, ts: seconds(ts_us), revision: value_revision },
@@ -91,7 +91,7 @@ export class Entries {
     return { entries, more: false };
   }
 
-  /** Looks at `limit` rows at most, those of deleted keys among them. */
+  /** Looks at up to `limit` rows, including rows of deleted keys. */
   keys({ prefix, after, limit, values }: KeysQuery, nowUs: number): KeysPage {
     const keys: ListedKey[] = [];
     let [last, looked, chars] = [after, 0, 0];
@@ -105,7 +105,7 @@ export class Entries {
     );
     for (const { key, ts_us, value, value_revision, over } of rows) {
       if (!key.startsWith(prefix)) break;
-      if (looked++ === limit || chars > ANSWER_CHARS) return { keys, next: last };
+      if (looked++ === limit || chars > MAX_RESPONSE_CHARS) return { keys, next: last };
       last = key;
       if (value_revision === 0 || over) continue;
       keys.push({ key, ts: seconds(ts_us), revision: value_revision, value });

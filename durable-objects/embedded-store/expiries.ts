@@ -1,4 +1,4 @@
-// The times at which values expire, in SQL. They have a table of their own, so that finding the next one reads no values.
+// The times at which values expire, in SQL. A table of their own, so that finding the next one reads no values.
 
 import { LIMITS } from "../../config/limits.ts";
 

@@ -1,10 +1,10 @@
-// Which writes are committed together. A commit costs the same for one as for many, so those that come at the same time share
-// one: a write waits until as many are there as came together the last time, and never longer than `MAX_WAIT_MS`. Where
-// one writes alone, nobody waits.
+// Decides which writes are committed together. A commit costs the same for one write as for many, so writes that come
+// at the same time share one. A group is committed once it is as large as the last group, or after `MAX_WAIT_MS`. A
+// caller that writes alone does not wait.
 
 const MAX_WAIT_MS = 4;
 
-/** After how many groups one waits although it is as large as the one before, for there may be more by now. */
+/** Groups between two tries, at first and at most. A try waits for more writes than the last group had. */
 const FIRST_TRY = 16;
 const LAST_TRY = 1024;
 
@@ -14,18 +14,18 @@ export class GroupCommit<T> {
   #expected = 1;
   #lastSize = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Groups until the next try for a larger one, and until the one after it. */
+  /** Groups until the next try, and from that one to the try after it. */
   #untilTry = FIRST_TRY;
   #nextTry = FIRST_TRY;
 
-  /** @param commit is never called with an empty group, and never throws */
+  /** @param commit is never called with an empty group, and must not throw */
   constructor(commit: (group: readonly T[]) => void) {
     this.#commit = commit;
   }
 
   add(write: T): void {
     const count = this.#pending.push(write);
-    // In a microtask, so that whatever came in the same turn goes along.
+    // In a microtask, so that the group includes all writes of the same turn.
     if (count === this.#expected) queueMicrotask(() => this.#end());
     else if (count === 1) this.#timer = setTimeout(() => this.#end(), MAX_WAIT_MS);
   }
@@ -39,7 +39,7 @@ export class GroupCommit<T> {
     this.#commit(group);
   }
 
-  /** Tries become rare where they find nobody. */
+  /** Tries become rarer while they find no more writes. */
   #expect(size: number): void {
     const larger = size > this.#lastSize;
     this.#lastSize = size;

@@ -1,4 +1,4 @@
-// What writes that can be repeated came to, in SQL, for as long as they can be.
+// The outcomes of writes that have an idempotency key, in SQL, for as long as such a write can be repeated.
 
 import { LIMITS } from "../../config/limits.ts";
 import type { AppliedVersions, Idempotency, IdReused } from "../../memory/store/store.ts";
@@ -37,7 +37,7 @@ export class IdempotencyRecords {
   }
 }
 
-/** Records of before version 4 of the tables have `null` where nothing was changed. */
+/** Records from before version 4 of the tables have `null` for an operation that changed nothing. */
 function parseResults(text: string): AppliedVersions["results"] {
   const results: (AppliedVersions["results"][number] | null)[] = JSON.parse(text);
   return results.map((result) => result ?? { change: null, revision: 0, ts: 0 });

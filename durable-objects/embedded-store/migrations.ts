@@ -1,14 +1,15 @@
-// The tables of the embedded store, and how an object of an earlier version gets them.
+// The tables of the embedded store, and how an object with tables of an earlier version gets them.
 
 /**
- * Each entry takes the tables from its index to the next version. Never edit one that was released: add another.
+ * Each entry migrates the tables from the version that is its index to the next. Never edit a released one: add one.
  *
- * `entries` keeps a row for every key that was ever written or is watched, and one for `ALL_KEYS` while those are. A deleted
- * value leaves its `ts` and revisions (the tombstone). `revision` is the key's last change of any kind, `value_revision` and `schema_revision` those of
- * what stands now, 0 for nothing. `watcher` is the token of the last `watch`, if nobody has ended it. Times are whole
- * microseconds. In `log` the large column is last, so that scanning the others does not read it. `idempotency` has the
- * `results` of writes that can be repeated, as JSON, and the text that some of them keep. `expiries` has the keys whose value
- * has a time to live: apart, so that to know it nobody has to read past a value.
+ * `entries` has a row for every key that was ever written or is watched, and one for `ALL_KEYS` while all keys are
+ * watched. A deleted value leaves its `ts` and revisions (the tombstone). `revision` is that of the key's last change
+ * of any kind, `value_revision` and `schema_revision` are those of the current value and schema, 0 if there is none.
+ * `watcher` is the token of the last `watch`, until it ends. Times are whole microseconds. In `log` the large column is
+ * last, so that scanning the other columns does not read it. `idempotency` has the `results` of writes that can be
+ * repeated, as JSON, and the text that some of them keep. `expiries` has the keys whose value has a ttl. It is a table
+ * of its own, so that finding them reads no values.
  */
 const MIGRATIONS = [
   `CREATE TABLE entries (

@@ -1,21 +1,21 @@
-// What a write will come to, before any of it is done: whether its conditions hold, and what each operation will change. It
-// knows rows and a time, and touches no table.
+// Plans a write before any of it is applied: whether its conditions hold, and what each operation will change. It works
+// on rows and a time, and touches no table.
 
 import { LIMITS } from "../../config/limits.ts";
 import type { Operation } from "../../memory/store/store.ts";
 import type { CurrentRow, Row } from "./row.ts";
 
-/** Whether the operation is about the key's schema, and not about its value. */
+/** Whether the operation is about the key's schema, not its value. */
 export function isOfSchema({ op }: Operation): boolean {
   return op === "schema_set" || op === "schema_delete";
 }
 
-/** The revision of what the key holds, of the kind that the operation is about. */
+/** The revision of the key's current value, or of its current schema if the operation is about the schema. */
 export function currentRevision(operation: Operation, row: Row): number {
   return isOfSchema(operation) ? row.schema_revision : row.value_revision;
 }
 
-/** The first operation that may not be done, if there is one. */
+/** The first operation that must not be applied, if there is one. */
 export function findRefused(
   operations: readonly Operation[],
   rowOf: (key: string) => CurrentRow,
@@ -33,7 +33,7 @@ export function findRefused(
   return undefined;
 }
 
-/** The keys whose schema is not the one that a value was checked against. */
+/** The keys whose current schema is not the one that their new value was checked against. */
 export function findStaleSchemas(
   operations: readonly Operation[],
   rowOf: (key: string) => CurrentRow,
@@ -45,9 +45,9 @@ export function findStaleSchemas(
 }
 
 export type Plan = {
-  /** For each operation when its change happens, or `null` where it has nothing to change. */
+  /** For each operation the time of its change, or `null` if it changes nothing. */
   readonly timesUs: readonly (number | null)[];
-  /** How much more there will be than now. */
+  /** By how much the namespace will grow. */
   readonly moreKeys: number;
   readonly moreBytes: number;
 };
@@ -64,14 +64,14 @@ export function planWrite(operations: readonly Operation[], rowOf: (key: string)
   return { timesUs, moreKeys: sum("keys"), moreBytes: sum("bytes") };
 }
 
-/** The row as the operations before will have left it. */
+/** The row as the earlier operations will leave it. */
 type PlannedRow = CurrentRow & { readonly holds: boolean };
 
-/** When the operation's change happens, or `null` where it has nothing to change. */
+/** Returns the time of the operation's change, or `null` if it changes nothing. */
 function plan(operation: Operation, rows: Map<string, PlannedRow>, nowUs: number): number | null {
   const row = rows.get(operation.key) as PlannedRow;
   const update = (changes: Partial<PlannedRow>) => void rows.set(operation.key, { ...row, ...changes });
-  // A value's time never stands still or goes back, whatever the clock does. Of times that callers give, the later wins.
+  // The time of a value always advances, even if the clock does not. Of times that callers give, the later one wins.
   const nextUs = Math.max(nowUs, row.ts_us + 1);
   switch (operation.op) {
     case "set": {
@@ -87,7 +87,7 @@ function plan(operation: Operation, rows: Map<string, PlannedRow>, nowUs: number
     case "check":
       return null;
     case "schema_set":
-      // Any revision will do: that it will have is not known yet.
+      // Any revision above 0 will do: the real one is not known yet.
       update({ schema_revision: 1, schema_bytes: utf8Length(operation.schema) });
       return nowUs;
     case "schema_delete":
@@ -97,7 +97,7 @@ function plan(operation: Operation, rows: Map<string, PlannedRow>, nowUs: number
   }
 }
 
-/** What a key takes. A value whose time is over takes it until its end is a change. */
+/** What a key counts for. An expired value counts until its expiry is recorded. */
 function measure(row: PlannedRow): { keys: number; bytes: number } {
   return {
     keys: row.holds || row.over || row.schema_revision > 0 ? 1 : 0,

@@ -1,8 +1,8 @@
-// How much a namespace holds, counted as it changes. Only while a quota is in force, because each count is a row written.
+// Counts how many keys and bytes a namespace holds. Only while a quota is set, because each count writes a row.
 
 import type { Quota, QuotaExceeded } from "../../memory/store/store.ts";
 
-type Stored = { readonly keys: number; readonly bytes: number };
+type Counts = { readonly keys: number; readonly bytes: number };
 
 export class QuotaUsage {
   readonly #kv: SyncKvStorage;
@@ -13,20 +13,20 @@ export class QuotaUsage {
     this.#quota = quota;
     if (!this.#limited) kv.delete("usage");
     else if (!kv.get("usage")) {
-      // Only once, when a quota comes into force.
-      const stored = sql
-        .exec<Stored>(
+      // The rows are counted only once, when a quota is first set.
+      const counts = sql
+        .exec<Counts>(
           `SELECT count(*) AS keys, coalesce(sum(octet_length(coalesce(value, '')) + octet_length(coalesce(schema, ''))), 0) AS bytes
            FROM entries WHERE value_revision > 0 OR schema_revision > 0`,
         )
         .one();
-      kv.put("usage", stored);
+      kv.put("usage", counts);
     }
   }
 
-  /** What there would be too much of. Who writes less than there was is always let. */
+  /** Which limit the write would exceed. A write that does not add to a count is always within its limit. */
   exceeded(moreKeys: number, moreBytes: number): QuotaExceeded | undefined {
-    const { keys, bytes } = this.#stored;
+    const { keys, bytes } = this.#counts;
     if (moreKeys > 0 && keys + moreKeys > (this.#quota.keys ?? Number.POSITIVE_INFINITY)) {
       return { outcome: "quota_exceeded", of: "keys" };
     }
@@ -38,7 +38,7 @@ export class QuotaUsage {
 
   add(moreKeys: number, moreBytes: number): void {
     if (!this.#limited || (moreKeys === 0 && moreBytes === 0)) return;
-    const { keys, bytes } = this.#stored;
+    const { keys, bytes } = this.#counts;
     this.#kv.put("usage", { keys: keys + moreKeys, bytes: bytes + moreBytes });
   }
 
@@ -46,7 +46,7 @@ export class QuotaUsage {
     return this.#quota.keys !== undefined || this.#quota.bytes !== undefined;
   }
 
-  get #stored(): Stored {
-    return this.#kv.get<Stored>("usage") ?? { keys: 0, bytes: 0 };
+  get #counts(): Counts {
+    return this.#kv.get<Counts>("usage") ?? { keys: 0, bytes: 0 };
   }
 }

@@ -144,7 +144,7 @@ describe("an API key that loses a part of what it may read", () => {
     limitTo(apiKey, agent, "a");
     await ring(agent, "a");
     await ring(agent, "b");
-    expect(await b.closed).toMatchObject({ code: 4403, reason: "The API key may not read this key any more." });
+    expect(await b.closed).toMatchObject({ code: 4403, reason: "The API key may no longer read this key." });
     await a.takeUntilReady();
     await agent.set("a", 1);
     expect((await a.take(1)).map(({ value }) => value)).toEqual([1]);

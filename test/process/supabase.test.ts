@@ -190,7 +190,7 @@ describe("a revoked API key", () => {
       `update api_keys set scopes = '{"read":["${namespace}:a"],"write":["*"]}' where key = '${apiKey}'`,
     );
     const { code, reason } = await b.closed;
-    expect([code, reason]).toEqual([4403, "The API key may not read this key any more."]);
+    expect([code, reason]).toEqual([4403, "The API key may no longer read this key."]);
     // Until the channel of all keys has asked, which it does as often.
     await expect
       .poll(
