@@ -1,4 +1,4 @@
-// What goes wrong: announcements on their way from the Worker to a channel, and objects that lose their memory or die.
+// The faults of a simulation: in announcements on their way to a channel, and in objects that lose memory or crash.
 
 import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
@@ -15,12 +15,12 @@ export type FaultPlan = {
 
 type Publish = Channel["publish"];
 
-/** The binding, with announcements that are dropped, doubled, delayed (and so reordered) or fail. */
+/** Wraps the binding: announcements are dropped, doubled, delayed (and so reordered), or fail. */
 export function faultyChannels(channels: Env["CHANNEL"], { random, isQuiet, count }: FaultPlan): Env["CHANNEL"] {
-  // Some simulations have hardly any, some little else.
+  // Some simulations have hardly any faults, some have little else.
   const rate = random.pick([0.1, 0.4, 0.8]);
   const dropRate = random.pick([0.2, 0.5, 0.9]);
-  /** While above 0, nothing comes through: as when a channel can not be reached for a time. */
+  /** While above 0, no announcement arrives, as when a channel is unreachable for a time. */
   let outage = 0;
 
   const getByName = (name: string) => {
@@ -62,10 +62,10 @@ export function faultyChannels(channels: Env["CHANNEL"], { random, isQuiet, coun
   return { getByName } as unknown as Env["CHANNEL"];
 }
 
-/** As the platform tells that a call may be repeated. */
+/** The platform marks errors like this if the call can be repeated. */
 const retryable = () => Object.assign(new Error("simulated"), { retryable: true });
 
-/** Evicts and crashes objects at random moments, until the quiet. */
+/** Evicts and crashes objects at random moments, until the quiet phase. */
 export async function causeHavoc(world: World, random: Random): Promise<void> {
   const meanPauseMs = random.pick([15, 60, 200]);
   for (;;) {
@@ -80,14 +80,14 @@ export async function causeHavoc(world: World, random: Random): Promise<void> {
       else if (what === "store evicted") await evictStore(world.namespace);
       else await runDurableObjectAlarm(channel);
     } catch {
-      // There is nothing to evict where nobody has come yet, and a crash is an error for whoever asked for it.
+      // An object that was never called cannot be evicted, and a crash is an error for its caller.
     }
   }
 }
 
 /**
- * Its sockets break and its memory is lost. Not `state.abort()`: what it ends in the middle can be the pool's own, and
- * then the test stands still.
+ * Breaks its sockets and clears its memory. Not with `state.abort()`: that can interrupt the test pool's own work in
+ * the object, and then the test hangs.
  */
 async function crash(channel: DurableObjectStub<Channel>): Promise<void> {
   await evictDurableObject(channel, { webSockets: "close" });

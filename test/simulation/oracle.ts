@@ -1,11 +1,11 @@
-// Judges what one connection was sent against the truth: every change in order, once, or a `reset` and a right snapshot
-// where the log was truncated. Knows nothing of how the changes came.
+// Compares what one connection received with the truth: every change once and in order, or a `reset` and a correct
+// snapshot if the log was truncated. It does not know how the changes arrived.
 
 import { type Connection, type Filter, type Message, type ReceivedEvent, type TrueChange, wantedBy } from "./truth.ts";
 
 export type Judgment = { readonly logLength: number; readonly truth: readonly TrueChange[] };
 
-/** The first thing that is wrong, if anything is. */
+/** Returns the first fault, if there is one. */
 export function findFault(connection: Connection, filter: Filter, { truth, logLength }: Judgment): string | undefined {
   const judge = new Judge(connection, wantedBy(filter, truth), truth, logLength);
   try {
@@ -35,10 +35,10 @@ class Judge {
     this.#logLength = logLength;
   }
 
-  /** A connection with `ready` and `reset`. */
+  /** Judges a connection with `ready` and `reset`. */
   control(): void {
     const { since, messages, ended } = this.#connection;
-    /** The subscriber has everything up to here; not known before the first `ready` of one that asked for nothing old. */
+    /** The subscriber has everything up to this revision. Without `since`, it is unknown until the first `ready`. */
     let position = since === 0 ? undefined : since;
     let snapshot: { readonly from?: number; readonly events: ReceivedEvent[] } | undefined =
       since === 0 ? { events: [] } : undefined;
@@ -47,7 +47,7 @@ class Judge {
       const { received } = message;
       if (received.event === "reset") {
         if (snapshot) throw new Fault(`reset ${received.revision} in the middle of a snapshot`);
-        if (position === undefined) throw new Fault("reset before ready, of one that asked for nothing old");
+        if (position === undefined) throw new Fault("reset before ready, without since");
         this.#checkTruncated(position, message);
         snapshot = { ...(received.revision !== undefined && { from: received.revision }), events: [] };
       } else if (received.event === "ready") {
@@ -78,13 +78,13 @@ class Judge {
     if (missing) throw new Fault(`at the end ${missing.revision} is missing; the last was ${position}`);
   }
 
-  /** A connection of one that knows of changes only, and from its beginning on. */
+  /** Judges a plain connection, which gets neither `ready` nor `reset`. */
   plain(): void {
     const { begun, open, messages, ended } = this.#connection;
     const events = messages.map(({ received }) => received as ReceivedEvent);
     const control = events.find(({ event }) => event !== "value" && event !== "schema");
     if (control) throw new Fault(`a plain subscriber was sent ${JSON.stringify(control)}`);
-    // Where it began is not told. What was applied while it connected may come or not.
+    // A plain connection does not say where it begins. It may or may not include changes applied while it connected.
     const before = Math.max(0, ...this.#wanted.filter(({ answered }) => answered < begun).map((c) => c.revision));
     const firstDue = this.#wanted.find((change) => change.begun > open);
     let position = before;
@@ -106,14 +106,14 @@ class Judge {
     if (ended) return;
     const missing = events.length > 0 ? this.#after(position) : firstDue;
     if (!missing) return;
-    // The log may have lost what came after where it stood, and that may have left nothing behind.
+    // The log may have dropped the changes after its position, and the snapshot may have had nothing to replace them.
     const reach = events.length > 0 ? position : this.#base;
-    if (this.#last - reach <= this.#logLength || this.#heldFault([], this.#last, missing.revision - 1)) {
+    if (this.#last - reach <= this.#logLength || this.#snapshotFault([], this.#last, missing.revision - 1)) {
       throw new Fault(`at the end ${missing.revision} is missing; the last was ${position}`);
     }
   }
 
-  /** As `skipGap` for a newcomer, which may have joined before or after whatever was applied while it connected. */
+  /** Like `skipGap`, for a newcomer that may have joined before or after any change applied while it connected. */
   #skipFirstGap(
     events: readonly ReceivedEvent[],
     before: number,
@@ -135,106 +135,117 @@ class Judge {
     throw first;
   }
 
-  /** Changes are missing: what is held instead has to follow, and then what came after it. Answers where it goes on. */
+  /** After missing changes, a snapshot must follow, and then the changes after it. Returns where judging continues. */
   #skipGap(
     events: readonly ReceivedEvent[],
     index: number,
     position: number,
     messages: readonly Message[],
   ): [number, number] {
-    const told = `after ${position}: ${describe(events.slice(index, index + 5))}, where ${this.#after(position)?.revision} was due`;
-    // Where a newcomer joined is not told, and may be well before the first change that it wanted.
+    const where = `after ${position}: got ${describe(events.slice(index, index + 5))}, expected ${this.#after(position)?.revision}`;
+    // The revision at which a newcomer joined is unknown. It may be well before the first change that it wants.
     const reach = index === 0 ? this.#base : position;
     if (this.#headAt(messages[index] as Message) - reach <= this.#logLength) {
-      throw new Fault(`a gap or a repetition ${told}`);
+      throw new Fault(`a gap or a repetition ${where}`);
     }
-    // What is held comes without the change before it.
+    // Events of a snapshot have 0 as `previous`.
     let most = index;
     while (events[most]?.previous === 0) most++;
     for (let end = most; end >= index; end--) {
-      const held = events.slice(index, end);
-      const newest = Math.max(position, ...held.map(({ revision }) => revision));
+      const snapshot = events.slice(index, end);
+      const newest = Math.max(position, ...snapshot.map(({ revision }) => revision));
       const next = events[end];
-      // Where a live change follows, it says of when this is. At the end, or where the channel started over once more, any
-      // state will do that is not older.
+      // If a live change follows, it tells the revision of the snapshot. At the end, or if the channel started over
+      // again, any state that is not older is correct.
       const isLive = next !== undefined && next.previous > 0;
       const states = this.#wanted.map(({ revision }) => revision).concat(this.#last);
-      // At the end the latest first: what has left nothing behind by then is not told.
+      // At the end, try the latest state first: a snapshot omits what was deleted by then.
       const froms = isLive ? [next.revision - 1] : next ? states : states.reverse();
       for (const from of froms) {
         const due = this.#after(from);
         if (from < newest || (isLive && (due === undefined || !isChange(next, due)))) continue;
-        if (held.length === 0 && !isLive) continue;
-        // Of a connection that ended, the rest may not have come.
+        if (snapshot.length === 0 && !isLive) continue;
+        // If the connection ended, it may not have received the rest.
         const isCut = next ? !isLive : this.#connection.ended;
-        if (!this.#heldFault(held, from, position, isCut)) return isLive ? [next.revision, end + 1] : [from, end];
+        if (!this.#snapshotFault(snapshot, from, position, isCut))
+          return isLive ? [next.revision, end + 1] : [from, end];
       }
-      if (isLive && this.#startedOverTwice(held, position, messages[end] as Message)) return [next.revision, end + 1];
+      if (isLive && this.#startedOverTwice(snapshot, position, messages[end] as Message))
+        return [next.revision, end + 1];
     }
-    throw new Fault(`what was sent instead of lost changes is not what was held, ${told}`);
+    throw new Fault(`the snapshot that replaces lost changes is wrong ${where}`);
   }
 
-  /** Whether this was held once, and by the time of the live change that followed the log was lost again, with nothing left to send. */
-  #startedOverTwice(held: readonly ReceivedEvent[], position: number, live: Message): boolean {
+  /**
+   * Whether this was a correct snapshot at some time, and the log was truncated again before the live change that
+   * follows, with nothing left to send.
+   */
+  #startedOverTwice(snapshot: readonly ReceivedEvent[], position: number, live: Message): boolean {
     const event = live.received as ReceivedEvent;
     const due = this.#after(event.revision - 1);
     if (!due || !isChange(event, due)) return false;
-    const newest = Math.max(position, ...held.map(({ revision }) => revision));
+    const newest = Math.max(position, ...snapshot.map(({ revision }) => revision));
     return this.#wanted.some(
       ({ revision: from }) =>
         from >= newest &&
         this.#headAt(live) - from > this.#logLength &&
-        !this.#heldFault(held, from, position) &&
-        !this.#heldFault([], event.revision - 1, from),
+        !this.#snapshotFault(snapshot, from, position) &&
+        !this.#snapshotFault([], event.revision - 1, from),
     );
   }
 
-  /** Without `ready`, no more can be asked of a snapshot than that each of its parts was once right. */
+  /** Without `ready`, all that can be required of a snapshot is that each of its events was correct at some time. */
   #checkCutSnapshot(events: readonly ReceivedEvent[], from: number | undefined): void {
-    const held = new Set<string>();
+    const seen = new Set<string>();
     for (const event of events) {
       const change = this.#wanted.find(({ revision }) => revision === event.revision);
-      if (!change) throw new Fault(`${event.revision} of a snapshot was never wanted`);
+      if (!change) throw new Fault(`a snapshot has ${event.revision}, which the subscriber did not ask for`);
       if (event.previous === 0 && (from === undefined || event.revision <= from)) {
-        if (held.has(subject(event))) throw new Fault(`a snapshot has ${subject(event)} twice`);
-        held.add(subject(event));
+        if (seen.has(subject(event))) throw new Fault(`a snapshot has ${subject(event)} twice`);
+        seen.add(subject(event));
       }
       if (!isChange(event, event.previous === 0 ? { ...change, previous: 0 } : change)) {
-        throw new Fault(`a snapshot has another ${event.revision} than was written`);
+        throw new Fault(`a snapshot has ${event.revision}, which differs from what was written`);
       }
     }
   }
 
-  /** What is held at `from`, then the changes after it up to `ready`. */
+  /** A snapshot must have the state at `from`, and then the changes after it, up to `ready`. */
   #checkSnapshot(events: readonly ReceivedEvent[], from: number | undefined, ready: number): void {
     let fault = "";
     for (let end = 0; end <= events.length; end++) {
-      const [held, live] = [events.slice(0, end), events.slice(end)];
-      // Only `reset` says of which revision a snapshot is; what follows it shows.
+      const [snapshot, live] = [events.slice(0, end), events.slice(end)];
+      // Only `reset` tells the revision of a snapshot. Otherwise the change that follows shows it.
       const at = from ?? (live[0] ? live[0].revision - 1 : ready);
       const due = this.#wanted.filter(({ revision }) => revision > at && revision <= ready);
       const isLive = due.length === live.length && due.every((change, n) => isChange(live[n] as ReceivedEvent, change));
-      const wrong = isLive ? this.#heldFault(held, at, 0) : `the changes after ${at} are not what followed`;
+      const wrong = isLive
+        ? this.#snapshotFault(snapshot, at, 0)
+        : `the events that follow are not the changes after ${at}`;
       if (wrong === undefined) return;
       fault = wrong;
     }
     throw new Fault(`the snapshot of ${from ?? "?"} with ready ${ready} is wrong: ${fault}: ${describe(events)}`);
   }
 
-  /** Whether these are what was held at `from` and changed after `position`, or some of it. */
-  #heldFault(events: readonly ReceivedEvent[], from: number, position: number, isCut = false): string | undefined {
-    const held = new Map<string, TrueChange>();
-    for (const change of this.#wanted) if (change.revision <= from) held.set(subject(change), change);
+  /**
+   * Returns why `events` is not a correct snapshot at `from` for a subscriber that has everything up to `position`.
+   * If `isCut`, events may be missing.
+   */
+  #snapshotFault(events: readonly ReceivedEvent[], from: number, position: number, isCut = false): string | undefined {
+    const state = new Map<string, TrueChange>();
+    for (const change of this.#wanted) if (change.revision <= from) state.set(subject(change), change);
     for (const event of events) {
-      const change = held.get(subject(event));
-      if (change?.action !== "set" || change.revision <= position) return `${event.revision} was not held`;
-      if (!isChange(event, { ...change, previous: 0 })) return `${event.revision} is not what was held`;
-      held.delete(subject(event));
+      const change = state.get(subject(event));
+      if (change?.action !== "set" || change.revision <= position)
+        return `${event.revision} was not current at ${from}`;
+      if (!isChange(event, { ...change, previous: 0 })) return `${event.revision} differs from what was written`;
+      state.delete(subject(event));
     }
     if (isCut) return undefined;
-    for (const [name, change] of held) {
+    for (const [name, change] of state) {
       if (change.action !== "set" || change.revision <= position) continue;
-      // A snapshot is not of one moment. What has changed meanwhile is left to that change.
+      // A snapshot is not of one moment. It may omit what changed meanwhile, because that change follows.
       const changed = this.#wanted.some((later) => later.revision > from && subject(later) === name);
       if (!changed) return `${name}, ${change.revision}, is missing`;
     }
@@ -244,19 +255,20 @@ class Judge {
   #checkNext(event: ReceivedEvent, position: number): number {
     const next = this.#after(position);
     if (next?.revision !== event.revision) {
-      throw new Fault(`${event.revision} after ${position}, where ${next?.revision ?? "nothing"} was due`);
+      throw new Fault(`got ${event.revision} after ${position}, expected ${next?.revision ?? "nothing"}`);
     }
-    if (!isChange(event, next)) throw new Fault(`${event.revision} is not as it was written: ${JSON.stringify(event)}`);
+    if (!isChange(event, next))
+      throw new Fault(`${event.revision} differs from what was written: ${JSON.stringify(event)}`);
     return event.revision;
   }
 
-  /** Everything that is written from now on is above `revision`, and nothing that was answered before. */
+  /** Writes that begin later must be above `revision`. Writes that were acknowledged before must not be. */
   #checkBeginning(revision: number): void {
     const { begun, open } = this.#connection;
     const missed = this.#wanted.find((change) => change.begun > open && change.revision <= revision);
-    if (missed) throw new Fault(`ready ${revision} comes before ${missed.revision} was written`);
+    if (missed) throw new Fault(`ready ${revision} includes ${missed.revision}, which was written later`);
     const old = this.#wanted.find((change) => change.answered < begun && change.revision > revision);
-    if (old) throw new Fault(`ready ${revision} is behind ${old.revision}`);
+    if (old) throw new Fault(`ready ${revision} does not include ${old.revision}, which was written before`);
   }
 
   #checkTruncated(position: number, message: Message): void {
@@ -265,7 +277,7 @@ class Judge {
     }
   }
 
-  /** No revision can have been higher when the message came. */
+  /** The highest revision that can have existed when the message arrived. */
   #headAt({ writesBegun }: Message): number {
     return this.#base + writesBegun;
   }

@@ -1,4 +1,4 @@
-// One simulation: builds it from its seed, lets it run, lets it come to rest, and judges it.
+// One simulation: builds it from its seed, runs it, lets it settle, and judges it.
 
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
@@ -12,7 +12,7 @@ import { type Connection, orderedTruth, wantedBy } from "./truth.ts";
 import { type Counts, World } from "./world.ts";
 import { write } from "./writer.ts";
 
-/** Far more than it takes, also on a busy machine; after it, whatever is missing is judged to be. */
+/** Far more than settling takes, even on a busy machine. After that, missing changes count as lost. */
 const MAX_SETTLE_MS = 15_000;
 
 const MAX_SIMULATION_MS = 90_000;
@@ -23,15 +23,15 @@ export type Simulation = { readonly faults: readonly string[]; readonly counts: 
 
 export const apiKeyOf = (seed: number) => `simulation-${seed}`;
 
-/** Eight characters, which are the whole namespace. */
+/** Eight characters, so that all of them are the namespace. */
 export const userOf = (seed: number) => `s${seed.toString(36).padStart(7, "0")}`;
 
-/** Rejects where it stands still. */
+/** Rejects if the simulation hangs. */
 export async function simulate(seed: number, settings: Settings): Promise<Simulation> {
   let phase = "";
   let timer: ReturnType<typeof setTimeout> | undefined;
   const stuck = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`it stands still while ${phase}`)), MAX_SIMULATION_MS);
+    timer = setTimeout(() => reject(new Error(`the simulation hangs while ${phase}`)), MAX_SIMULATION_MS);
   });
   const simulation = run(seed, settings, (next) => {
     phase = next;
@@ -65,7 +65,7 @@ async function run(seed: number, { logLength }: Settings, onPhase: (phase: strin
   faults.push(...(await ringAlarms(world, subscribers)));
   const last = ({ filter }: Simulated) => wantedBy(filter, truth).at(-1)?.revision ?? 0;
   const judgment = { truth, logLength };
-  // Judged again only when more has come: a judgment may take long, and all simulations share one thread.
+  // Judged again only after more messages: a judgment may take long, and all simulations share one thread.
   const judged = new Map<Connection, { readonly messages: number; readonly fault: string | undefined }>();
   const isComplete = (subscriber: Simulated) => {
     if (subscriber.control) return subscriber.hasAll(last(subscriber));
@@ -81,7 +81,7 @@ async function run(seed: number, { logLength }: Settings, onPhase: (phase: strin
   onPhase("settling");
   await until(() => subscribers.every(isComplete));
   onPhase("coming to rest");
-  // For what should not come any more.
+  // Time for messages that should not come.
   await scheduler.wait(20);
   world.end();
   await Promise.all(lives);
@@ -89,9 +89,10 @@ async function run(seed: number, { logLength }: Settings, onPhase: (phase: strin
   for (const subscriber of subscribers) {
     const { name, filter, connections } = subscriber;
     for (const fault of subscriber.faults) faults.push(`${name}: ${fault}`);
-    if (subscriber.isPoll && !subscriber.hasAll(last(subscriber))) faults.push(`${name}: did not come to the end`);
+    if (subscriber.isPoll && !subscriber.hasAll(last(subscriber)))
+      faults.push(`${name}: did not receive the last change`);
     for (const [index, connection] of connections.entries()) {
-      // A poll that is under way.
+      // A poll that is still waiting.
       if (subscriber.isPoll && !connection.ended) continue;
       const fault = findFault(connection, filter, judgment);
       if (!fault) continue;
@@ -102,7 +103,7 @@ async function run(seed: number, { logLength }: Settings, onPhase: (phase: strin
   return { faults, counts: world.counts };
 }
 
-/** Not one that was closed and has yet to come back. */
+/** `false` for a subscriber that was closed and has not connected again yet. */
 function isConnected({ connections }: Simulated): boolean {
   const last = connections.at(-1);
   return last !== undefined && last.open > 0 && !last.ended;
@@ -115,14 +116,14 @@ async function ringAlarms({ namespace }: World, subscribers: readonly Simulated[
   const faults: string[] = [];
   for (const key of keys) {
     const channel = env.CHANNEL.getByName(channelName({ namespace, key }));
-    // A crash may be heard of late: then nobody is there for a moment, and nothing to ring.
+    // A subscriber may notice a crash late. Until it is back, the channel is empty and has no alarm.
     const isRung = await until(() => runDurableObjectAlarm(channel));
     if (!isRung) faults.push(`the channel of ${JSON.stringify(key)} had no alarm`);
   }
   return faults;
 }
 
-/** Whether it came to be so. */
+/** Returns whether it was done in time. */
 async function until(isDone: () => boolean | Promise<boolean>): Promise<boolean> {
   for (const endMs = Date.now() + MAX_SETTLE_MS; Date.now() < endMs; await scheduler.wait(5)) {
     if (await isDone()) return true;

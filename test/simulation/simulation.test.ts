@@ -1,4 +1,4 @@
-// The feed under random faults: many seeds, each a namespace of its own. A seed that fails says how to run it alone.
+// The feed under random faults: many seeds, each with a namespace of its own. A failed seed says how to run it alone.
 
 import { env } from "cloudflare:workers";
 import { expect, it, vi } from "vitest";
@@ -11,14 +11,14 @@ const { SIMULATION_SEEDS, SIMULATION_FIRST_SEED } = env as unknown as Record<str
 const first = Number(SIMULATION_FIRST_SEED || 1);
 const seeds = Array.from({ length: Number(SIMULATION_SEEDS || 200) }, (_, n) => first + n);
 
-/** At a time, in one isolate. */
+/** Simulations at a time, in one isolate. */
 const CONCURRENCY = 12;
 const MAX_FAILED_SEEDS = 3;
 
-it(`every subscriber has every change once and in order, or is told reset: seeds ${first} to ${seeds.at(-1)}`, {
+it(`every subscriber gets every change once and in order, or a reset: seeds ${first} to ${seeds.at(-1)}`, {
   timeout: 60_000 + seeds.length * 2_000,
 }, async () => {
-  // memX warns of each fault that is made here.
+  // memX logs every fault that the simulation causes.
   const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
   const error = vi.spyOn(console, "error").mockImplementation(() => {});
   const rules = { read: ["*"], write: ["*"] };
@@ -40,7 +40,7 @@ it(`every subscriber has every change once and in order, or is told reset: seeds
       for (const [what, count] of Object.entries(counts)) totals[what] = (totals[what] ?? 0) + count;
       if (faults.length === 0) continue;
       const again = `SIMULATION_FIRST_SEED=${seed} SIMULATION_SEEDS=1 npx vitest run --project simulation-${engine}`;
-      failed.push(`seed ${seed}, again with ${again}\n  ${faults.join("\n  ")}`);
+      failed.push(`seed ${seed}, run it again with ${again}\n  ${faults.join("\n  ")}`);
       console.log(failed.at(-1));
     }
   };

@@ -1,4 +1,4 @@
-// The ways to receive changes: each opens one connection, hands on what comes over it, and tells when it ended.
+// The ways to receive changes. Each opens one connection, passes its messages on, and reports its end.
 
 import type { SUBPROTOCOL } from "../../sdk/protocol.ts";
 import type { Received } from "./truth.ts";
@@ -13,11 +13,11 @@ export type Subscription = {
 export type Handlers = {
   readonly onOpen: () => void;
   readonly onMessage: (message: Received, id?: number) => void;
-  /** However it ended, once. */
+  /** Called once, however the connection ended. */
   readonly onEnd: () => void;
 };
 
-/** Resolves to what ends the connection, or to nothing where none came about. */
+/** Resolves to a function that ends the connection, or to nothing if none was opened. */
 export type Open = (world: World, subscription: Subscription, handlers: Handlers) => Promise<(() => void) | undefined>;
 
 function withSince({ path, since }: Subscription): string {
@@ -42,7 +42,7 @@ export const openWebSocket = (protocol?: typeof SUBPROTOCOL): Open => {
   };
 };
 
-/** As a browser's EventSource: the URL stays what it was, and `Last-Event-ID` says where to go on. */
+/** Like a browser's EventSource: the URL stays the same, and `Last-Event-ID` says where to resume. */
 export const openEventStream: Open = async (world, { path, since }, { onOpen, onMessage, onEnd }) => {
   const headers = { accept: "text/event-stream", ...(since && { "last-event-id": String(since) }) };
   const response = await world.fetch(since === 0 ? `${path}&since=0` : path, { headers });
@@ -64,7 +64,7 @@ export const openEventStream: Open = async (world, { path, since }, { onOpen, on
         }
       }
     } catch {
-      // It broke.
+      // The connection broke.
     } finally {
       onEnd();
     }
@@ -77,7 +77,7 @@ export const openEventStream: Open = async (world, { path, since }, { onOpen, on
   };
 };
 
-/** One request. What it answers is put as if a socket had sent it. */
+/** One request. Its response is passed on as if a socket had sent it. */
 export const openLongPoll: Open = async (world, subscription, { onOpen, onMessage, onEnd }) => {
   const response = await world.fetch(`${withSince(subscription)}&wait=0`);
   if (!response.ok) return refused(response);
@@ -87,18 +87,18 @@ export const openLongPoll: Open = async (world, subscription, { onOpen, onMessag
     const { changes, revision, reset } = JSON.parse(text);
     if (reset) onMessage({ event: "reset" });
     for (const change of changes) onMessage(change);
-    // A poll that broke off sends its client back to where it was.
+    // A poll that was interrupted returns the revision that the client already has.
     if (revision !== subscription.since) onMessage({ event: "ready", revision });
   } catch {
-    // It broke off in the middle, and a client can not read half an answer.
+    // The response broke off, and a client cannot read half of it.
   }
   onEnd();
   return () => {};
 };
 
-/** The store does not answer while it is evicted; anything else is a fault. */
+/** The store is unavailable while it is evicted. Any other refusal is a fault. */
 async function refused(response: Response): Promise<undefined> {
   const text = await response.text();
-  if (response.status !== 503) throw new Error(`a subscriber was answered ${response.status} ${text}`);
+  if (response.status !== 503) throw new Error(`a subscriber got ${response.status} ${text}`);
   return undefined;
 }

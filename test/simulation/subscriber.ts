@@ -1,5 +1,5 @@
-// A subscriber that comes, stays for a while, leaves or is left, and comes back with what it has. It keeps all it was sent
-// for the oracle, and itself knows only from where to go on.
+// A subscriber that connects, stays for a while, disconnects or is disconnected, and resumes. It records every message
+// for the oracle; for itself it keeps only the revision to resume from.
 
 import { SUBPROTOCOL } from "../../sdk/protocol.ts";
 import type { Random } from "../support/random.ts";
@@ -7,17 +7,17 @@ import { type Open, openEventStream, openLongPoll, openWebSocket } from "./subsc
 import type { Connection, Filter, Received } from "./truth.ts";
 import type { World } from "./world.ts";
 
-/** Globs that mean one or all of the keys in world.ts: the key "*" has to be written as a class. */
+/** A glob that matches exactly this key of world.ts. The key "*" must be written as a class. */
 const globOf = (key: string) => key.replace("*", "[*]");
 
 export class Simulated {
   readonly connections: Connection[] = [];
-  /** What it can see itself to be wrong. */
+  /** Faults that the subscriber itself notices. */
   readonly faults: string[] = [];
   readonly filter: Filter;
-  /** For whoever reads of a fault. */
+  /** For the report of a fault. */
   readonly name: string;
-  /** Whether its channel is that of a key, and which. */
+  /** The key of its channel; `undefined` at the channel of the namespace. */
   readonly key: string | undefined;
   readonly #world: World;
   readonly #random: Random;
@@ -60,7 +60,7 @@ export class Simulated {
     if (this.isPoll || (this.control && random.chance(0.5))) this.#since = 0;
   }
 
-  /** Until the simulation is over. */
+  /** Runs until the simulation is over. */
   async live(): Promise<void> {
     const [world, random] = [this.#world, this.#random];
     if (random.chance(0.5)) await world.pause(random.number(0, 300));
@@ -72,7 +72,7 @@ export class Simulated {
       }
       const { end, ended } = connection;
       if (!this.isPoll) {
-        // An eternity, until the quiet.
+        // A steady subscriber stays until the quiet phase.
         await Promise.race([ended, world.pause(this.#isSteady ? 100_000 : random.number(0, 150))]);
         if (world.isQuiet) await Promise.race([ended, world.over]);
         if (world.isOver) return;
@@ -85,7 +85,7 @@ export class Simulated {
     }
   }
 
-  /** Whether all changes up to this revision have come to it. A plain subscriber can not know. */
+  /** Whether it has received all changes up to this revision. A plain subscriber cannot know. */
   hasAll(revision: number): boolean {
     return !this.#inSnapshot && (this.#since ?? 0) >= revision;
   }
@@ -113,7 +113,7 @@ export class Simulated {
           world.count("connections");
         },
         onMessage: (received, id) => {
-          // Once the client has left, nobody hears it; once the simulation is over, it has been judged.
+          // A client that has disconnected hears nothing, and a simulation that is over has been judged.
           if (connection.ended || world.isOver) return;
           connection.messages.push({ received, writesBegun: world.writesBegun });
           this.#take(received, id);
@@ -139,7 +139,7 @@ export class Simulated {
     const isSafe = this.control && !this.#inSnapshot;
     if (this.#isStream && id !== (isSafe ? revision : undefined))
       this.faults.push(`${event} ${revision} has the id ${id}`);
-    // Within a snapshot an event does not say that everything before it came.
+    // Within a snapshot, an event does not mean that everything before it has arrived.
     if (isSafe && (!this.isPoll || event === "ready")) this.#since = revision;
   }
 }

@@ -1,4 +1,4 @@
-// What the writers were answered, and what the subscribers were sent: all that the oracle needs to judge a simulation.
+// What the writers got back and what the subscribers received: all that the oracle needs to judge a simulation.
 
 /** A change as its writer knows it. */
 export type WrittenChange = {
@@ -8,7 +8,7 @@ export type WrittenChange = {
   readonly action: "set" | "delete";
   /** JSON text; `null` for a delete. */
   readonly json: string | null;
-  /** Moments, counted by the simulation: between them it was applied. */
+  /** Moments, counted by the simulation. The change was applied between them. */
   readonly begun: number;
   readonly answered: number;
 };
@@ -29,15 +29,15 @@ export type Received = ReceivedEvent | { readonly event: "ready" | "reset"; read
 
 export type Message = {
   readonly received: Received;
-  /** How many writes had begun: no more changes can have been applied. */
+  /** How many writes had begun. No more changes than that can have been applied. */
   readonly writesBegun: number;
 };
 
 export type Connection = {
   readonly since: number | undefined;
-  /** Whether it is told `ready` and `reset`. */
+  /** Whether it gets `ready` and `reset`. */
   readonly control: boolean;
-  /** Moments: `open` is when the answer came. */
+  /** Moments: when the request was sent, and when its response came. */
   readonly begun: number;
   open: number;
   readonly messages: Message[];
@@ -48,13 +48,13 @@ export type Connection = {
 /** What a subscriber asks for. */
 export type Filter = { readonly keys: readonly string[]; readonly event: "value" | "schema" | "all" };
 
-/** All changes in the order of revisions. @throws where revisions are not counted up by one */
+/** Returns all changes in the order of their revisions. @throws if the revisions do not count up by one */
 export function orderedTruth(written: readonly WrittenChange[]): TrueChange[] {
   const last = new Map<string, number>();
   const ordered = [...written].sort((a, b) => a.revision - b.revision);
   return ordered.map((change, index) => {
     if (change.revision !== (ordered[0] as WrittenChange).revision + index) {
-      throw new Error(`the writers were answered revisions that do not follow each other, at ${change.revision}`);
+      throw new Error(`the revisions that the writers got do not count up by one, at ${change.revision}`);
     }
     const previous = last.get(change.key) ?? 0;
     last.set(change.key, change.revision);

@@ -1,5 +1,5 @@
-// One simulated namespace: the real Worker with its own API key, whose calls of channels pass through faults, and the
-// clock and records that its actors share.
+// One simulated namespace: the real Worker with an API key of its own, whose calls to channels pass through the faults,
+// and the clock and records that the actors share.
 
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
@@ -35,7 +35,7 @@ export class World {
     this.env = { ...env, CHANNEL: faultyChannels(env.CHANNEL, plan) };
   }
 
-  /** The next moment. */
+  /** Returns the next moment. */
   now(): number {
     return ++this.#moments;
   }
@@ -44,7 +44,7 @@ export class World {
     this.counts[what] = (this.counts[what] ?? 0) + times;
   };
 
-  /** What the Worker answers. `announced` waits for what it goes on with after a write, which alone has a `method` here. */
+  /** Calls the Worker. `announced` waits for the work after a write, the only kind of request with a `method` here. */
   async fetch(path: string, { headers, ...init }: RequestInit = {}): Promise<Response> {
     const context = createExecutionContext();
     const all = { "x-api-key": this.apiKey, ...Object.fromEntries(new Headers(headers)) };
@@ -53,31 +53,21 @@ export class World {
     return response;
   }
 
-  /** Gives `use` what a request has, and follows it as one. */
-  async within<T>(use: (context: ExecutionContext) => Promise<T>): Promise<T> {
-    const context = createExecutionContext();
-    try {
-      return await use(context);
-    } finally {
-      this.#follow(waitOnExecutionContext(context));
-    }
-  }
-
   #follow(work: Promise<void>): void {
     const followed = work
       .catch(() => {
-        // The Worker's own affair: the channel repairs what an announcement did not do.
+        // The Worker handles its own errors, and the channel repairs a failed announcement.
       })
       .finally(() => this.#announcements.delete(followed));
     this.#announcements.add(followed);
   }
 
-  /** Resolves when every announcement that was begun has ended. */
+  /** Resolves when every announcement begun so far has ended. */
   async announced(): Promise<void> {
     await Promise.all(this.#announcements);
   }
 
-  /** Waits, but not into the quiet. */
+  /** Waits, but no longer than until the quiet phase. */
   pause(ms: number): Promise<void> {
     return this.isQuiet ? Promise.resolve() : Promise.race([scheduler.wait(ms), this.#quiet.promise]);
   }

@@ -1,4 +1,4 @@
-// A writer: sets and deletes values and schemas, each until it is answered.
+// A writer: sets and deletes values and schemas, and repeats each write until it is acknowledged.
 
 import type { Random } from "../support/random.ts";
 import type { WrittenChange } from "./truth.ts";
@@ -35,7 +35,7 @@ function choose({ keys }: World, random: Random, mark: { by: string; n: number }
   return { key, event: "schema", action: "delete", json: null };
 }
 
-/** The revision of its change, or `null` where there was nothing to change. */
+/** Returns the revision of the change, or `null` if the write changed nothing. */
 async function untilAnswered(world: World, next: Write, id: string): Promise<number | null> {
   for (;;) {
     const response = await send(world, next, id);
@@ -45,7 +45,7 @@ async function untilAnswered(world: World, next: Write, id: string): Promise<num
       return deleted ? revision : null;
     }
     if (response.status === 404) return null;
-    if (response.status !== 503 && response.status !== 409) throw new Error(`a write was answered ${text}`);
+    if (response.status !== 503 && response.status !== 409) throw new Error(`a write got ${text}`);
     world.count("writes repeated");
     await scheduler.wait(2);
   }
