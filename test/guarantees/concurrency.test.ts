@@ -1,4 +1,4 @@
-// Many writers at once: every answered write is in the log, revisions have no holes, subscribers see their order.
+// Many writers at once: every acknowledged write is in the log, and revisions have no holes and reach subscribers in order.
 
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
@@ -13,7 +13,7 @@ const WRITES_EACH = 20;
 
 type Written = { key: string; value: number; revision: number };
 
-/** Every writer writes one value after the other, all writers at once. Values tell who wrote them and when. */
+/** All writers run at once, and each writes one value after the other. A value names its writer and its turn. */
 async function writeAll(keys: readonly string[]): Promise<Written[]> {
   const writer = async (writer: number) => {
     const written: Written[] = [];
@@ -39,7 +39,7 @@ function expectNoHoles(written: readonly Written[]): void {
 
 const plain = (events: readonly Event[]) => events.map(({ key, value, revision }) => ({ key, value, revision }));
 
-it("loses nothing of 20 writers on one key, and the last revision stands", async () => {
+it("loses no write of 20 writers on one key, and the last revision is the current one", async () => {
   const key = freshKey();
   const subscribers = await Promise.all([subscribe(key), subscribe(key)]);
   const written = await writeAll([key]);
@@ -59,7 +59,7 @@ it("loses nothing of 20 writers on one key, and the last revision stands", async
   for (const subscriber of subscribers) expect(await subscriber.take(1)).toMatchObject([{ revision }]);
 });
 
-it("loses nothing of 20 writers on 100 keys", async () => {
+it("loses no write of 20 writers on 100 keys", async () => {
   const keys = Array.from({ length: 100 }, freshKey);
   const subscribers = await Promise.all(keys.map((key) => subscribe(key)));
   const written = await writeAll(keys);
@@ -72,7 +72,7 @@ it("loses nothing of 20 writers on 100 keys", async () => {
   }
 });
 
-it("gives every write a later time than the one before, also when all came in one millisecond", async () => {
+it("gives every write a later time than the one before, even within one millisecond", async () => {
   const key = freshKey();
   await writeAll([key]);
   const times = (await readLog(key)).map(({ ts }) => ts);
@@ -80,7 +80,7 @@ it("gives every write a later time than the one before, also when all came in on
   expect(times).toEqual(times.toSorted((a, b) => a - b));
 });
 
-it("goes on counting revisions where it stopped when the store is evicted", async () => {
+it("continues to count revisions after the store was evicted", async () => {
   const key = freshKey();
   const before = await set(key, 1);
   await evictStore();

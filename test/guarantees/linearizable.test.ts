@@ -1,5 +1,5 @@
-// Concurrent clients set, delete and read keys, with and without `expect`, while channels and stores are evicted: for each key
-// there is one order of all calls that explains every answer. A store that forgets a condition now and then is found out.
+// Concurrent clients set, delete and read keys, with and without `expect`, while channels and stores are evicted. For
+// each key, one order of all calls must explain every response. A store that sometimes ignores a condition is detected.
 
 import { createExecutionContext, evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
@@ -26,13 +26,16 @@ const through =
     return app.fetch(new Request(`http://memx${path}`, init), bindings, createExecutionContext());
   };
 
-/** What a client knows that a key held, and under which revision. */
+/** The last state of a key that a client has seen, and its revision. */
 type Known = { readonly state: State; readonly revision: number };
-type Told = { value: string; revision: number } | null;
+type Current = { value: string; revision: number } | null;
 
-const known = (told: Told | undefined): Known => ({ state: told?.value ?? null, revision: told?.revision ?? 0 });
+const known = (current: Current | undefined): Known => ({
+  state: current?.value ?? null,
+  revision: current?.revision ?? 0,
+});
 
-/** One client: what it does next depends on what it has seen. Adds each of its calls to the history of its key. */
+/** One client, whose next call depends on what it has seen. Adds each call to the history of its key. */
 async function run(name: string, send: Send, random: Random, histories: ReadonlyMap<string, Call[]>): Promise<void> {
   const seen = new Map<string, Known>();
   for (let n = 0; n < CALLS_EACH; n++) {
@@ -41,32 +44,32 @@ async function run(name: string, send: Send, random: Random, histories: Readonly
     const expecting = random.chance(0.7);
     const kind = random.pick(["set", "set", "set", "get", "delete"] as const);
     const value = `${name}.${n}`;
-    const body = { key, ...(kind === "set" && { value }), ...(expecting && { expect: revision }) };
+    const call = { key, ...(kind === "set" && { value }), ...(expecting && { expect: revision }) };
     const begun = performance.now();
-    const response = await (kind === "get" ? send(`/get?key=${key}`) : send(`/${kind}`, body));
-    const answer = (await response.json()) as never;
+    const response = await (kind === "get" ? send(`/get?key=${key}`) : send(`/${kind}`, call));
+    const body = (await response.json()) as never;
     const ended = response.status === 503 ? Number.POSITIVE_INFINITY : performance.now();
-    // Only then a read has something to tell.
+    // A read that failed says nothing about the key.
     if (kind === "get" && response.status === 503) continue;
     const after: State = kind === "set" ? value : null;
     const step = (current: State): State | undefined => {
       const holds = !expecting || current === state;
       if (response.status === 503) return holds ? after : undefined;
-      if (kind === "get") return current === known(answer).state ? current : undefined;
+      if (kind === "get") return current === known(body).state ? current : undefined;
       if (response.status === 409) {
-        return !holds && current === known((answer as { current: Told }).current).state ? current : undefined;
+        return !holds && current === known((body as { current: Current }).current).state ? current : undefined;
       }
       if (!holds) return undefined;
-      if (kind === "delete" && (answer as { deleted: boolean }).deleted !== (current !== null)) return undefined;
+      if (kind === "delete" && (body as { deleted: boolean }).deleted !== (current !== null)) return undefined;
       return after;
     };
     const condition = expecting ? ` expecting ${state}` : "";
-    const told = `${kind} ${kind === "set" ? value : ""}${kind === "get" ? "" : condition} → ${response.status} ${JSON.stringify(answer)}`;
+    const told = `${kind} ${kind === "set" ? value : ""}${kind === "get" ? "" : condition} → ${response.status} ${JSON.stringify(body)}`;
     histories.get(key)?.push({ begun, ended, step, told });
-    if (response.status === 409) seen.set(key, known((answer as { current: Told }).current));
-    else if (kind === "get") seen.set(key, known(answer));
+    if (response.status === 409) seen.set(key, known((body as { current: Current }).current));
+    else if (kind === "get") seen.set(key, known(body));
     else if (response.status === 200)
-      seen.set(key, { state: after, revision: after === null ? 0 : (answer as { revision: number }).revision });
+      seen.set(key, { state: after, revision: after === null ? 0 : (body as { revision: number }).revision });
     else if (response.status !== 503) throw new Error(told);
   }
 }
@@ -91,12 +94,12 @@ const evictAll = async (keys: readonly string[]) => {
   await scheduler.wait(5);
   for (const evict of [evictStore, ...keys.map((key) => () => evictDurableObject(channelOf(key)))]) {
     await evict().catch(() => {
-      // It is not running, since the last time.
+      // The object has not run since the last eviction.
     });
   }
 };
 
-it("explains every answer by one order of all calls, while channels and stores are evicted", {
+it("explains every response by one order of all calls, while channels and stores are evicted", {
   timeout: 60_000,
 }, async () => {
   const told = [];
@@ -106,13 +109,13 @@ it("explains every answer by one order of all calls, while channels and stores a
       told.push(...history.map((call) => call.told));
     }
   }
-  // It has seen what it is about.
+  // The run must contain enough of the cases that this test is about.
   expect(told.length).toBeGreaterThan(1_000);
   expect(told.filter((text) => text.includes("→ 409")).length).toBeGreaterThan(100);
   expect(told.filter((text) => text.includes('"deleted":true')).length).toBeGreaterThan(50);
 });
 
-/** A store that passes over one condition in ten. */
+/** A store that ignores one condition in ten. */
 function forgetful(random: Random): Env {
   const EMBEDDED_STORE = {
     idFromName: (name: string) => name,
@@ -130,7 +133,7 @@ function forgetful(random: Random): Env {
   return { ...env, UPSTASH_REDIS_REST_URL: "", UPSTASH_REDIS_REST_TOKEN: "", EMBEDDED_STORE } as never;
 }
 
-it("does not explain those of a store that forgets a condition now and then", { timeout: 60_000 }, async () => {
+it("finds no such order for a store that sometimes ignores a condition", { timeout: 60_000 }, async () => {
   const send = through(forgetful(createRandom("forgetful")));
   const histories = await record(send, "seed 1", () => scheduler.wait(5));
   expect(histories.map(findViolation).filter((violation) => violation !== undefined)).not.toEqual([]);
@@ -180,7 +183,7 @@ it.each<[string, boolean, readonly (readonly [begun: number, ended: number, what
     ],
   ],
   [
-    "a write without an answer that took effect late",
+    "a write without a response that took effect late",
     true,
     [
       [0, Infinity, "set a"],
@@ -189,7 +192,7 @@ it.each<[string, boolean, readonly (readonly [begun: number, ended: number, what
     ],
   ],
   [
-    "a write without an answer that never took effect",
+    "a write without a response that never took effect",
     true,
     [
       [0, Infinity, "set a"],

@@ -1,4 +1,4 @@
-// A queue of tasks that agents claim by leases, as docs/recipes.md has it. Some agents stop in the middle of a task.
+// The work queue of docs/recipes.md: agents claim tasks by leases. Some agents stop in the middle of a task.
 
 import { expect, it } from "vitest";
 import { answer, post, request, set } from "../support/client.ts";
@@ -6,7 +6,7 @@ import { answer, post, request, set } from "../support/client.ts";
 const TASKS = 200;
 const AGENTS = 10;
 const TTL_SECONDS = 1;
-/** Of 10 claims: the agent is gone in the middle of its task, or comes back when its lease is long over. */
+/** Of 10 claims: how often the agent dies in the middle of its task, and how often it outlives its lease. */
 const GONE = 1;
 const LATE = 1;
 
@@ -18,7 +18,7 @@ type Lease = {
   untilMs: number;
 };
 
-it("does every task, none of them by two holders of a live lease, and refuses stale ones", {
+it("finishes every task, never has two live leases on a task, and refuses stale leases", {
   timeout: 60_000,
 }, async () => {
   const queue = `queue:${crypto.randomUUID()}`;
@@ -28,19 +28,19 @@ it("does every task, none of them by two holders of a live lease, and refuses st
   const stale: number[] = [];
   let claims = 0;
 
-  /** A lease, or `null` where another agent has one. */
+  /** Returns a lease, or `null` if another agent has one. */
   const claim = async (agent: string, task: string): Promise<Lease | null> => {
     const begunMs = performance.now();
     const response = await post("/set", { key: `${task}:lease`, value: agent, expect: 0, ttl: TTL_SECONDS });
     if (response.status === 409) return null;
     const { revision: token } = await answer(Promise.resolve(response));
-    // It was given at some time before the answer came, and ended no earlier than this.
+    // The store granted the lease between request and response, so it ends no earlier than this.
     const lease = { agent, task, token, fromMs: performance.now(), untilMs: begunMs + TTL_SECONDS * 1000 };
     leases.push(lease);
     return lease;
   };
 
-  /** Writes the result, removes the task and releases the lease, if it still is this one. */
+  /** Writes the result, removes the task and releases the lease, if the lease is still this one. */
   const finish = async ({ agent, task, token }: Lease) =>
     post("/batch", {
       operations: [
@@ -68,7 +68,7 @@ it("does every task, none of them by two holders of a live lease, and refuses st
         idle = false;
         const fate = claims++ % 10;
         if (fate < GONE) {
-          // Killed: another agent takes its place, and knows nothing of this one.
+          // The agent was killed. Another one takes its place and knows nothing of its lease.
           generation++;
           break;
         }

@@ -1,4 +1,4 @@
-// An agent with a namespace of its own, so that nobody else counts its revisions or fills its log.
+// An agent with a namespace of its own, so that no other test advances its revisions or fills its log.
 
 import {
   createExecutionContext,
@@ -24,7 +24,7 @@ type AgentOptions = {
   readonly namespace?: string;
   /** Globs over namespaced keys. */
   readonly read?: readonly string[];
-  /** Stands between the Worker and its channels. */
+  /** Replaces the channels that the Worker calls. */
   readonly channels?: Channels;
   readonly apiKey?: string;
 };
@@ -61,43 +61,43 @@ export function createAgent({
     namespace,
     fetch,
     send,
-    /** With no other API key than those of `init`. */
+    /** Sends no API key except one in `init`. */
     fetchWithoutKey: ((path, init) => send(path, init, false)) satisfies Fetch as Fetch,
-    /** A `memx.v1` client of its own. */
+    /** Connects a `memx.v1` client. */
     connect: (path: string, { plain = false } = {}) => connectMemx(path, { fetch, plain }),
     connectEventStream: (path: string, headers: HeadersInit = {}) => connectEventStream(path, { fetch, headers }),
     setText,
     set: (key: string, value: unknown) => setText(key, JSON.stringify(value)),
     setSchema: (key: string, schema: unknown) => post<{ revision: number }>("/schema", JSON.stringify({ key, schema })),
-    /** Applies to the store what, as if the Worker had died, no channel hears of. */
+    /** Applies operations to the store and announces them to no channel, as if the Worker had died. */
     async writeUnannounced(...operations: Operation[]): Promise<(AppliedChange | null)[]> {
       const outcome = await openStore(env).write(namespace, operations);
       if (outcome.outcome !== "applied") throw new Error("not applied");
       return outcome.results.map((result) => (result.change ? result : null));
     },
-    /** The channel of a key, or with none that of the namespace. */
+    /** The channel of a key; without a key, the channel of the namespace. */
     channel: (key: string = ALL_KEYS) => channel(key),
-    /** Ends what that channel has in memory. */
+    /** Clears the memory of that channel. */
     hibernate: (key: string = ALL_KEYS) => evictDurableObject(channel(key)),
-    /** Ends all connections of that channel from its side. */
+    /** Closes all connections of that channel from its side. */
     closeSockets: (key: string = ALL_KEYS) =>
       runInDurableObject(channel(key), (_, ctx) => {
         for (const socket of ctx.getWebSockets()) socket.close(1012, "restart");
       }),
-    /** How many are connected to that channel. */
+    /** Returns the number of open connections of that channel. */
     sockets: (key: string = ALL_KEYS) =>
       runInDurableObject(
         channel(key),
         (_, ctx) => ctx.getWebSockets().filter(({ readyState }) => readyState === 1).length,
       ),
-    /** Resolves when everything that was announced has reached its channels, or failed to. */
+    /** Resolves when every announcement has reached its channels or has failed. */
     async settled(): Promise<void> {
       for (const context of contexts.splice(0)) await waitOnExecutionContext(context);
     },
   };
 }
 
-/** `count` sets of one key, with the values `start` and up. */
+/** Returns `count` sets of one key, with values that count up from `start`. */
 export function setOperations(key: string, count: number, start = 0): Operation[] {
   return Array.from({ length: count }, (_, n) => ({ op: "set", key, value: String(start + n), schemaRevision: 0 }));
 }
@@ -109,7 +109,7 @@ export const setOperation = (key: string, value: unknown): Operation => ({
   schemaRevision: 0,
 });
 
-/** The channels themselves, and the names of those that were told of a change. */
+/** Returns the real channels, and the names of those that received an announcement. */
 export function countingChannels() {
   const calls: string[] = [];
   const channels: Channels = {

@@ -1,4 +1,4 @@
-// The store of the project that a test runs in, where a test has to lay hands on it.
+// The store of the project that a test runs in, for tests that evict it or break it.
 
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
@@ -11,12 +11,14 @@ const storeObject = () => env.EMBEDDED_STORE.getByName("namespace:");
 
 export const channelOf = (key: string) => env.CHANNEL.getByName(channelName({ namespace: "", key }));
 
-/** Ends what the store has in memory. Redis has nothing in this process. */
+/** Clears the memory of the store. Redis has none in this process. */
 export async function evictStore(): Promise<void> {
   if (engine === "embedded") await evictDurableObject(storeObject());
 }
 
-/** Makes every call to the store fail, with a message that nobody may see, until the function it answers is called. */
+/**
+ * Makes every call to the store fail with `message`, which no client must see. The returned function repairs the store.
+ */
 export async function breakStore(message: string): Promise<() => Promise<void>> {
   if (engine === "redis") {
     const { fetch } = globalThis;

@@ -1,4 +1,4 @@
-// A subscriber for tests: what an agent would see over a real WebSocket.
+// A subscriber for tests: it sees what an agent sees over a real WebSocket.
 
 import { exports } from "cloudflare:workers";
 import { expect } from "vitest";
@@ -13,7 +13,7 @@ export type Event = {
   readonly previous: number;
 };
 
-/** How a test reaches memX: by default the Worker as it is configured. */
+/** How a test reaches memX: by default through the Worker as configured. */
 export type Fetch = (path: string, init?: { readonly headers?: HeadersInit }) => Promise<Response>;
 
 const fetchWorker: Fetch = (path, init) => exports.default.fetch(`http://memx${path}`, init);
@@ -31,7 +31,7 @@ export async function connect(path: string, headers: HeadersInit = {}, fetch: Fe
   return { socket, texts, closed, subprotocol: response.headers.get("sec-websocket-protocol") };
 }
 
-/** A `memx.v1` client, or with `plain` one without the subprotocol. */
+/** Connects a `memx.v1` client, or with `plain` a client without the subprotocol. */
 export async function connectMemx(
   path: string,
   { fetch = fetchWorker, plain = false }: { fetch?: Fetch; plain?: boolean } = {},
@@ -41,7 +41,7 @@ export async function connectMemx(
   return { ...connection, ...frames(() => connection.texts.filter((text) => text !== "pong")) };
 }
 
-/** A client of server-sent events, as the standard parses them; of an answer with status 200. */
+/** Connects a client of server-sent events that parses them as the standard says. The response must have status 200. */
 export async function connectEventStream(path: string, { fetch = fetchWorker, headers = {} as HeadersInit } = {}) {
   const sent = new Headers({ "x-api-key": "local_dev_key", accept: "text/event-stream" });
   new Headers(headers).forEach((value, name) => void sent.set(name, value));
@@ -67,12 +67,12 @@ export async function connectEventStream(path: string, { fetch = fetchWorker, he
     }
   };
   const ended = read().catch(() => {
-    // Aborted, by the test itself.
+    // The test itself aborted the request.
   });
   return { response, events, comments, ended, reader, ...frames(() => events.map(({ data }) => data)) };
 }
 
-/** The events of a client one after the other, by the texts it has received so far. */
+/** Takes the events of a client one after the other, from the texts that it has received so far. */
 function frames(received: () => readonly string[]) {
   let taken = 0;
   const parse = (from: number, to: number) =>
@@ -91,17 +91,17 @@ function frames(received: () => readonly string[]) {
     return take(find() + 1);
   };
   return {
-    /** The next `count` events. */
+    /** Waits for the next `count` events. */
     take,
-    /** The next events, up to and with the first of which this is true. */
+    /** Waits for the next events, up to and including the first for which `isLast` is true. */
     takeUntil,
-    /** The next events, up to and with `ready`. */
+    /** Waits for the next events, up to and including `ready`. */
     takeUntilReady: () => takeUntil(({ event }) => event === "ready"),
   };
 }
 
 export async function subscribe(key: string, { event }: { event?: string } = {}) {
-  // "." and ".." can not stand in a path.
+  // A path cannot contain "." or ".." as a segment.
   const path = /^\.{1,2}$/.test(key) ? `/subscribe?key=${key}&` : `/subscribe/${encodeURIComponent(key)}?`;
   const { socket, texts } = await connect(`${path}${event ? `event=${event}` : ""}`, { "x-api-key": "local_dev_key" });
   let taken = 0;
@@ -109,13 +109,13 @@ export async function subscribe(key: string, { event }: { event?: string } = {})
   return {
     socket,
     texts,
-    /** The next `count` events. */
+    /** Waits for the next `count` events. */
     async take(count: number): Promise<Event[]> {
       await expect.poll(() => events().length, { timeout: 10_000 }).toBeGreaterThanOrEqual(taken + count);
       taken += count;
       return events().slice(taken - count, taken);
     },
-    /** Fails if anything more was sent: events come in order, so the next one has to be of this last change. */
+    /** Fails if any other event was sent: events arrive in order, so the next one must be this last change. */
     async nothingMore(): Promise<void> {
       const { revision } = event === "schema" ? await setSchema(key, true) : await set(key, "last");
       expect((await this.take(1)).map((next) => next.revision)).toEqual([revision]);
