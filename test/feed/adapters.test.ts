@@ -1,4 +1,5 @@
-// Streams over a channel's socket that breaks off, starts over, or is full when it ends: the channel is played here.
+// Streams over a channel's socket that breaks off, starts over, or ends with a full backlog. The test plays the
+// channel.
 
 import { expect, it } from "vitest";
 import { eventStream } from "../../worker/streams/event-stream.ts";
@@ -16,21 +17,21 @@ const change = (key: string, revision: number, value: unknown = 1) =>
 const ready = (revision: number) => JSON.stringify({ event: "ready", revision });
 const reset = (revision: number) => JSON.stringify({ event: "reset", revision });
 
-it("a poll that is told reset while it waits answers all that is held, and the revision of that", async () => {
+it("a poll that gets a reset while it waits returns the whole snapshot and its revision", async () => {
   const { channel, socket } = playedChannel();
   const response = longPoll(socket, 50, 5_000);
   for (const text of [ready(50), reset(90), change("a", 80), change("b", 60), ready(90)]) channel.send(text);
   expect(await response.json()).toMatchObject({ revision: 90, reset: true, changes: [{ key: "a" }, { key: "b" }] });
 });
 
-it("a poll that is told reset where nothing is held answers at once", async () => {
+it("a poll that gets a reset and an empty snapshot returns at once", async () => {
   const { channel, socket } = playedChannel();
   const response = longPoll(socket, 50, 60_000);
   for (const text of [ready(50), reset(90), ready(90)]) channel.send(text);
   expect(await response.json()).toEqual({ changes: [], revision: 90, reset: true });
 });
 
-it("a poll whose channel closes in the middle of a snapshot breaks off, and does not pass for the whole", async () => {
+it("a poll whose channel closes in the middle of a snapshot breaks off, so it does not look complete", async () => {
   const { channel, socket } = playedChannel();
   const response = longPoll(socket, 50, 5_000);
   for (const text of [reset(90), change("a", 80)]) channel.send(text);
@@ -39,7 +40,7 @@ it("a poll whose channel closes in the middle of a snapshot breaks off, and does
 });
 
 it.each([
-  ["ends, with all that was sent before", 1013],
+  ["ends after everything that was sent before", 1013],
   ["ends", 1000],
 ])("an event stream whose channel closes on a full backlog %s", async (_, code) => {
   const { channel, socket } = playedChannel();
@@ -50,7 +51,7 @@ it.each([
   expect(ids).toEqual([1, 2, 3, 4, 5]);
 });
 
-it("patterns that a socket could not keep are refused, and nobody else is disturbed", async () => {
+it("patterns that do not fit into an attachment are refused, and other subscribers are not affected", async () => {
   const pattern = `pattern=${"x".repeat(500)}${encodeURIComponent("я")}`;
   const query = Array.from({ length: 20 }, () => pattern).join("&");
   const response = await request("GET", `/watch?${query}`, { headers: { accept: "text/event-stream" } });

@@ -1,4 +1,4 @@
-// Live changes through a channel: order, once each, through hibernation, loss and reordering.
+// Live changes through a channel: once each and in order, despite hibernation, loss and reordering.
 
 import { evictAllDurableObjects, evictDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
@@ -9,7 +9,7 @@ import { deleteSchema, freshKey, set, setSchema, setText } from "../support/clie
 import { breakStore, channelOf, evictStore } from "../support/engine.ts";
 import { connect, subscribe } from "../support/subscriber.ts";
 
-/** What reaches the store but, as if the Worker had died, no channel. */
+/** Writes to the store and announces the change to no channel, as if the Worker had died. */
 async function writeUnannounced(key: string, value: string): Promise<Change> {
   const outcome = await openStore(env).write("", [{ op: "set", key, value, schemaRevision: 0 }]);
   if (outcome.outcome !== "applied" || !outcome.results[0]?.change) throw new Error("not applied");
@@ -44,7 +44,7 @@ describe("a plain subscriber", () => {
     expect(subscriber.texts[0]).toContain('"value":{"n":9007199254740993, "f":1.0,"s":"\\u2028"}');
   });
 
-  it("receives value events by default, schema events or all as it asks", async () => {
+  it("receives value events by default, and schema events or all events on request", async () => {
     const key = freshKey();
     const [values, schemas, all] = await Promise.all([
       subscribe(key),
@@ -74,7 +74,7 @@ describe("a plain subscriber", () => {
     },
   );
 
-  it("is answered pong, and nothing else it sends does anything", async () => {
+  it("gets pong for a ping, and anything else that it sends has no effect", async () => {
     const key = freshKey();
     const subscriber = await subscribe(key);
     subscriber.socket.send("ping");
@@ -87,7 +87,7 @@ describe("a plain subscriber", () => {
 });
 
 describe("a channel", () => {
-  it("still delivers every event once and in order when it and the store are evicted before and between writes", async () => {
+  it("still delivers every event once and in order when the channel and the store are evicted between writes", async () => {
     const key = freshKey();
     const subscriber = await subscribe(key, { event: "all" });
     for (let n = 0; n < 5; n++) {
@@ -101,7 +101,7 @@ describe("a channel", () => {
     await subscriber.nothingMore();
   });
 
-  it("fills the gap from the log when an announcement was lost, also after it hibernated", async () => {
+  it("fills the gap from the log after a lost announcement, also after hibernation", async () => {
     const key = freshKey();
     const subscriber = await subscribe(key);
     await writeUnannounced(key, "1");
@@ -112,7 +112,7 @@ describe("a channel", () => {
     await subscriber.nothingMore();
   });
 
-  it("puts announcements that arrive late, twice or out of order in order, once each", async () => {
+  it("delivers changes once and in order when announcements arrive late, twice or out of order", async () => {
     const key = freshKey();
     const subscriber = await subscribe(key);
     const changes: Change[] = [];
@@ -123,7 +123,7 @@ describe("a channel", () => {
     await subscriber.nothingMore();
   });
 
-  it("sends a newcomer nothing of before, and those already there everything", async () => {
+  it("sends earlier changes to subscribers that were there, but not to a newcomer", async () => {
     const key = freshKey();
     const early = await subscribe(key);
     await writeUnannounced(key, "1");
@@ -134,7 +134,7 @@ describe("a channel", () => {
     await late.nothingMore();
   });
 
-  it("keeps delivering to the others when one subscriber leaves", async () => {
+  it("keeps delivering to the other subscribers when one leaves", async () => {
     const key = freshKey();
     const [leaving, staying] = await Promise.all([subscribe(key), subscribe(key)]);
     leaving.socket.close(1000, "bye");
@@ -146,14 +146,14 @@ describe("a channel", () => {
     [undefined, undefined, 1000],
     [1000, "done", 1000],
     [3001, "moving on", 3001],
-  ])("answers a subscriber that closes with %j %j", async (code, reason, answer) => {
+  ])("replies to a subscriber that closes with %j %j", async (code, reason, reply) => {
     const { socket } = await subscribe(freshKey());
     const closed = new Promise<CloseEvent>((resolve) => socket.addEventListener("close", resolve));
     socket.close(code, reason);
-    expect(await closed).toMatchObject({ code: answer, wasClean: true });
+    expect(await closed).toMatchObject({ code: reply, wasClean: true });
   });
 
-  it("is told of nothing once its last subscriber has left, and of everything again after the next one came", async () => {
+  it("gets no announcements once its last subscriber has left, and gets them again after the next one joins", async () => {
     const key = freshKey();
     const store = openStore(env);
     const isWatched = async () => {
@@ -175,7 +175,7 @@ describe("a channel", () => {
     await second.nothingMore();
   });
 
-  it("delivers the newest change when the log no longer holds those it missed", async () => {
+  it("delivers the newest change when the log no longer has the missed ones", async () => {
     const key = freshKey();
     const other = freshKey();
     const subscriber = await subscribe(key);
@@ -198,7 +198,7 @@ describe("a refused subscription", () => {
   it.each([
     ["without an API key", "/subscribe/x", {}, 4401],
     ["with an unknown API key", "/subscribe/x", { "x-api-key": "nobody" }, 4403],
-    ["of a key that is not allowed", "/subscribe/x", { "x-api-key": "agent_key_1" }, 4403],
+    ["of a key that the API key must not read", "/subscribe/x", { "x-api-key": "agent_key_1" }, 4403],
     ["with an unknown event", "/subscribe/x?event=nope", { "x-api-key": "local_dev_key" }, 4422],
     ["with a parameter that does not exist", "/subscribe/x?sinc=5", { "x-api-key": "local_dev_key" }, 4422],
     ["of an empty key", "/subscribe/", { "x-api-key": "local_dev_key" }, 4422],
@@ -212,7 +212,7 @@ describe("a refused subscription", () => {
     expect(closed.reason).not.toBe("");
   });
 
-  it("is a 503 to try again after, with nothing said of the reason, when the store does not answer", async () => {
+  it("is a 503 with Retry-After and without the cause when the store is unavailable", async () => {
     const key = freshKey();
     const restore = await breakStore("a secret");
     const headers = { "x-api-key": "local_dev_key", upgrade: "websocket" };

@@ -1,4 +1,4 @@
-// Subscriptions by server-sent events: the same texts as on the WebSocket, with ids to resume from.
+// Subscriptions over server-sent events: the same texts as on the WebSocket, with ids to resume from.
 
 import { exports } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -21,7 +21,7 @@ describe.each([
     await reader.cancel();
   });
 
-  it("carries what the WebSocket does, each event with its revision as id", async () => {
+  it("carries the same texts as the WebSocket, each with its revision as id", async () => {
     const agent = createAgent();
     const key = freshKey();
     const socket = await agent.connect(pathOf(key, "?event=all"));
@@ -39,7 +39,7 @@ describe.each([
   });
 
   it.each(["\n", "\r\n", "\r", "\n\n", "\n\r\n\t"])(
-    "brings a value with %j between its tokens as JSON",
+    "delivers a value with %j between its tokens as JSON",
     async (space) => {
       const agent = createAgent();
       const key = freshKey();
@@ -53,7 +53,7 @@ describe.each([
     },
   );
 
-  it("resumes from Last-Event-ID exactly, which counts for more than since", async () => {
+  it("resumes exactly from Last-Event-ID, which takes precedence over since", async () => {
     const agent = createAgent();
     const key = freshKey();
     const first = await agent.connectEventStream(pathOf(key, "?since=0"));
@@ -72,7 +72,7 @@ describe.each([
     await stream.reader.cancel();
   });
 
-  it("gives the events of a snapshot no id, and ready one", async () => {
+  it("gives an id to ready, but not to the events of a snapshot", async () => {
     const agent = createAgent();
     const key = freshKey();
     await agent.setSchema(key, true);
@@ -83,7 +83,7 @@ describe.each([
     await stream.reader.cancel();
   });
 
-  it("gives the events after a reset no id, and ready one", async () => {
+  it("gives an id to ready, but not to the events after a reset", async () => {
     const agent = createAgent();
     const key = freshKey();
     const { revision } = await agent.set(key, 1);
@@ -99,7 +99,7 @@ describe.each([
     await stream.reader.cancel();
   });
 
-  // Through the whole Worker, which is what learns that a client has left.
+  // Through the whole Worker, because only the Worker learns that a client has left.
   it.each(["aborts its request", "cancels its body"])("frees the channel when the client %s", async (how) => {
     const agent = createAgent({ namespace: "" });
     const key = freshKey();
@@ -133,14 +133,14 @@ describe.each([
     ["invalid_request", {}, "?event=nope"],
     ["invalid_request", {}, "?nope=1"],
     ["invalid_request", { headers: { "last-event-id": "x" } }, ""],
-  ] as const)("answers %s (%j %j) as a problem over HTTP", async (code, options, query) => {
+  ] as const)("refuses %s (%j %j) with a problem over HTTP", async (code, options, query) => {
     const headers = { accept, ...("headers" in options && options.headers) };
     const response = await request("GET", pathOf(freshKey(), query), { ...options, headers });
     expect(response.headers.get("access-control-allow-origin")).toBe("*");
     await problem(response, code);
   });
 
-  it("is asked for with the Accept header: without it the answer is 426", async () => {
+  it("needs the Accept header: without it the response is a 426", async () => {
     const path = pathOf(freshKey());
     await problem(await request("GET", path), "upgrade_required");
     const response = await request("GET", path, { headers: { accept: "application/json" } });
@@ -152,12 +152,12 @@ describe.each([
 });
 
 describe("server-sent events", () => {
-  it("of a key that the API key may not read are a 403", async () => {
+  it("of a key that the API key must not read are a 403", async () => {
     const response = await request("GET", subscribePath("x"), { apiKey: "agent_key_1", headers: { accept } });
     await problem(response, "forbidden");
   });
 
-  it("over the whole Worker arrive while the request is under way", async () => {
+  it("arrive through the whole Worker while the request is under way", async () => {
     const key = freshKey();
     const headers = { accept, "x-api-key": "local_dev_key" };
     const response = await exports.default.fetch(`http://memx${subscribePath(key)}`, { headers });
@@ -168,7 +168,7 @@ describe("server-sent events", () => {
     await reader?.cancel();
   });
 
-  it("carry more than a socket may have unread, to a client that reads", async () => {
+  it("can exceed the limit on unread characters if the client reads", async () => {
     const agent = createAgent();
     const key = freshKey();
     const stream = await agent.connectEventStream(subscribePath(key));
@@ -189,7 +189,7 @@ describe("server-sent events", () => {
 describe("an idle event stream", () => {
   afterEach(() => void vi.useRealTimers());
 
-  it("is sent a comment every 15 seconds, until its client has left", async () => {
+  it("gets a comment every 15 seconds until its client has left", async () => {
     vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
     const agent = createAgent();
     const stream = await agent.connectEventStream(subscribePath(freshKey()));
@@ -208,7 +208,7 @@ describe("an idle event stream", () => {
   });
 });
 
-it("a snapshot of many keys has an id at its end only", async () => {
+it("a snapshot of many keys has an id only at its end", async () => {
   const agent = createAgent();
   await agent.writeUnannounced(...Array.from({ length: 600 }, (_, n) => setOperation(`k${n}`, n)));
   const stream = await agent.connectEventStream("/watch?pattern=*&since=0");

@@ -1,4 +1,4 @@
-// Values with a time to live: absent the moment it is over, and told of to whoever watches, on both engines.
+// Values with a ttl: absent from the moment they expire, and announced to subscribers, on both engines.
 
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
@@ -29,7 +29,7 @@ const history = async (agent: Agent, key: string) => {
 };
 
 describe("a value with a ttl", () => {
-  it("is there until then, and not from then on", async () => {
+  it("is present until it expires, and absent from then on", async () => {
     const key = freshKey();
     const { ts } = await answer(post("/set", { key, value: 1, ttl: 1 }));
     expect(JSON.parse(await get(key))).toMatchObject({ value: 1 });
@@ -38,7 +38,7 @@ describe("a value with a ttl", () => {
     expect((await answer(post("/set", { key, value: 2, expect: 0 }))).updated).toBe(true);
   });
 
-  it("stays when it is set again without one, and lives on when it is given another", async () => {
+  it("stays when it is set again without a ttl, and lives on with a new one", async () => {
     const agent = createAgent();
     const [stays, renewed] = ["stays", "renewed"];
     for (const key of [stays, renewed]) await write(agent, { key, value: 1, ttl: 1 });
@@ -50,7 +50,7 @@ describe("a value with a ttl", () => {
     expect(await read(renewed)).toMatchObject({ value: 2, revision });
   });
 
-  it("that is over is nothing to a write, and comes before it in the history", async () => {
+  it("that has expired is absent to a write, and its expiry comes before the write in the history", async () => {
     const agent = createAgent();
     await agent.writeUnannounced(shortLived("a"));
     await over();
@@ -69,7 +69,7 @@ describe("a value with a ttl", () => {
     expect(again).toBeGreaterThan(expired);
   });
 
-  it("shows in its history that it has expired, as soon as anybody looks", async () => {
+  it("shows its expiry in the history at the first read", async () => {
     const agent = createAgent();
     await agent.writeUnannounced(shortLived("a"));
     await over();
@@ -77,13 +77,13 @@ describe("a value with a ttl", () => {
     expect((await history(agent, "a")).length).toBe(2);
   });
 
-  it.each([0, 0.5, -1, "60", 31_536_001, null])("may not have a ttl of %j", async (ttl) => {
+  it.each([0, 0.5, -1, "60", 31_536_001, null])("cannot have a ttl of %j", async (ttl) => {
     await problem(await post("/set", { key: freshKey(), value: 1, ttl }), "invalid_request");
   });
 });
 
-describe("whoever watches", () => {
-  it("a key or many is told within a second that the value has expired", async () => {
+describe("a subscriber", () => {
+  it("to one key or to many gets the expiry within a second", async () => {
     const agent = createAgent();
     const clients = [
       await agent.connect("/subscribe/lease"),
@@ -106,7 +106,7 @@ describe("whoever watches", () => {
     }
   });
 
-  it("is told of a ttl that was there before, and not of one that was renewed", async () => {
+  it("gets the expiry of a value from before it joined, and none for a renewed value", async () => {
     const agent = createAgent();
     await write(agent, { key: "before", value: 1, ttl: 1 });
     await write(agent, { key: "renewed", value: 1, ttl: 1 });
@@ -120,7 +120,7 @@ describe("whoever watches", () => {
     ]);
   });
 
-  it("is told also if the channel slept, and of many that expire at once", async () => {
+  it("gets every expiry of many at once, also after the channel hibernated", async () => {
     const agent = createAgent();
     const watcher = await agent.connect("/watch?pattern=*");
     await watcher.takeUntilReady();
@@ -137,7 +137,7 @@ describe("whoever watches", () => {
     expect(new Set(expired.map(({ key }) => key)).size).toBe(150);
   });
 
-  it("comes back across it with since, and has it in no snapshot", async () => {
+  it("that resumes before an expiry gets it, and a snapshot omits the expired value", async () => {
     const agent = createAgent();
     const { revision: before } = await write(agent, { key: "stays", value: 1 });
     await agent.writeUnannounced(shortLived("gone"));
@@ -158,11 +158,11 @@ describe("whoever watches", () => {
     expect((await snapshot.takeUntilReady()).map(({ event, key }) => key ?? event)).toEqual(["stays", "ready"]);
   });
 
-  it("is told of an expiry that a write came upon first, before that write", async () => {
+  it("gets an expiry before the write that found the value expired", async () => {
     const agent = createAgent();
     const watcher = await agent.connect("/subscribe/a");
     await watcher.takeUntilReady();
-    // The channel does not know that it will expire.
+    // The channel does not know that the value will expire.
     await agent.writeUnannounced(shortLived("a"));
     await over();
     await write(agent, { key: "a", value: 2 });
@@ -170,8 +170,8 @@ describe("whoever watches", () => {
   });
 });
 
-describe("a value that nobody watches", () => {
-  it("becomes an expiry by the sweep, and takes no room after that", async () => {
+describe("a value without subscribers", () => {
+  it("is expired by the sweep, and then takes no space", async () => {
     const agent = createAgent();
     const store = openStore(env);
     await agent.writeUnannounced(shortLived("a"), shortLived("b"));

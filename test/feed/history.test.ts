@@ -1,4 +1,4 @@
-// What happened to a key, page by page, as far back as the log reaches.
+// The history of a key: its changes, page by page, as far back as the log reaches.
 
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
@@ -18,7 +18,7 @@ async function page(agent: Agent, key: string, query = ""): Promise<Page> {
   return JSON.parse(text);
 }
 
-/** Every page, by the cursors. */
+/** Reads every page, by following the cursors. */
 async function pages(agent: Agent, key: string, query = ""): Promise<Page[]> {
   const all = [await page(agent, key, query)];
   for (;;) {
@@ -30,7 +30,7 @@ async function pages(agent: Agent, key: string, query = ""): Promise<Page[]> {
 }
 
 describe("the history of a key", () => {
-  it("is its changes, newest first, of values and schemas, in the texts of the feed", async () => {
+  it("has its changes of values and schemas, newest first, in the texts of the feed", async () => {
     const agent = createAgent();
     const key = freshKey();
     const witness = await agent.connect(`/subscribe/${key}?event=all`);
@@ -46,7 +46,7 @@ describe("the history of a key", () => {
     expect(await response.text()).toBe(`{"changes":[${changes}],"cursor":null}`);
   });
 
-  it("is empty where nothing was written, whether or not somebody watches", async () => {
+  it("is empty for a key that was never written, with and without a subscriber", async () => {
     const agent = createAgent();
     const nothing = { changes: [], cursor: null };
     expect(await page(agent, "unknown")).toEqual(nothing);
@@ -55,7 +55,7 @@ describe("the history of a key", () => {
     expect(await page(agent, "watched")).toEqual(nothing);
   });
 
-  it.each([1, 3, 7, 10, 11])("is read to its end in pages of %d", async (limit) => {
+  it.each([1, 3, 7, 10, 11])("can be read to its end in pages of %d", async (limit) => {
     const agent = createAgent();
     const key = freshKey();
     const [first] = await agent.writeUnannounced(...setOperations(key, 10));
@@ -77,7 +77,7 @@ describe("the history of a key", () => {
     expect(all.cursor).toBeNull();
   });
 
-  it("begins before the revision it is asked for, and goes on where others write meanwhile", async () => {
+  it("begins before the given revision, and continues correctly while others write", async () => {
     const agent = createAgent();
     const key = freshKey();
     await agent.writeUnannounced(...setOperations(key, 6));
@@ -88,7 +88,7 @@ describe("the history of a key", () => {
     expect((await page(agent, key, "&before=1")).changes).toEqual([]);
   });
 
-  it("ends where the log does, with a last page and no cursor", async () => {
+  it("ends where the log ends, with a last page without a cursor", async () => {
     const agent = createAgent();
     const key = freshKey();
     await agent.writeUnannounced(...setOperations(key, 5));
@@ -100,7 +100,7 @@ describe("the history of a key", () => {
     expect((await pages(agent, key)).flatMap(({ changes }) => changes)).toEqual([]);
   });
 
-  it("of large values comes a few at a time, and completely", async () => {
+  it("of large values comes in small pages, and completely", async () => {
     const agent = createAgent();
     const key = freshKey();
     const value = "x".repeat(LIMITS.maxValueBytes - 10);
@@ -111,7 +111,7 @@ describe("the history of a key", () => {
     expect(ends).toEqual(Array.from({ length: 20 }, (_, n) => String(19 - n)));
   });
 
-  it("is its namespace's alone", async () => {
+  it("has only changes of its own namespace", async () => {
     const [here, there] = [createAgent(), createAgent()];
     await there.set("a", "there");
     expect(await page(here, "a")).toEqual({ changes: [], cursor: null });
@@ -121,7 +121,7 @@ describe("the history of a key", () => {
     expect(await page(there, "a")).toMatchObject({ changes: [{ key: "a", value: "there" }] });
   });
 
-  it("is told to those alone who may read the key", async () => {
+  it("is only for API keys that may read the key", async () => {
     const agent = createAgent();
     const guest = createAgent({ namespace: agent.namespace, read: [`${agent.namespace}:public`] });
     await agent.set("public", 1);

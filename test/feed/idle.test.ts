@@ -1,4 +1,4 @@
-// Nobody pays for silence: a channel sleeps while its subscribers do nothing but show that they are there.
+// Silence costs nothing: a channel sleeps while its subscribers only send pings.
 
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -9,7 +9,7 @@ afterEach(() => void vi.restoreAllMocks());
 
 const PAIR = "WebSocketRequestResponsePair";
 
-/** Each channel makes one of these as it wakes, and nothing else does. */
+/** Each channel creates one such pair when it wakes, and no other code does. */
 function countWakeUps() {
   const made = vi.spyOn(globalThis as unknown as { WebSocketRequestResponsePair: new () => object }, PAIR);
   return () => made.mock.calls.length;
@@ -19,7 +19,7 @@ describe.each([
   ["a key", (key: string) => [`/subscribe/${key}`, key] as const],
   ["a namespace", (key: string) => [`/watch?pattern=${key}`, ""] as const],
 ])("the channel of %s with 100 idle subscribers", (_, topicOf) => {
-  it("is woken by the alarm alone, and by nothing once they have left", async () => {
+  it("is woken only by the alarm, and by nothing once they have left", async () => {
     const agent = createAgent();
     const key = freshKey();
     const [path, topic] = topicOf(key);
@@ -44,7 +44,7 @@ describe.each([
     expect(await runDurableObjectAlarm(channel)).toBe(true);
     expect(wakeUps()).toBe(3);
 
-    // They are still there, and still hear of everything.
+    // All subscribers are still connected and still receive changes.
     const { revision } = await agent.set(key, 1);
     for (const client of clients) {
       await client.takeUntil((event) => event.event === "value" && event.revision === revision);
@@ -61,7 +61,7 @@ describe.each([
   });
 });
 
-it("a channel whose subscribers came and went between two alarms has one alarm, and is watched while one is there", async () => {
+it("a channel whose subscribers come and go between two alarms keeps one alarm, and its watch while one stays", async () => {
   const agent = createAgent();
   const key = freshKey();
   const channel = agent.channel(key);
@@ -80,7 +80,7 @@ it("a channel whose subscribers came and went between two alarms has one alarm, 
   expect(await second.take(2)).toMatchObject([{ event: "ready" }, { value: 1 }]);
 });
 
-it("a channel is free to sleep as soon as its subscriber has joined: no timer of a call that was answered holds it", async () => {
+it("a channel can hibernate as soon as its subscriber has joined: no timer of a finished call keeps it awake", async () => {
   const agent = createAgent();
   const key = freshKey();
   const client = await agent.connect(`/subscribe/${key}`);

@@ -1,4 +1,5 @@
-// A subscriber that joins while something is under way, step by step where a crowd would rarely hit the moment.
+// A subscriber that joins while something else is under way. Done step by step, because a load test rarely hits the
+// moment.
 
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { EmbeddedStore } from "../../durable-objects/embedded-store/embedded-store.ts";
@@ -13,7 +14,7 @@ const topics = [
 ] as const;
 
 describe.each(topics)("a newcomer at the channel of %s", (_, path) => {
-  it.each(["", "since=0", "since="])("is not sent again what those before it had missed (%j)", async (since) => {
+  it.each(["", "since=0", "since="])("does not get again what earlier subscribers had missed (%j)", async (since) => {
     const agent = createAgent();
     const early = await agent.connect(path);
     const { revision } = await agent.set("a", "seen");
@@ -27,14 +28,14 @@ describe.each(topics)("a newcomer at the channel of %s", (_, path) => {
     expect((await late.take(1)).map(({ value }) => value)).toEqual(["live"]);
   });
 
-  // Redis has no method in this process that could be held back.
+  // Redis has no method in this process that a test could delay.
   it.skipIf(engine === "redis").each(["since=0", "since="])(
-    "is sent once what is written between its registration and its reading of the store (%s)",
+    "gets a change between its registration and its read of the store once (%s)",
     async (since) => {
       const agent = createAgent();
       const { revision } = await agent.set("a", "seen");
-      await agent.set("a", "held");
-      let held = 0;
+      await agent.set("a", "stored");
+      let waiting = 0;
       let open = false;
       for (const method of ["readEntry", "readEntries", "readLog"] as const) {
         const original = EmbeddedStore.prototype[method] as (...args: unknown[]) => Promise<never>;
@@ -42,21 +43,21 @@ describe.each(topics)("a newcomer at the channel of %s", (_, path) => {
           this: unknown,
           ...args: unknown[]
         ) {
-          held++;
+          waiting++;
           while (!open) await scheduler.wait(1);
           return original.apply(this, args);
         });
       }
       const client = await agent.connect(`${path}${since}${since === "since=" ? revision : ""}`);
-      await expect.poll(() => held).toBeGreaterThan(0);
+      await expect.poll(() => waiting).toBeGreaterThan(0);
       const during = await agent.set("a", "during");
       await agent.settled();
       expect(client.texts).toEqual([]);
       open = true;
       const events = await client.takeUntilReady();
-      // A snapshot that is read after the write has nothing older to show.
+      // A snapshot that is read after the write no longer contains the older value.
       expect(events.map(({ value }) => value)).toEqual(
-        since === "since=0" ? ["during", undefined] : ["held", "during", undefined],
+        since === "since=0" ? ["during", undefined] : ["stored", "during", undefined],
       );
       expect(events.at(-1)?.revision).toBe(during.revision);
       await agent.set("a", "live");

@@ -1,4 +1,4 @@
-// What a channel can not take: clients that read too slowly, and too many of them.
+// The limits of a channel: clients that read too slowly, and too many clients.
 
 import { runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -14,7 +14,7 @@ afterEach(() => void vi.restoreAllMocks());
 describe("a send window", () => {
   const T0 = 1_795_416_272_000;
 
-  it("counts what was sent since the last ping, where nothing is assumed to be read", () => {
+  it("counts what was sent since the last ping, if no read rate is assumed", () => {
     const window = new SendWindow(0);
     window.sent(2 * MIB, T0);
     window.sent(MIB, T0 + 60_000);
@@ -31,7 +31,7 @@ describe("a send window", () => {
     expect(window.unread(T0 + 3_600_002)).toBe(0);
   });
 
-  it("takes a plain client to read at the assumed rate, and never ahead of what was sent", () => {
+  it("assumes that a plain client reads at a steady rate, and never ahead of what was sent", () => {
     const window = new SendWindow(1_000);
     window.sent(5_000, T0);
     expect(window.unread(T0)).toBe(5_000);
@@ -43,7 +43,7 @@ describe("a send window", () => {
     expect(window.unread(T0 + 60_000)).toBe(5_000);
   });
 
-  it("does not grow for a plain client that is sent no more than the assumed rate, for a whole day", () => {
+  it("does not grow in a whole day for a plain client that gets no more than the assumed rate", () => {
     const window = new SendWindow(1_000);
     let most = 0;
     for (let second = 0; second < 86_400; second++) {
@@ -53,7 +53,7 @@ describe("a send window", () => {
     expect(most).toBe(1_000);
   });
 
-  it("does not take it for something that was sent when the clock goes back", () => {
+  it("does not count a clock that goes back as something that was sent", () => {
     const window = new SendWindow(1_000);
     window.sent(10, T0);
     expect(window.unread(T0 - 5_000)).toBeLessThanOrEqual(10);
@@ -62,7 +62,7 @@ describe("a send window", () => {
   });
 });
 
-/** 256 KB each, and of every event a few more. */
+/** About 250 KB, and each event adds a little. */
 const value = "x".repeat(250_000);
 const eventsPastLimit = Math.ceil(LIMITS.maxUnreadChars / value.length) + 1;
 
@@ -70,7 +70,7 @@ describe.each([
   ["of a key", (key: string) => `/subscribe/${key}`, "?"],
   ["of patterns", (key: string) => `/watch?pattern=${key}`, "&"],
 ])("a memx.v1 subscriber %s", (_, pathOf, separator) => {
-  it("that never pings is closed with 1013 after too much, while one that pings gets everything; resuming loses nothing", async () => {
+  it("that never pings is closed with 1013 and can resume without loss, while one that pings gets everything", async () => {
     const agent = createAgent();
     const key = freshKey();
     const [silent, reading] = [await agent.connect(pathOf(key)), await agent.connect(pathOf(key))];
@@ -92,7 +92,7 @@ describe.each([
     expect(unread).toBeGreaterThan(LIMITS.maxUnreadChars / 2);
     expect(unread).toBeLessThan(LIMITS.maxUnreadChars + 2 * value.length);
 
-    // Its last revision is what it goes on from.
+    // The client resumes from its last revision.
     const last = JSON.parse(silent.texts.at(-1) as string).revision;
     const resumed = await agent.connect(`${pathOf(key)}${separator}since=${last}`);
     const ping = setInterval(() => resumed.socket.send("ping"), 10);
@@ -104,14 +104,14 @@ describe.each([
   });
 });
 
-it("a memx.v1 subscriber that pinged once, before it was sent anything, is closed no later for that", async () => {
+it("a ping before anything was sent does not delay the close of a slow memx.v1 subscriber", async () => {
   const agent = createAgent();
   const key = freshKey();
   const client = await agent.connect(`/subscribe/${key}`);
   await client.takeUntilReady();
   client.socket.send("ping");
   await expect.poll(() => client.texts).toContain("pong");
-  // A ping counts for what was sent before it, to the millisecond.
+  // A ping confirms what was sent before it, to the millisecond.
   await scheduler.wait(5);
   for (let n = 0; n < eventsPastLimit; n++) await agent.set(key, value + n);
   await agent.settled();
@@ -120,11 +120,11 @@ it("a memx.v1 subscriber that pinged once, before it was sent anything, is close
 });
 
 describe("a plain subscriber", () => {
-  it("is not closed at a moderate rate, though it never says how far it is", async () => {
+  it("is not closed at a moderate rate, although it never reports what it has read", async () => {
     const agent = createAgent();
     const key = freshKey();
     const client = await agent.connect(`/subscribe/${key}`, { plain: true });
-    // A clock by which events come at half the rate that it is taken to read.
+    // With this clock, events come at half of the assumed read rate.
     const { now } = Date;
     let sentMs = 0;
     vi.spyOn(Date, "now").mockImplementation(() => now() + sentMs);
@@ -139,7 +139,7 @@ describe("a plain subscriber", () => {
     expect(client.socket.readyState).toBe(1);
   });
 
-  it("is closed with 1013 when it is sent far more than it can have read", async () => {
+  it("is closed with 1013 when it gets far more than it can have read", async () => {
     const agent = createAgent();
     const key = freshKey();
     const client = await agent.connect(`/subscribe/${key}`, { plain: true });
@@ -150,13 +150,13 @@ describe("a plain subscriber", () => {
   });
 });
 
-describe("a snapshot that is larger than a client may have unread", () => {
-  it("comes as fast as the client reads, complete", async () => {
+describe("a snapshot above the limit on unread characters", () => {
+  it("arrives completely, as fast as the client reads", async () => {
     const agent = createAgent();
     for (let n = 0; n < eventsPastLimit + 5; n++) await agent.writeUnannounced(setOperation(`${n}`, value));
     const client = await agent.connect("/watch?pattern=*&since=0");
     const events = await client.take(5);
-    // Without a ping no more than half of it is sent.
+    // Without a ping, no more than half of the limit is sent.
     await expect.poll(() => client.texts.join("").length).toBeGreaterThan(LIMITS.maxUnreadChars / 2);
     expect(client.texts.join("").length).toBeLessThan(LIMITS.maxUnreadChars);
     const ping = setInterval(() => client.socket.send("ping"), 10);
@@ -166,7 +166,7 @@ describe("a snapshot that is larger than a client may have unread", () => {
   });
 });
 
-describe("a channel that has as many sockets as it can take", () => {
+describe("a channel that has reached its subscriber limit", () => {
   const full = async (agent: ReturnType<typeof createAgent>, key: string) => {
     await runInDurableObject(agent.channel(key), (_, ctx) => {
       const { length } = ctx.getWebSockets();
@@ -188,7 +188,7 @@ describe("a channel that has as many sockets as it can take", () => {
   });
 
   it.each(["/watch?pattern=*", "/changes?pattern=*&since=0"])(
-    "answers %s over HTTP with 429 and Retry-After",
+    "refuses %s over HTTP with 429 and Retry-After",
     async (path) => {
       const agent = createAgent();
       await full(agent, "");
@@ -198,7 +198,7 @@ describe("a channel that has as many sockets as it can take", () => {
     },
   );
 
-  it("takes one when there is room again", async () => {
+  it("accepts a subscriber when there is room again", async () => {
     const agent = createAgent();
     const key = freshKey();
     await full(agent, key);

@@ -1,4 +1,4 @@
-// The long poll: changes for clients that can do nothing but ask again.
+// The long poll: changes for clients that can only send requests.
 
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
@@ -6,9 +6,9 @@ import { type Agent, createAgent, setOperation, setOperations } from "../support
 import { problem, request } from "../support/client.ts";
 import type { Event } from "../support/subscriber.ts";
 
-type Answer = { readonly changes: readonly Event[]; readonly revision: number; readonly reset: boolean };
+type Page = { readonly changes: readonly Event[]; readonly revision: number; readonly reset: boolean };
 
-async function poll(agent: Agent, query: string): Promise<Answer> {
+async function poll(agent: Agent, query: string): Promise<Page> {
   const response = await agent.fetch(`/changes?pattern=*&${query}`);
   const text = await response.text();
   expect(response.status, text).toBe(200);
@@ -16,7 +16,7 @@ async function poll(agent: Agent, query: string): Promise<Answer> {
 }
 
 describe("a poll", () => {
-  it("is answered at once with what came after since, in order and in the feed's own words", async () => {
+  it("returns at once the changes after since, in order and in the texts of the feed", async () => {
     const agent = createAgent();
     const witness = await agent.connect("/watch?pattern=a*");
     const { revision } = await agent.set("a", 1);
@@ -33,51 +33,51 @@ describe("a poll", () => {
     expect(await response.text()).toBe(`{"changes":[${changes}],"revision":${last.revision},"reset":false}`);
   });
 
-  it("takes several patterns, and the kinds of change that event asks for", async () => {
+  it("takes several patterns, and returns the kinds of change that event selects", async () => {
     const agent = createAgent();
     const { revision } = await agent.set("a", 1);
     await agent.setSchema("a", true);
     await agent.set("b", 2);
     const ask = async (query: string) => {
       const response = await agent.fetch(`/changes?since=${revision}&wait=0&${query}`);
-      return ((await response.json()) as Answer).changes.map(({ event, key }) => `${event} ${key}`);
+      return ((await response.json()) as Page).changes.map(({ event, key }) => `${event} ${key}`);
     };
     expect(await ask("pattern=a&pattern=b")).toEqual(["value b"]);
     expect(await ask("pattern=a&pattern=b&event=all")).toEqual(["schema a", "value b"]);
     expect(await ask("pattern=a&event=schema")).toEqual(["schema a"]);
   });
 
-  it("waits for the next change and brings it", async () => {
+  it("waits for the next change and returns it", async () => {
     const agent = createAgent();
     const { revision } = await agent.set("a", 1);
-    const answer = poll(agent, `since=${revision}`);
+    const waiting = poll(agent, `since=${revision}`);
     await expect.poll(() => agent.sockets()).toBe(1);
     const next = await agent.set("b", 2);
-    expect(await answer).toEqual({
+    expect(await waiting).toEqual({
       changes: [expect.objectContaining({ key: "b", value: 2, revision: next.revision })],
       revision: next.revision,
       reset: false,
     });
   });
 
-  it("waits on when what happens does not match, or may not be read", async () => {
+  it("keeps waiting when a change does not match or must not be read", async () => {
     const agent = createAgent();
     const guest = createAgent({ namespace: agent.namespace, read: [`${agent.namespace}:public*`] });
     const { revision } = await agent.set("public", 1);
-    const answer = poll(guest, `since=${revision}`);
+    const waiting = poll(guest, `since=${revision}`);
     await expect.poll(() => agent.sockets()).toBe(1);
     await agent.set("private", 2);
     await agent.set("public", 3);
-    expect(await answer).toMatchObject({ changes: [{ key: "public", value: 3 }], revision: revision + 2 });
+    expect(await waiting).toMatchObject({ changes: [{ key: "public", value: 3 }], revision: revision + 2 });
   });
 
-  it("with wait=0 and nothing new is answered at once, with the revision to go on from", async () => {
+  it("with wait=0 and no new change returns at once, with the revision to resume from", async () => {
     const agent = createAgent();
     const { revision } = await agent.set("a", 1);
     expect(await poll(agent, `since=${revision}&wait=0`)).toEqual({ changes: [], revision, reset: false });
   });
 
-  it("of an empty namespace is answered with a revision to go on from", async () => {
+  it("of an empty namespace returns a revision to resume from", async () => {
     const agent = createAgent();
     const { changes, revision, reset } = await poll(agent, "since=0&wait=0");
     expect([changes, reset]).toEqual([[], false]);
@@ -86,7 +86,7 @@ describe("a poll", () => {
     expect(next).toMatchObject({ changes: [{ value: 1, previous: 0 }], reset: false });
   });
 
-  it("that nothing happens to is answered when its time is over, and its socket is freed", async () => {
+  it("without a change returns when its wait is over, and frees its socket", async () => {
     const agent = createAgent();
     const { revision } = await agent.set("a", 1);
     const began = Date.now();
@@ -95,7 +95,7 @@ describe("a poll", () => {
     await expect.poll(() => agent.sockets()).toBe(0);
   });
 
-  it("frees its socket when it has its answer", async () => {
+  it("frees its socket when it has returned", async () => {
     const agent = createAgent();
     await agent.set("a", 1);
     await poll(agent, "since=0");
@@ -113,31 +113,31 @@ describe("a poll", () => {
     await expect.poll(() => agent.sockets(), { timeout: 3_000 }).toBe(0);
   });
 
-  it("of what the log no longer has is answered with what is held and reset: true", async () => {
+  it("from before the start of the log returns a snapshot and reset: true", async () => {
     const agent = createAgent();
-    const { revision } = await agent.set("a", "held");
+    const { revision } = await agent.set("a", "stored");
     await agent.writeUnannounced(...setOperations("b", LIMITS.logLength + 1));
     const head = revision + LIMITS.logLength + 1;
-    const answer = await poll(agent, `since=${revision}`);
-    expect(answer).toMatchObject({
+    const page = await poll(agent, `since=${revision}`);
+    expect(page).toMatchObject({
       changes: [
-        { key: "a", value: "held", revision, previous: 0 },
+        { key: "a", value: "stored", revision, previous: 0 },
         { key: "b", value: LIMITS.logLength, revision: head, previous: 0 },
       ],
       revision: head,
       reset: true,
     });
-    expect(answer.changes).toHaveLength(2);
+    expect(page.changes).toHaveLength(2);
   });
 
-  it("from ahead of the store is answered with reset: true", async () => {
+  it("from ahead of the store returns reset: true", async () => {
     const agent = createAgent();
     const { revision } = await agent.set("a", 1);
-    const answer = await poll(agent, `since=${revision + 5}&wait=0`);
-    expect(answer).toMatchObject({ changes: [{ value: 1, previous: 0 }], revision, reset: true });
+    const page = await poll(agent, `since=${revision + 5}&wait=0`);
+    expect(page).toMatchObject({ changes: [{ value: 1, previous: 0 }], revision, reset: true });
   });
 
-  it("with since=0 brings a snapshot of several pages, without reset", async () => {
+  it("with since=0 returns a snapshot of several store pages, without reset", async () => {
     const agent = createAgent();
     await agent.writeUnannounced(...Array.from({ length: 800 }, (_, n) => setOperation(`k${n}`, n)));
     const { changes, reset } = await poll(agent, "since=0");
@@ -146,7 +146,7 @@ describe("a poll", () => {
   });
 });
 
-it("a loop of polls misses nothing and doubles nothing while ten writers write", async () => {
+it("a loop of polls misses and repeats no change while ten writers write", async () => {
   const agent = createAgent();
   const [writers, writes] = [10, 20];
   const write = async (writer: number) => {
@@ -173,7 +173,7 @@ describe("a poll with", () => {
     ["an empty pattern", "/changes?pattern=&since=0"],
     ["no since", "/changes?pattern=*"],
     ["a bad since", "/changes?pattern=*&since=-1"],
-    ["a since that is no number", "/changes?pattern=*&since=abc"],
+    ["a since that is not a number", "/changes?pattern=*&since=abc"],
     ["a wait that is too long", "/changes?pattern=*&since=0&wait=26"],
     ["a negative wait", "/changes?pattern=*&since=0&wait=-1"],
     ["a wait that is not whole", "/changes?pattern=*&since=0&wait=1.5"],

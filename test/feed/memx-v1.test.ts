@@ -1,4 +1,4 @@
-// What a client of the subprotocol `memx.v1` is told about one key, and how it resumes.
+// What a client of the subprotocol `memx.v1` receives about one key, and how it resumes.
 
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
@@ -18,8 +18,8 @@ describe("the subprotocol", () => {
     ["alone", "memx.v1"],
     ["before the key", `memx.v1, ${apiKey}`],
     ["after the key", `${apiKey},memx.v1`],
-    ["among strangers", "graphql-ws, memx.v1 , other"],
-  ])("memx.v1 is echoed, and nothing else, when offered %s", async (_, offered) => {
+    ["among others", "graphql-ws, memx.v1 , other"],
+  ])("memx.v1 alone is echoed when a client offers it %s", async (_, offered) => {
     const client = await connect(pathOf(freshKey()), {
       "sec-websocket-protocol": offered,
       ...(!offered.includes(apiKey) && { "x-api-key": "local_dev_key" }),
@@ -31,8 +31,8 @@ describe("the subprotocol", () => {
   it.each([
     ["nothing", undefined],
     ["only the key", apiKey],
-    ["only strangers", "graphql-ws, memx.v2"],
-  ])("is not answered to a client that offers %s, and it is told no ready", async (_, offered) => {
+    ["only others", "graphql-ws, memx.v2"],
+  ])("is not echoed to a client that offers %s, and the client gets no ready", async (_, offered) => {
     const agent = createAgent();
     const key = freshKey();
     const client = await connect(
@@ -48,7 +48,7 @@ describe("the subprotocol", () => {
 });
 
 describe("ready", () => {
-  it("comes at once without since, with the namespace's last revision, and then only what happens", async () => {
+  it("comes at once without since, with the namespace's last revision, and only live changes follow", async () => {
     const agent = createAgent();
     const key = freshKey();
     await agent.set(key, "before");
@@ -62,7 +62,7 @@ describe("ready", () => {
   });
 
   it.each(["", "?since=0"])(
-    "comes where nothing was ever written, with a revision to go on from: %j",
+    "comes for a key that was never written, with a revision to resume from: %j",
     async (query) => {
       const agent = createAgent();
       const key = freshKey();
@@ -79,7 +79,7 @@ describe("ready", () => {
     },
   );
 
-  it("comes also when nothing happened since", async () => {
+  it("comes even if nothing has changed since", async () => {
     const agent = createAgent();
     const key = freshKey();
     const { revision } = await agent.set(key, 1);
@@ -91,7 +91,7 @@ describe("ready", () => {
     ]);
   });
 
-  it("and reset never come to a plain client, not even when the log no longer reaches back", async () => {
+  it("and reset never come to a plain client, even when the log no longer reaches back", async () => {
     const agent = createAgent();
     const key = freshKey();
     const client = await agent.connect(pathOf(key), { plain: true });
@@ -118,7 +118,7 @@ describe("ready", () => {
 });
 
 describe("since", () => {
-  it("is answered with exactly what came after it, in order and in the same words, then ready, then live", async () => {
+  it("replays exactly the later changes, in order and in the same texts, then ready, then live changes", async () => {
     const agent = createAgent();
     const key = freshKey();
     const witness = await agent.connect(pathOf(key, "?event=all"));
@@ -141,7 +141,7 @@ describe("since", () => {
     expect(await witness.take(1)).toMatchObject([next]);
   });
 
-  it("is answered with the kinds of change that event asks for", async () => {
+  it("replays the kinds of change that event selects", async () => {
     const agent = createAgent();
     const key = freshKey();
     const { revision } = await agent.set(key, 1);
@@ -160,7 +160,7 @@ describe("since", () => {
     ["value", ["value"]],
     ["schema", ["schema"]],
     ["all", ["schema", "value"]],
-  ])("0 is answered with what is held, as event=%s asks, then ready, then live", async (event, kinds) => {
+  ])("0 starts with a snapshot of what event=%s selects, then ready, then live changes", async (event, kinds) => {
     const agent = createAgent();
     const key = freshKey();
     await agent.set(key, "overwritten");
@@ -169,11 +169,11 @@ describe("since", () => {
     const client = await agent.connect(pathOf(key, `?event=${event}&since=0`));
     const events = await client.takeUntilReady();
     const common = { action: "set", key, previous: 0, ts: expect.any(Number) };
-    const held: Record<string, unknown> = {
+    const snapshot: Record<string, unknown> = {
       value: { event: "value", ...common, value: 1, revision: value.revision, ts: value.ts },
       schema: { event: "schema", ...common, schema: { type: ["string", "number"] }, revision: schema.revision },
     };
-    expect(events).toEqual([...kinds.map((kind) => held[kind]), { event: "ready", revision: value.revision }]);
+    expect(events).toEqual([...kinds.map((kind) => snapshot[kind]), { event: "ready", revision: value.revision }]);
     if (event !== "schema") expect(client.texts.join()).toContain('"value":1.0,');
     await agent.setSchema(key, true);
     await agent.set(key, "live");
@@ -184,7 +184,7 @@ describe("since", () => {
     expect(await client.take(kinds.length)).toMatchObject(live.filter((one) => kinds.includes(one.event)));
   });
 
-  it("0 is answered with ready alone where the value was deleted", async () => {
+  it("0 starts with ready alone if the value was deleted", async () => {
     const agent = createAgent();
     const key = freshKey();
     await agent.set(key, 1);
@@ -193,7 +193,7 @@ describe("since", () => {
     expect(await client.takeUntilReady()).toMatchObject([{ event: "ready" }]);
   });
 
-  it.each([900, LIMITS.logLength])("after %d changes is answered with exactly those", async (count) => {
+  it.each([900, LIMITS.logLength])("from %d changes ago replays exactly those", async (count) => {
     const agent = createAgent();
     const key = freshKey();
     const first = await agent.connect(pathOf(key));
@@ -210,26 +210,23 @@ describe("since", () => {
     );
   });
 
-  it.each([LIMITS.logLength + 1, 1_100])(
-    "after %d changes is answered with reset, the snapshot and ready",
-    async (count) => {
-      const agent = createAgent();
-      const key = freshKey();
-      const { revision } = await agent.set(key, "seen");
-      await agent.writeUnannounced(...setOperations(key, count));
-      const client = await agent.connect(pathOf(key, `?since=${revision}`));
-      const head = revision + count;
-      expect(await client.takeUntilReady()).toEqual([
-        { event: "reset", revision: head },
-        expect.objectContaining({ event: "value", key, value: count - 1, revision: head, previous: 0 }),
-        { event: "ready", revision: head },
-      ]);
-      await agent.set(key, "live");
-      expect(await client.take(1)).toMatchObject([{ value: "live", previous: head }]);
-    },
-  );
+  it.each([LIMITS.logLength + 1, 1_100])("from %d changes ago gets reset, the snapshot and ready", async (count) => {
+    const agent = createAgent();
+    const key = freshKey();
+    const { revision } = await agent.set(key, "seen");
+    await agent.writeUnannounced(...setOperations(key, count));
+    const client = await agent.connect(pathOf(key, `?since=${revision}`));
+    const head = revision + count;
+    expect(await client.takeUntilReady()).toEqual([
+      { event: "reset", revision: head },
+      expect.objectContaining({ event: "value", key, value: count - 1, revision: head, previous: 0 }),
+      { event: "ready", revision: head },
+    ]);
+    await agent.set(key, "live");
+    expect(await client.take(1)).toMatchObject([{ value: "live", previous: head }]);
+  });
 
-  it("of a quiet key is answered without a reset, however busy the namespace was", async () => {
+  it("of a quiet key gets no reset, however busy the namespace was", async () => {
     const agent = createAgent();
     const key = freshKey();
     const { revision } = await agent.set(key, "quiet");
@@ -243,7 +240,7 @@ describe("since", () => {
     ]);
   });
 
-  it("of a key whose one change has left the log is answered with a reset", async () => {
+  it("of a key whose only change has left the log gets a reset", async () => {
     const agent = createAgent();
     const key = freshKey();
     const before = await agent.set("busy", "first");
@@ -257,7 +254,7 @@ describe("since", () => {
     ]);
   });
 
-  it.each([1, 1_000_000])("that is %d past the last revision is answered with a reset", async (ahead) => {
+  it.each([1, 1_000_000])("that is %d past the last revision gets a reset", async (ahead) => {
     const agent = createAgent();
     const key = freshKey();
     const { revision } = await agent.set(key, 1);
@@ -280,7 +277,7 @@ describe("since", () => {
 });
 
 describe("a client that joins while others write", () => {
-  it("with since=0 receives what is held and every later change, once and in order", async () => {
+  it("with since=0 receives the snapshot and every later change, once and in order", async () => {
     const agent = createAgent();
     const key = freshKey();
     const [writers, writes] = [8, 25];
@@ -300,7 +297,7 @@ describe("a client that joins while others write", () => {
       await client.takeUntil(({ revision, event }) => event === "value" && revision === last.revision);
       await expect.poll(() => client.texts.filter((text) => text.startsWith('{"event":"ready"'))).toHaveLength(1);
       const events = client.texts.map((text) => JSON.parse(text) as Event).filter(({ event }) => event === "value");
-      // From the second on, each names the one before it. The first is what was held, or what has replaced it since.
+      // From the second on, each event links to the one before it. The first is from the snapshot, or replaced it.
       const revisions = events.map(({ revision }) => revision);
       expect(events.slice(1).map(({ previous }) => previous)).toEqual(revisions.slice(0, -1));
       expect(revisions[0]).toBeGreaterThanOrEqual(before);
@@ -334,7 +331,7 @@ describe("the API key of a browser", () => {
   const connectWith = (offered: string, headers: HeadersInit = {}, path = pathOf(freshKey())) =>
     connect(path, { ...Object.fromEntries(new Headers(headers)), "sec-websocket-protocol": offered });
 
-  it("is taken from memx.key.<base64url>, whatever characters it has", async () => {
+  it("is read from memx.key.<base64url>, whatever characters it has", async () => {
     const apiKey = "ключ ~/+?=😀";
     const agent = createAgent({ apiKey: `x${apiKey}` });
     const encoded = `memx.key.${base64url(`x${apiKey}`)}`;
@@ -356,18 +353,18 @@ describe("the API key of a browser", () => {
       `memx.v1, memx.key.${new Uint8Array([255, 254]).toBase64({ alphabet: "base64url", omitPadding: true })}`,
       4401,
     ],
-    ["is nobody's", `memx.v1, memx.key.${base64url("nobody")}`, 4403],
-    ["may not read the key", `memx.v1, memx.key.${base64url("agent_key_1")}`, 4403],
-  ])("that %s is refused, with memx.v1 echoed so that it is told the code", async (_, offered, code) => {
+    ["is unknown", `memx.v1, memx.key.${base64url("nobody")}`, 4403],
+    ["must not read the key", `memx.v1, memx.key.${base64url("agent_key_1")}`, 4403],
+  ])("that %s is refused, with memx.v1 echoed so that the client sees the close code", async (_, offered, code) => {
     const client = await connectWith(offered);
     expect(client.subprotocol).toBe("memx.v1");
-    const { code: told, reason } = await client.closed;
-    expect(told).toBe(code);
-    expect(reason).not.toBe("");
+    const closed = await client.closed;
+    expect(closed.code).toBe(code);
+    expect(closed.reason).not.toBe("");
     expect(client.texts).toEqual([]);
   });
 
-  it("gives way to the x-api-key header, whichever of them is good", async () => {
+  it("is ignored if there is an x-api-key header, whichever of the two is valid", async () => {
     const good = `memx.v1, memx.key.${base64url("local_dev_key")}`;
     expect((await (await connectWith(good, { "x-api-key": "nobody" })).closed).code).toBe(4403);
     const bad = `memx.v1, memx.key.${base64url("nobody")}`;

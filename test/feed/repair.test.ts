@@ -1,4 +1,4 @@
-// What goes wrong between a write and its channel, and how it comes right: by trying again, or by the channel's alarm.
+// Failures between a write and its channel, and their repair: by another attempt, or by the channel's alarm.
 
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
@@ -18,7 +18,7 @@ const topics = [
 ] as const;
 
 describe.each(topics)("the alarm of the channel of %s", (_, topicOf) => {
-  it("delivers what was never announced, in order, and again after hibernation", async () => {
+  it("delivers changes that were never announced, in order, also after hibernation", async () => {
     const agent = createAgent();
     const key = freshKey();
     const [path, topic] = topicOf(key);
@@ -52,7 +52,7 @@ describe.each(topics)("the alarm of the channel of %s", (_, topicOf) => {
     expect(await client.take(1)).toMatchObject([{ value: 2 }]);
   });
 
-  it("tells memx.v1 clients reset and the snapshot when the log is past what was missed, and plain ones the newest", async () => {
+  it("sends memx.v1 clients a reset and plain clients the newest change if the log is past the gap", async () => {
     const agent = createAgent();
     const key = freshKey();
     const [path, topic] = topicOf(key);
@@ -72,7 +72,7 @@ describe.each(topics)("the alarm of the channel of %s", (_, topicOf) => {
     expect(await plain.take(2)).toMatchObject([{ value: 1_099 }, { value: "after" }]);
   });
 
-  it("puts a watch mark right that the store has lost", async () => {
+  it("re-registers a watch the store has lost", async () => {
     const agent = createAgent();
     const key = freshKey();
     const [path, topic] = topicOf(key);
@@ -93,9 +93,9 @@ describe.each(topics)("the alarm of the channel of %s", (_, topicOf) => {
   });
 });
 
-// In the namespace whose store a test can break.
+// In the only namespace whose store a test can break.
 describe("the alarm while the store is down", () => {
-  it.each(topics)("of %s is set again, and repairs when the store is back", async (_, topicOf) => {
+  it.each(topics)("of %s is set again, and repairs once the store is back", async (_, topicOf) => {
     const key = freshKey();
     const [path, topic] = topicOf(key);
     const agent = createAgent({ namespace: "" });
@@ -131,7 +131,7 @@ describe("the alarm while the store is down", () => {
     await client.closed;
   });
 
-  it("a client that joins with since is closed or refused so that it comes back, and then misses nothing", async () => {
+  it("refuses a client that joins with since, which misses nothing once it comes back", async () => {
     const key = freshKey();
     const { revision } = await set(key, 1);
     const restore = await breakStore("it is down");
@@ -144,7 +144,7 @@ describe("the alarm while the store is down", () => {
 });
 
 describe("an announcement", () => {
-  /** Channels whose first calls of `publish` fail as told. */
+  /** Channels whose first calls of `publish` fail with these failures. */
   function failingChannels(failures: readonly object[]) {
     let attempts = 0;
     const channels: Channels = {
@@ -165,20 +165,20 @@ describe("an announcement", () => {
   const forever = (failure: object) => Array<object>(20).fill(failure);
 
   it.each([
-    ["once where it arrives", [], 1, true],
-    ["again where it failed on the way", [{ retryable: true }], 2, true],
+    ["once if it arrives", [], 1, true],
+    ["again if it failed on the way", [{ retryable: true }], 2, true],
     ["up to four times", Array(3).fill({ retryable: true }), 4, true],
     ["no more than four times", forever({ retryable: true }), 4, false],
-    ["once where the channel is overloaded", forever({ retryable: true, overloaded: true }), 1, false],
+    ["once if the channel is overloaded", forever({ retryable: true, overloaded: true }), 1, false],
     [
       "no more once the channel says that it is overloaded",
       [{ retryable: true }, ...forever({ overloaded: true })],
       2,
       false,
     ],
-    ["once where trying again does not help", forever({}), 1, false],
-    ["once where it is said not to help", forever({ retryable: false, overloaded: false }), 1, false],
-  ])("is made %s", async (_, failures, attempts, arrives) => {
+    ["once if the failure is not marked retryable", forever({}), 1, false],
+    ["once if the failure is marked not retryable", forever({ retryable: false, overloaded: false }), 1, false],
+  ])("is sent %s", async (_, failures, attempts, arrives) => {
     const failing = failingChannels(failures as object[]);
     const key = freshKey();
     const agent = createAgent({ channels: failing.channels });
@@ -189,7 +189,7 @@ describe("an announcement", () => {
     expect(failing.attempts()).toBe(attempts);
     if (arrives) expect(await client.take(1)).toMatchObject([{ value: 1 }]);
     else expect(client.texts).toHaveLength(1);
-    // It is not lost either way.
+    // The change is not lost in any case.
     await runDurableObjectAlarm(agent.channel(key));
     if (!arrives) expect(await client.take(1)).toMatchObject([{ value: 1 }]);
     await agent.set(key, 2);

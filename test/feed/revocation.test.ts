@@ -1,4 +1,4 @@
-// Open subscriptions whose API key is revoked, is given other scopes, or can not be checked.
+// Open subscriptions whose API key is revoked, gets other scopes, or cannot be checked.
 
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
@@ -15,7 +15,7 @@ afterEach(() => {
   Object.assign(env, { SUPABASE_URL: "", SUPABASE_SERVICE_KEY: "", MEMX_ACL: settings.MEMX_ACL });
 });
 
-/** What the alarm does, to the end of it. */
+/** Runs the alarm to its end. */
 async function ring(agent: Agent, key?: string): Promise<void> {
   await runDurableObjectAlarm(agent.channel(key));
 }
@@ -24,7 +24,7 @@ describe.each([
   ["of a key", "a", "/subscribe/a"],
   ["of patterns", undefined, "/watch?pattern=*"],
 ])("a subscriber %s", (_, topic, path) => {
-  it("whose API key is revoked is closed with 4403 by the next alarm, also after its channel hibernated", async () => {
+  it("whose API key was revoked is closed with 4403 by the next alarm, also after hibernation", async () => {
     const apiKey = freshKey();
     const agent = createAgent({ apiKey });
     const [first, second] = [await agent.connect(path), await agent.connect(path, { plain: true })];
@@ -37,7 +37,7 @@ describe.each([
     await problem(await agent.fetch("/get?key=a"), "invalid_api_key");
   });
 
-  it("of server-sent events whose API key is revoked ends", async () => {
+  it("over server-sent events whose API key was revoked ends", async () => {
     const apiKey = freshKey();
     const agent = createAgent({ apiKey });
     const stream = await connectEventStream(path, { fetch: agent.fetch });
@@ -57,7 +57,7 @@ describe.each([
     expect((await closed).code).toBe(4403);
   });
 
-  it("stays, and misses nothing, while another's is closed", async () => {
+  it("stays and misses nothing while another subscriber is closed", async () => {
     const apiKey = freshKey();
     const agent = createAgent();
     const other = createAgent({ apiKey, namespace: agent.namespace });
@@ -72,7 +72,7 @@ describe.each([
     expect(await agent.sockets(topic)).toBe(1);
   });
 
-  it("stays while API keys can not be checked, for five minutes, and may then come back", async () => {
+  it("stays for five minutes while API keys cannot be checked, and is then closed to connect again", async () => {
     const agent = createAgent();
     const { socket, closed } = await agent.connect(path);
     const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
@@ -107,7 +107,7 @@ describe.each([
     expect(socket.readyState).toBe(WebSocket.OPEN);
   });
 
-  it("receives, and is made up for what was lost, while whoever knows API keys says nothing", async () => {
+  it("receives live and lost changes while the access check hangs", async () => {
     const agent = createAgent();
     const client = await agent.connect(path);
     await client.takeUntilReady();
@@ -133,11 +133,11 @@ describe.each([
   });
 });
 
-describe("an API key that loses a part of what it may read", () => {
+describe("an API key that loses some of its read scopes", () => {
   const limitTo = (apiKey: string, { namespace }: Agent, ...read: string[]) =>
     grant({ [apiKey]: { read: read.map((key) => `${namespace}:${key}`), write: ["*"], user_id: namespace } });
 
-  it("closes with 4403 what it may not read any more, and keeps the rest", async () => {
+  it("loses with 4403 the subscriptions that it may no longer read, and keeps the others", async () => {
     const apiKey = freshKey();
     const agent = createAgent({ apiKey });
     const [a, b] = [await agent.connect("/subscribe/a"), await agent.connect("/subscribe/b")];
@@ -150,7 +150,7 @@ describe("an API key that loses a part of what it may read", () => {
     expect((await a.take(1)).map(({ value }) => value)).toEqual([1]);
   });
 
-  it("leaves a watcher what it may read, also after its channel hibernated, and gives it back", async () => {
+  it("narrows what a watcher receives, also after hibernation, and can widen it again", async () => {
     const apiKey = freshKey();
     const agent = createAgent({ apiKey });
     const watcher = await agent.connect("/watch?pattern=*");
@@ -175,7 +175,7 @@ describe("an API key that loses a part of what it may read", () => {
       .toContain('"key":"b"');
   });
 
-  it("ends a watcher whose new scopes are more than a socket can keep, which may come back", async () => {
+  it("closes a watcher whose new scopes do not fit into its attachment, so that it connects again", async () => {
     const apiKey = freshKey();
     const agent = createAgent({ apiKey });
     const { closed } = await agent.connect("/watch?pattern=*");
@@ -186,7 +186,7 @@ describe("an API key that loses a part of what it may read", () => {
 });
 
 describe("the sockets of one API key", () => {
-  it("in one channel are bounded, and leave room for others", async () => {
+  it("in one channel are limited, and leave room for other API keys", async () => {
     const agent = createAgent();
     const other = createAgent({ namespace: agent.namespace, apiKey: freshKey() });
     const key = freshKey();

@@ -1,4 +1,4 @@
-// What a watcher of patterns receives: from many keys, what matches and what its API key may read.
+// What a watcher of patterns receives: changes of all keys that match and that its API key may read.
 
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
@@ -35,9 +35,9 @@ describe("a watcher", () => {
       ["a", "a:", "ab", "a😀", "bb"],
     ],
     [["abc", "a*c", "*"], KEYS],
-  ])("of %j receives what matches, once, held or as it happens", async (patterns, expected) => {
+  ])("of %j receives the keys that match once, in the snapshot and live", async (patterns, expected) => {
     const agent = createAgent();
-    await agent.writeUnannounced(...KEYS.map((key) => setOperation(key, "held")));
+    await agent.writeUnannounced(...KEYS.map((key) => setOperation(key, "stored")));
     const watcher = await agent.connect(watchPath([...patterns, "the end"], "&since=0"));
     expect(keysOf(await watcher.takeUntilReady()).sort()).toEqual([...expected].sort());
     for (const key of [...KEYS, "the end"]) await agent.set(key, "live");
@@ -47,7 +47,7 @@ describe("a watcher", () => {
     ]);
   });
 
-  it("receives events as the keys' own subscribers do, with raw key names, as event asks", async () => {
+  it("receives the same texts as a subscriber of the key, as event selects", async () => {
     const agent = createAgent();
     const watcher = await agent.connect(watchPath(["a:*"], "&event=all"));
     const plain = await agent.connect(watchPath(["a:*"]), { plain: true });
@@ -72,12 +72,12 @@ describe("a watcher", () => {
     expect(values.at(-1)?.revision).toBe(last.revision);
   });
 
-  it("receives only what its API key may read, by scopes over namespaced keys", async () => {
+  it("receives only keys that the scopes of its API key allow", async () => {
     const agent = createAgent();
     const { namespace } = agent;
     const guest = createAgent({ namespace, read: [`${namespace}:public:*`, `${namespace}:shared`, "private:*"] });
     const keys = ["private:1", "public:1", "shared", `${namespace}:public:1`, "public:end"];
-    for (const key of keys) await agent.set(key, "held");
+    for (const key of keys) await agent.set(key, "stored");
     const readable = ["public:1", "shared", "public:end"];
     const watcher = await guest.connect(watchPath(["*"], "&since=0"));
     expect(keysOf(await watcher.takeUntilReady()).sort()).toEqual([...readable].sort());
@@ -89,7 +89,7 @@ describe("a watcher", () => {
     expect(keysOf(await resumed.takeUntil(({ key }) => key === "public:end"))).toEqual(readable);
   });
 
-  it("whose API key may read nothing that matches is told ready and nothing else", async () => {
+  it("whose API key may read no matching key gets only ready", async () => {
     const agent = createAgent();
     const { namespace } = agent;
     const guest = createAgent({ namespace, read: [`${namespace}:public`] });
@@ -101,7 +101,7 @@ describe("a watcher", () => {
     expect(keysOf(await watcher.take(1))).toEqual(["public"]);
   });
 
-  it("with the development list's agent_key_1 receives its own keys and no others", async () => {
+  it("with agent_key_1 of the development access list receives only the keys of that API key", async () => {
     const headers = { "x-api-key": "agent_key_1" };
     const watcher = await connect("/watch?pattern=memx:*", headers);
     for (const key of ["memx:secret", "memx:query", "memx:thoughts:2", "memx:thoughts:1"]) await set(key, 1);
@@ -109,9 +109,9 @@ describe("a watcher", () => {
     expect(watcher.texts.map((text) => JSON.parse(text).key)).toEqual(["memx:query", "memx:thoughts:1"]);
   });
 
-  it("never hears of another namespace", async () => {
+  it("receives nothing from another namespace", async () => {
     const [here, there] = [createAgent(), createAgent()];
-    await there.set("held", "there");
+    await there.set("stored", "there");
     const watcher = await here.connect(watchPath(["*"], "&since=0"));
     const other = await there.connect(watchPath(["*"]));
     expect(await watcher.takeUntilReady()).toHaveLength(1);
@@ -125,7 +125,7 @@ describe("a watcher", () => {
 });
 
 describe("a watcher with since=0", () => {
-  it("of 1,200 keys receives all of them in the order of their bytes, then ready, then live", async () => {
+  it("of 1,200 keys receives all of them in byte order, then ready, then live changes", async () => {
     const agent = createAgent();
     const names = ["ﬀ", "😀", "é", "Z", "~", ...Array.from({ length: 1_195 }, (_, n) => `k:${n}`)];
     for (let from = 0; from < names.length; from += 600) {
@@ -135,16 +135,16 @@ describe("a watcher with since=0", () => {
     const events = await watcher.takeUntilReady();
     const byBytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
     expect(keysOf(events)).toEqual(names.toSorted(byBytes));
-    const held = events.slice(0, -1);
-    expect(held.every(({ key, value, previous }) => value === key && previous === 0)).toBe(true);
-    expect(events.at(-1)?.revision).toBe(Math.max(...held.map(({ revision }) => revision)));
+    const snapshot = events.slice(0, -1);
+    expect(snapshot.every(({ key, value, previous }) => value === key && previous === 0)).toBe(true);
+    expect(events.at(-1)?.revision).toBe(Math.max(...snapshot.map(({ revision }) => revision)));
     const live = await agent.set("live", 1);
     expect(await watcher.take(1)).toMatchObject([{ key: "live", revision: live.revision }]);
   });
 
-  it("while others write receives each of their changes once, in the snapshot or after it", async () => {
+  it("receives each change of concurrent writers once, in the snapshot or after it", async () => {
     const agent = createAgent();
-    await agent.writeUnannounced(...Array.from({ length: 600 }, (_, n) => setOperation(`held:${n}`, 0)));
+    await agent.writeUnannounced(...Array.from({ length: 600 }, (_, n) => setOperation(`stored:${n}`, 0)));
     const joined: Promise<Awaited<ReturnType<typeof agent.connect>>>[] = [];
     const write = async (writer: number) => {
       for (let n = 0; n < 20; n++) {
@@ -160,7 +160,7 @@ describe("a watcher with since=0", () => {
       const keys = keysOf(events);
       expect(keys).toHaveLength(600 + 160 + 1);
       expect(new Set(keys).size).toBe(keys.length);
-      // What was not in the snapshot came in the namespace's order.
+      // Changes after the snapshot came in the order of the namespace.
       const live = events.filter(({ event, previous, key }) => event === "value" && previous === 0 && key !== "");
       const ready = events.findIndex(({ event }) => event === "ready");
       const after = live.slice(ready).map(({ revision }) => revision);
@@ -170,7 +170,7 @@ describe("a watcher with since=0", () => {
 });
 
 describe("a watcher that comes back", () => {
-  it("with one revision receives what came after it, of all keys, in order", async () => {
+  it("with one revision receives the later changes of all keys, in order", async () => {
     const agent = createAgent();
     const first = await agent.connect(watchPath(["a*", "b"]));
     const { revision } = await agent.set("a", 0);
@@ -192,15 +192,15 @@ describe("a watcher that comes back", () => {
     expect(await second.take(1)).toMatchObject([{ key: "ab", value: 2 }]);
   });
 
-  it("after more than the log holds is told reset, then what matches, then ready", async () => {
+  it("after more changes than the log holds gets reset, the matching keys, and ready", async () => {
     const agent = createAgent();
-    const { revision } = await agent.set("a", "held");
+    const { revision } = await agent.set("a", "stored");
     await agent.writeUnannounced(...setOperations("b", LIMITS.logLength + 1));
     const head = revision + LIMITS.logLength + 1;
     const watcher = await agent.connect(watchPath(["a"], `&since=${revision}`));
     expect(await watcher.takeUntilReady()).toMatchObject([
       { event: "reset", revision: head },
-      { event: "value", key: "a", value: "held", revision, previous: 0 },
+      { event: "value", key: "a", value: "stored", revision, previous: 0 },
       { event: "ready", revision: head },
     ]);
   });
@@ -212,7 +212,7 @@ describe("a watch", () => {
     ["with an empty pattern", "/watch?pattern="],
     ["with too many patterns", watchPath(Array.from({ length: LIMITS.maxPatterns + 1 }, (_, n) => `${n}`))],
     ["with a pattern that is too long", watchPath(["p".repeat(LIMITS.maxPatternChars + 1)])],
-    ["with patterns that are too much together", watchPath(Array.from({ length: 30 }, (_, n) => `${n}`.padEnd(500)))],
+    ["with patterns that are too long together", watchPath(Array.from({ length: 30 }, (_, n) => `${n}`.padEnd(500)))],
     ["with a key", "/watch?pattern=a&key=a"],
     ["with an unknown event", "/watch?pattern=a&event=nope"],
     ["with a bad since", "/watch?pattern=a&since=-1"],
@@ -221,7 +221,7 @@ describe("a watch", () => {
     expect((await watcher.closed).code).toBe(4422);
   });
 
-  it("of as many and as long patterns as are allowed is taken, and they survive hibernation", async () => {
+  it("with as many patterns, or as long ones, as allowed is accepted and survives hibernation", async () => {
     const agent = createAgent();
     const many = Array.from({ length: LIMITS.maxPatterns }, (_, n) => `${n}`.padEnd(180, "x"));
     const long = "p".repeat(LIMITS.maxPatternChars);
@@ -245,7 +245,7 @@ describe("a watch", () => {
 });
 
 describe("the channel of a namespace", () => {
-  it("is called by writes while somebody watches, and by none before or after", async () => {
+  it("is called by writes only while it has subscribers", async () => {
     const { channels, calls } = countingChannels();
     const agent = createAgent({ channels });
     const callsOfSet = async () => {
@@ -255,7 +255,7 @@ describe("the channel of a namespace", () => {
       return [...calls];
     };
     expect(await callsOfSet()).toEqual([]);
-    const first = await agent.connect(watchPath(["nothing that is ever written"]));
+    const first = await agent.connect(watchPath(["a key that is never written"]));
     const second = await agent.connect(watchPath(["*"]));
     await second.takeUntilReady();
     expect(await callsOfSet()).toEqual([channelName({ namespace: agent.namespace, key: "" })]);
