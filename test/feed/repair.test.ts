@@ -94,8 +94,8 @@ describe.each(topics)("the alarm of the channel of %s", (_, topicOf) => {
 });
 
 // In the only namespace whose store a test can break.
-describe("the alarm while the store is down", () => {
-  it.each(topics)("of %s is set again, and repairs once the store is back", async (_, topicOf) => {
+describe("a channel while the store is down", () => {
+  it.each(topics)("of %s sets its alarm again, and repairs once the store is back", async (_, topicOf) => {
     const key = freshKey();
     const [path, topic] = topicOf(key);
     const agent = createAgent({ namespace: "" });
@@ -118,7 +118,7 @@ describe("the alarm while the store is down", () => {
     await client.closed;
   });
 
-  it("is logged as repair_failed, with no request id", async () => {
+  it("logs a failed repair as repair_failed, with no request id", async () => {
     const key = freshKey();
     const client = await connectMemx(`/subscribe/${key}`);
     await client.takeUntilReady();
