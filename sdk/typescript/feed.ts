@@ -7,9 +7,9 @@ import { backoffMs } from "./backoff.ts";
 import type { MemxError } from "./errors.ts";
 import type { ChangeEvent } from "./events.ts";
 import type { Http } from "./http.ts";
-import { cover } from "./merge-patterns.ts";
-import type { Settings } from "./options.ts";
-import { Line } from "./socket.ts";
+import { mergePatterns } from "./merge-patterns.ts";
+import type { Options } from "./options.ts";
+import { Socket } from "./socket.ts";
 
 /** A subscription as the feed sees it. */
 export type Member = {
@@ -27,7 +27,7 @@ export type Member = {
 };
 
 type Connection = {
-  readonly line: Line;
+  readonly socket: Socket;
   readonly query: string;
   readonly members: ReadonlySet<Member>;
   /** Between `reset` and `ready`: a snapshot, which each member fetches for itself instead. */
@@ -36,7 +36,7 @@ type Connection = {
 
 export class Feed {
   readonly #http: Http;
-  readonly #settings: Settings;
+  readonly #options: Options;
   readonly #members = new Set<Member>();
   /** The one that is ready, and the one that is to become so. */
   #current: Connection | undefined;
@@ -48,9 +48,9 @@ export class Feed {
   #scheduled = false;
   #unlisten: (() => void) | undefined;
 
-  constructor(http: Http, settings: Settings) {
+  constructor(http: Http, options: Options) {
     this.#http = http;
-    this.#settings = settings;
+    this.#options = options;
   }
 
   add(member: Member): void {
@@ -88,8 +88,8 @@ export class Feed {
     this.#unlisten?.();
     this.#unlisten = undefined;
     clearTimeout(this.#pause);
-    this.#next?.line.close();
-    this.#current?.line.close();
+    this.#next?.socket.close();
+    this.#current?.socket.close();
     this.#pause = this.#next = this.#current = this.#position = undefined;
     this.#failures = 0;
   }
@@ -97,14 +97,14 @@ export class Feed {
   #query(): string {
     const filters = new Set(Array.from(this.#members, ({ filter }) => filter));
     const [event] = filters.size === 1 ? filters : ["all"];
-    const pattern = cover(Array.from(this.#members, ({ patterns }) => patterns).flat());
+    const pattern = mergePatterns(Array.from(this.#members, ({ patterns }) => patterns).flat());
     return this.#http.url("/watch", { event, pattern });
   }
 
   #open(): void {
     const query = this.#query();
     const since = this.#position === undefined ? "" : `&since=${this.#position}`;
-    const line = new Line(`${query.replace(/^http/, "ws")}${since}`, this.#settings, {
+    const socket = new Socket(`${query.replace(/^http/, "ws")}${since}`, this.#options, {
       onChange: (event, chars) => this.#deliver(connection, event, chars),
       onReset: () => {
         connection.resetting = true;
@@ -112,7 +112,7 @@ export class Feed {
       onReady: (revision) => this.#makeCurrent(connection, revision),
       onEnd: (refusal) => this.#ended(connection, refusal),
     });
-    const connection: Connection = { line, query, members: new Set(this.#members), resetting: false };
+    const connection: Connection = { socket, query, members: new Set(this.#members), resetting: false };
     this.#next = connection;
   }
 
@@ -124,7 +124,7 @@ export class Feed {
 
   #makeCurrent(connection: Connection, revision: number): void {
     if (connection === this.#next) {
-      this.#current?.line.close();
+      this.#current?.socket.close();
       this.#current = connection;
       this.#next = undefined;
       this.#failures = 0;
@@ -168,7 +168,7 @@ export class Feed {
 
   /** The network may be back, or have changed. */
   #hurry(): void {
-    this.#current?.line.ping();
+    this.#current?.socket.ping();
     if (this.#pause === undefined) return;
     clearTimeout(this.#pause);
     this.#pause = undefined;

@@ -2,7 +2,7 @@
 
 import { backoffMs, pause } from "./backoff.ts";
 import { errorOf, isFinal, MemxError, NetworkError, TimeoutError } from "./errors.ts";
-import type { Settings } from "./options.ts";
+import type { Options } from "./options.ts";
 
 /** memX remembers an `Idempotency-Key` for 5 minutes; a repeat after that would be another write. */
 const MAX_RETRY_MS = 240_000;
@@ -20,10 +20,10 @@ export type Call = {
 };
 
 export class Http {
-  readonly #settings: Settings;
+  readonly #options: Options;
 
-  constructor(settings: Settings) {
-    this.#settings = settings;
+  constructor(options: Options) {
+    this.#options = options;
   }
 
   /**
@@ -32,7 +32,7 @@ export class Http {
    */
   async send<T>(call: Call): Promise<T> {
     const { method, body, key, signal } = call;
-    const { apiKey, retries } = this.#settings;
+    const { apiKey, retries } = this.#options;
     const headers = new Headers({
       ...(apiKey !== undefined && { "x-api-key": apiKey }),
       ...(body && { "content-type": "application/json" }),
@@ -60,11 +60,11 @@ export class Http {
       if (value === undefined) continue;
       for (const each of Array.isArray(value) ? value : [value]) parameters.append(name, String(each));
     }
-    return `${this.#settings.baseUrl}${path}${parameters.size > 0 ? `?${parameters}` : ""}`;
+    return `${this.#options.baseUrl}${path}${parameters.size > 0 ? `?${parameters}` : ""}`;
   }
 
   async #attempt<T>(url: string, init: RequestInit, key: string | undefined, signal?: AbortSignal): Promise<T> {
-    const { fetch, timeoutMs } = this.#settings;
+    const { fetch, timeoutMs } = this.#options;
     const timeout = AbortSignal.timeout(timeoutMs);
     let response: Response;
     let text: string;

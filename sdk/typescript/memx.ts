@@ -6,8 +6,8 @@ import { Feed } from "./feed.ts";
 import { compileGlob, escapeKey } from "./glob.ts";
 import { Http } from "./http.ts";
 import { acquireLease, type Lease, type LeaseOptions } from "./lease.ts";
-import { cover } from "./merge-patterns.ts";
-import { type MemXOptions, readSettings } from "./options.ts";
+import { mergePatterns } from "./merge-patterns.ts";
+import { type MemXOptions, readOptions } from "./options.ts";
 import type { JsonSchemaSource } from "./standard-schema.ts";
 import { type Source, Subscription } from "./subscription.ts";
 import { TypedKey } from "./typed-key.ts";
@@ -35,9 +35,9 @@ export class MemX implements Disposable {
   readonly #closing = new AbortController();
 
   constructor(options: MemXOptions = {}) {
-    const settings = readSettings(options);
-    this.#http = new Http(settings);
-    this.#feed = new Feed(this.#http, settings);
+    const complete = readOptions(options);
+    this.#http = new Http(complete);
+    this.#feed = new Feed(this.#http, complete);
   }
 
   /** Writes a value. The last write wins, unless `expect` says what has to be there. */
@@ -251,7 +251,7 @@ export class MemX implements Disposable {
       feed: this.#feed,
       checkAccess,
       readChanges: (patterns, event, since, signal) => {
-        const query = { pattern: cover(patterns), event, since, wait: 0 };
+        const query = { pattern: mergePatterns(patterns), event, since, wait: 0 };
         return this.#http.send<ChangesPage>({ method: "GET", path: "/changes", query, signal });
       },
     };

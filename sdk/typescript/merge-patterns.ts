@@ -7,7 +7,7 @@ const MAX_PATTERN_LENGTH = 512;
 const MAX_URL_LENGTH = 6_000;
 
 /** Patterns that match at least what these do: sorted, so that the same set gives the same list. */
-export function cover(patterns: Iterable<string>): string[] {
+export function mergePatterns(patterns: Iterable<string>): string[] {
   const short = (pattern: string) => pattern.length <= MAX_PATTERN_LENGTH;
   let covering = [...new Set(Array.from(patterns, (each) => (short(each) ? each : widen(each))))].sort();
   while (covering.length > MAX_PATTERNS || urlLength(covering) > MAX_URL_LENGTH) {

@@ -33,10 +33,10 @@ export type MemXOptions = {
   readonly pingTimeoutMs?: number;
 };
 
-export type Settings = Required<Omit<MemXOptions, "apiKey">> & { readonly apiKey: string | undefined };
+export type Options = Required<Omit<MemXOptions, "apiKey">> & { readonly apiKey: string | undefined };
 
 /** @throws TypeError where `baseUrl` is no http(s) URL */
-export function readSettings(options: MemXOptions): Settings {
+export function readOptions(options: MemXOptions): Options {
   const baseUrl = options.baseUrl ?? readEnvironment("MEMX_BASE_URL") ?? "http://127.0.0.1:8000";
   if (!/^https?:$/.test(new URL(baseUrl).protocol))
     throw new TypeError("baseUrl has to begin with http:// or https://");
@@ -64,9 +64,9 @@ function readEnvironment(name: string): string | undefined {
 
 const globalWebSocket = class {
   constructor(url: string, protocols: string[]) {
-    const { WebSocket } = globalThis as { WebSocket?: Settings["WebSocket"] };
+    const { WebSocket } = globalThis as { WebSocket?: Options["WebSocket"] };
     if (!WebSocket) throw new TypeError("There is no WebSocket here: pass one, such as that of the package `ws`.");
     // biome-ignore lint/correctness/noConstructorReturn: it stands for the global one, which may come later.
     return new WebSocket(url, protocols);
   }
-} as unknown as Settings["WebSocket"];
+} as unknown as Options["WebSocket"];

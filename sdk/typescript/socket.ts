@@ -4,12 +4,12 @@
 import { API_KEY_SUBPROTOCOL, SUBPROTOCOL } from "../protocol.ts";
 import { type MemxError, refusalOf } from "./errors.ts";
 import { type ChangeEvent, readFrame } from "./events.ts";
-import type { Settings, WebSocketLike } from "./options.ts";
+import type { Options, WebSocketLike } from "./options.ts";
 
 /** After so many characters read, memX wants to be told that they were. */
 const PING_AFTER_CHARS = 1024 * 1024;
 
-export type LineHandlers = {
+export type SocketHandlers = {
   readonly onChange: (event: ChangeEvent, chars: number) => void;
   readonly onReady: (revision: number) => void;
   readonly onReset: () => void;
@@ -17,10 +17,10 @@ export type LineHandlers = {
   readonly onEnd: (refusal: MemxError | undefined) => void;
 };
 
-export class Line {
+export class Socket {
   readonly #socket: WebSocketLike;
-  readonly #settings: Settings;
-  readonly #handlers: LineHandlers;
+  readonly #options: Options;
+  readonly #handlers: SocketHandlers;
   readonly #pings: ReturnType<typeof setInterval>;
   #silence: ReturnType<typeof setTimeout> | undefined;
   /** What is due, and so has to be heard: `ready` at first, the answer to a ping later. */
@@ -29,14 +29,14 @@ export class Line {
   #unconfirmed = 0;
   #ended = false;
 
-  constructor(url: string, settings: Settings, handlers: LineHandlers) {
-    this.#settings = settings;
+  constructor(url: string, options: Options, handlers: SocketHandlers) {
+    this.#options = options;
     this.#handlers = handlers;
-    this.#socket = new settings.WebSocket(url, subprotocols(settings.apiKey));
+    this.#socket = new options.WebSocket(url, subprotocols(options.apiKey));
     this.#socket.addEventListener("message", ({ data }) => this.#hear(String(data)));
     this.#socket.addEventListener("close", ({ code, reason }) => this.#end(refusalOf(code, reason)));
     this.#socket.addEventListener("error", () => this.#end(undefined));
-    this.#pings = setInterval(() => this.ping(), settings.pingIntervalMs);
+    this.#pings = setInterval(() => this.ping(), options.pingIntervalMs);
     this.#awaitAnswer();
   }
 
@@ -44,7 +44,7 @@ export class Line {
     this.#stop();
   }
 
-  /** Asks whether memX is still there: ends the line if nothing is heard in time. */
+  /** Asks whether memX is still there: ends the socket if nothing is heard in time. */
   ping(): void {
     if (!this.#ready || this.#pinged || this.#ended) return;
     this.#pinged = true;
@@ -75,7 +75,7 @@ export class Line {
 
   #awaitAnswer(): void {
     clearTimeout(this.#silence);
-    this.#silence = setTimeout(() => this.#end(undefined), this.#settings.pingTimeoutMs);
+    this.#silence = setTimeout(() => this.#end(undefined), this.#options.pingTimeoutMs);
   }
 
   #end(refusal: MemxError | undefined): void {

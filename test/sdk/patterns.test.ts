@@ -5,7 +5,7 @@ import { expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
 import { compileGlob as compileGlobOfMemx } from "../../memory/access/glob.ts";
 import { compileGlob, escapeKey } from "../../sdk/typescript/glob.ts";
-import { cover } from "../../sdk/typescript/merge-patterns.ts";
+import { mergePatterns } from "../../sdk/typescript/merge-patterns.ts";
 import triples from "../access/fnmatch.fixture.json";
 
 const text = fc.string({ unit: fc.constantFrom(..."ab*?[]!-^\\z🎈"), maxLength: 12 });
@@ -40,7 +40,7 @@ it("does not take long over a pattern of many stars", () => {
 it("covers every pattern with few that fit, and each key that they match", () => {
   fc.assert(
     fc.property(fc.array(key, { minLength: 1, maxLength: 300 }), (keys) => {
-      const patterns = cover(keys.map(escapeKey));
+      const patterns = mergePatterns(keys.map(escapeKey));
       const globs = patterns.map(compileGlobOfMemx);
       expect(patterns.length).toBeLessThanOrEqual(LIMITS.maxPatterns);
       expect(patterns.every((pattern) => pattern.length <= LIMITS.maxPatternChars)).toBe(true);
@@ -48,10 +48,10 @@ it("covers every pattern with few that fit, and each key that they match", () =>
     }),
     { numRuns: 200 },
   );
-  expect(cover(["b", "a", "a"])).toEqual(["a", "b"]);
-  expect(cover(Array.from({ length: 100 }, (_, n) => `task:${n}`).concat("goal")).every((each) => each !== "*")).toBe(
-    true,
-  );
-  const [long] = cover([escapeKey("*".repeat(512))]);
+  expect(mergePatterns(["b", "a", "a"])).toEqual(["a", "b"]);
+  expect(
+    mergePatterns(Array.from({ length: 100 }, (_, n) => `task:${n}`).concat("goal")).every((each) => each !== "*"),
+  ).toBe(true);
+  const [long] = mergePatterns([escapeKey("*".repeat(512))]);
   expect(compileGlobOfMemx(long as string)("*".repeat(512))).toBe(true);
 });
