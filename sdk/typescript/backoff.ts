@@ -1,5 +1,7 @@
 // How long to wait before trying again.
 
+import { isFinal } from "./errors.ts";
+
 const BASE_MS = 400;
 const MAX_MS = 20_000;
 
@@ -25,4 +27,20 @@ export function pause(ms: number, signal?: AbortSignal | undefined): Promise<voi
     }, ms);
     signal?.addEventListener("abort", abort, { once: true });
   });
+}
+
+/**
+ * Calls again after every failure that may pass.
+ * @throws the first failure that would happen again, or the signal's reason
+ */
+export async function persist<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  for (let failures = 0; ; failures++) {
+    try {
+      return await call();
+    } catch (error) {
+      signal.throwIfAborted();
+      if (isFinal(error)) throw error;
+    }
+    await pause(backoffMs(failures), signal);
+  }
 }
