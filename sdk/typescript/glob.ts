@@ -1,38 +1,39 @@
-// Patterns on this side of the wire: which of a client's subscriptions an event is for. As Python's `fnmatchcase`, like
-// memX itself: `*` any characters, `?` one, `[abc]`, `[a-z]`, `[!abc]`, and everything else is itself.
+// Globs in the client, which decide to which of its subscriptions an event belongs. They match as memX matches them.
 
-import { type Piece, parseGlob } from "../parse-glob.ts";
+import { createGlobMatcher } from "../glob-matcher.ts";
+import type { Piece } from "../parse-glob.ts";
 
-/** The pattern that matches this key and no other. */
+/** Returns the pattern that matches this key and no other. */
 export function escapeKey(key: string): string {
   return key.replaceAll(/[*?[]/g, "[$&]");
 }
 
-/** Compiles a pattern to a test for whole keys, linear in the key for each piece between two `*`. */
+/** Compiles a pattern to a test for whole keys. */
 export function compileGlob(pattern: string): (key: string) => boolean {
-  const pieces = parseGlob(pattern);
-  const first = pieces[0] as Piece;
-  const last = pieces.at(-1) as Piece;
-  const middle = pieces.slice(1, -1);
-  return (key) => {
-    const characters = Array.from(key, (character) => character.codePointAt(0) as number);
-    if (pieces.length === 1) return characters.length === first.length && matchesAt(first, characters, 0);
-    let position = first.length;
-    const end = characters.length - last.length;
-    if (position > end || !matchesAt(first, characters, 0) || !matchesAt(last, characters, end)) return false;
-    for (const piece of middle) {
-      // The leftmost match ends first too, as a piece has one length: nothing to come back to.
-      while (position + piece.length <= end && !matchesAt(piece, characters, position)) position++;
-      position += piece.length;
-      if (position > end) return false;
-    }
-    return true;
-  };
+  return createGlobMatcher(pattern, (piece, begins) =>
+    begins === "at" ? (text, from) => endOfMatch(piece, text, from) : (text, from) => findPiece(piece, text, from),
+  );
 }
 
-function matchesAt(piece: Piece, characters: readonly number[], at: number): boolean {
-  return piece.every((ranges, index) => {
-    const character = characters[at + index];
-    return character !== undefined && ranges.some(([from, to]) => from <= character && character <= to);
-  });
+function findPiece(piece: Piece, text: string, from: number): number {
+  for (let at = from; at < text.length; at += unitsAt(text, at)) {
+    const end = endOfMatch(piece, text, at);
+    if (end !== -1) return end;
+  }
+  return -1;
+}
+
+function endOfMatch(piece: Piece, text: string, from: number): number {
+  let at = from;
+  for (const ranges of piece) {
+    const character = text.codePointAt(at);
+    if (character === undefined || !ranges.some(([low, high]) => low <= character && character <= high)) return -1;
+    at += unitsAt(text, at);
+  }
+  return at;
+}
+
+/** UTF-16 units of the code point at an index. */
+function unitsAt(text: string, index: number): 1 | 2 {
+  return (text.codePointAt(index) ?? 0) > 0xffff ? 2 : 1;
 }

@@ -1,8 +1,10 @@
-// Globs against three judges: Python's own answers, a naive matcher written here, and cases picked by hand.
+// Globs of the server and of the SDK, against three judges: Python's own results, a naive matcher written here, and cases
+// picked by hand.
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { compileGlob, MAX_PATTERN_LENGTH } from "../../memory/access/glob.ts";
+import { compileGlob as compileOnServer, MAX_PATTERN_LENGTH } from "../../memory/access/glob.ts";
+import { compileGlob as compileInClient } from "../../sdk/typescript/glob.ts";
 import triples from "./fnmatch.fixture.json";
 
 /** fnmatch as its documentation and `translate` read, tried position by position; only for short texts. */
@@ -59,8 +61,11 @@ function naiveClass(content: string[]): Token {
 
 const order = (character: string | undefined) => character?.codePointAt(0) ?? Number.NaN;
 
-describe("a glob", () => {
-  it("answers as Python's fnmatch does", () => {
+describe.each([
+  ["the server", compileOnServer],
+  ["the SDK", compileInClient],
+])("a glob of %s", (_, compileGlob) => {
+  it("matches as Python's fnmatch does", () => {
     const wrong = triples.filter(([pattern, key, answer]) => compileGlob(pattern as string)(key as string) !== answer);
     expect(wrong).toEqual([]);
     expect(triples.length).toBeGreaterThan(4_000);
@@ -73,7 +78,7 @@ describe("a glob", () => {
     ["brackets", "[[]]!--ab", "[]!-abc"],
     ["stars", "**?abc:", "abc:/"],
     ["everything", "**??[[]]!-^ab|\\.(){}+@/\n😀", "[]!-^ab|\\.(){}+@/\n😀"],
-  ])("answers as a naive matcher does, with patterns of %s", (_, patternAlphabet, textAlphabet) => {
+  ])("matches as a naive matcher does, with patterns of %s", (_, patternAlphabet, textAlphabet) => {
     fc.assert(
       fc.property(
         text(patternAlphabet, 9),
@@ -194,20 +199,20 @@ describe("a glob", () => {
     expect(compileGlob(pattern)(key)).toBe(false);
   });
 
-  it("answers every call alike, whatever was asked before", () => {
+  it("gives the same result for every call, whatever it matched before", () => {
     const matches = compileGlob("a*b*c");
     const keys = ["abc", "aXbXc", "ab", "", "abc", "Xabc", "aXbXc"];
     expect(keys.map(matches)).toEqual([true, true, false, false, true, false, true]);
   });
+});
 
-  it("takes patterns up to its bound, of whatever tokens, and matches nothing beyond it", () => {
-    for (const token of ["a", "?", "￾", "😀", "[!😀]", "[a-]", "*a", "[!"]) {
-      const pattern = token.repeat(MAX_PATTERN_LENGTH / token.length);
-      expect(() => compileGlob(pattern)("a")).not.toThrow();
-    }
-    const longest = "a".repeat(MAX_PATTERN_LENGTH);
-    expect(compileGlob(longest)(longest)).toBe(true);
-    expect(compileGlob("*".repeat(MAX_PATTERN_LENGTH))("a")).toBe(true);
-    expect(compileGlob("*".repeat(MAX_PATTERN_LENGTH + 1))("a")).toBe(false);
-  });
+it("takes patterns up to the server's bound, of whatever tokens, and matches nothing beyond it", () => {
+  for (const token of ["a", "?", "￾", "😀", "[!😀]", "[a-]", "*a", "[!"]) {
+    const pattern = token.repeat(MAX_PATTERN_LENGTH / token.length);
+    expect(() => compileOnServer(pattern)("a")).not.toThrow();
+  }
+  const longest = "a".repeat(MAX_PATTERN_LENGTH);
+  expect(compileOnServer(longest)(longest)).toBe(true);
+  expect(compileOnServer("*".repeat(MAX_PATTERN_LENGTH))("a")).toBe(true);
+  expect(compileOnServer("*".repeat(MAX_PATTERN_LENGTH + 1))("a")).toBe(false);
 });
