@@ -1,6 +1,6 @@
 // How long to wait before trying again.
 
-import { isFinal } from "./errors.ts";
+import { isFinal } from "./read-error.ts";
 
 const BASE_MS = 400;
 const MAX_MS = 20_000;

@@ -1,8 +1,9 @@
 // One HTTP call, tried again where that is safe: every read is, and every write, because it carries an `Idempotency-Key`.
 
 import { backoffMs, pause } from "./backoff.ts";
-import { errorOf, isFinal, MemxError, NetworkError, TimeoutError } from "./errors.ts";
+import { MemxError, NetworkError, TimeoutError } from "./errors.ts";
 import type { Options } from "./options.ts";
+import { isFinal, readErrorResponse } from "./read-error.ts";
 
 /** memX remembers an `Idempotency-Key` for 5 minutes; a repeat after that would be another write. */
 const MAX_RETRY_MS = 240_000;
@@ -76,7 +77,7 @@ export class Http {
       if (timeout.aborted) throw new TimeoutError("timeout", `memX did not answer within ${timeoutMs} ms.`, { key });
       throw new NetworkError("network", "memX can not be reached.", { key, cause });
     }
-    if (!response.ok) throw errorOf(response, text, key);
+    if (!response.ok) throw readErrorResponse(response, text, key);
     try {
       return JSON.parse(text) as T;
     } catch {

@@ -2,9 +2,10 @@
 // nothing, with a time to live; renewing it is a write that expects to be the last one.
 
 import { backoffMs, pause } from "./backoff.ts";
-import { ConflictError, isFinal, LeaseLostError, MemxError } from "./errors.ts";
+import { ConflictError, LeaseLostError, MemxError } from "./errors.ts";
 import { randomId } from "./http.ts";
 import type { MemX } from "./memx.ts";
+import { isFinal } from "./read-error.ts";
 import type { CallOptions } from "./types.ts";
 
 export type LeaseOptions = CallOptions & {

@@ -2,9 +2,10 @@
 // connecting again is the feed's.
 
 import { API_KEY_SUBPROTOCOL, SUBPROTOCOL } from "../protocol.ts";
-import { type MemxError, refusalOf } from "./errors.ts";
+import type { MemxError } from "./errors.ts";
 import { type ChangeEvent, readFrame } from "./events.ts";
 import type { Options, WebSocketLike } from "./options.ts";
+import { readRefusal } from "./read-error.ts";
 
 /** After so many characters read, memX wants to be told that they were. */
 const PING_AFTER_CHARS = 1024 * 1024;
@@ -34,7 +35,7 @@ export class Socket {
     this.#handlers = handlers;
     this.#socket = new options.WebSocket(url, subprotocols(options.apiKey));
     this.#socket.addEventListener("message", ({ data }) => this.#hear(String(data)));
-    this.#socket.addEventListener("close", ({ code, reason }) => this.#end(refusalOf(code, reason)));
+    this.#socket.addEventListener("close", ({ code, reason }) => this.#end(readRefusal(code, reason)));
     this.#socket.addEventListener("error", () => this.#end(undefined));
     this.#pings = setInterval(() => this.ping(), options.pingIntervalMs);
     this.#awaitAnswer();

@@ -1,0 +1,83 @@
+// What went wrong, read from a response or a close code, and whether it makes sense to try again.
+
+import { CLOSE_CODES, type Problem } from "../protocol.ts";
+import {
+  ConflictError,
+  ForbiddenError,
+  InvalidRequestError,
+  InvalidSchemaError,
+  MemxError,
+  type MemxErrorCode,
+  type MemxErrorDetails,
+  NotFoundError,
+  QuotaExceededError,
+  RateLimitedError,
+  SchemaViolationError,
+  UnauthorizedError,
+  UnavailableError,
+} from "./errors.ts";
+import type { Current } from "./types.ts";
+
+type ErrorClass = new (code: MemxErrorCode, message: string, details?: MemxErrorDetails) => MemxError;
+
+const CLASSES = new Map<string, ErrorClass>([
+  ["schema_violation", SchemaViolationError],
+  ["invalid_schema", InvalidSchemaError],
+  ["missing_api_key", UnauthorizedError],
+  ["invalid_api_key", UnauthorizedError],
+  ["forbidden", ForbiddenError],
+  ["not_found", NotFoundError],
+  ["conflict", ConflictError],
+  ["rate_limited", RateLimitedError],
+  ["quota_exceeded", QuotaExceededError],
+]);
+
+/** The failure that an answer tells of, also where a proxy has answered in memX's place. */
+export function readErrorResponse(response: Response, text: string, key: string | undefined): MemxError {
+  const { status, headers } = response;
+  const details = {
+    status,
+    key,
+    requestId: headers.get("x-request-id") ?? undefined,
+    retryAfterMs: readRetryAfter(headers.get("retry-after")),
+  };
+  const problem = readProblem(text);
+  // A proxy has only the status to say it with.
+  const code = problem?.code ?? (status === 429 ? "rate_limited" : "");
+  const Class = CLASSES.get(code) ?? (status >= 500 ? UnavailableError : InvalidRequestError);
+  if (!problem) return new Class("unexpected_answer", `memX answered ${status}, and not as memX does.`, details);
+  const { detail, errors, current } = problem as Problem & { current?: Current | null };
+  return new Class(problem.code, detail, { ...details, errors, current });
+}
+
+/** The refusal that a close code stands for; `undefined` for a close after which to connect again. */
+export function readRefusal(closeCode: number, reason: string): MemxError | undefined {
+  const found = Object.entries(CLOSE_CODES).find(([, number]) => number === closeCode);
+  if (!found) return undefined;
+  const code = found[0] as keyof typeof CLOSE_CODES;
+  return new (CLASSES.get(code) ?? InvalidRequestError)(code, reason || `memX closed the subscription: ${code}.`);
+}
+
+/** Whether the same request would be refused again. */
+export function isFinal(error: unknown): boolean {
+  if (!(error instanceof MemxError)) return true;
+  const { status, code } = error;
+  if (status === undefined) return code !== "network" && code !== "timeout";
+  return status < 500 ? status !== 408 && status !== 429 : status === 507;
+}
+
+function readProblem(text: string): Problem | undefined {
+  try {
+    const problem = JSON.parse(text) as Partial<Problem> | null;
+    return typeof problem?.code === "string" ? (problem as Problem) : undefined;
+  } catch {
+    return undefined; // A page of a proxy.
+  }
+}
+
+/** RFC 9110 §10.2.3: seconds, or a date. */
+function readRetryAfter(header: string | null): number | undefined {
+  if (header === null) return undefined;
+  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+}
