@@ -1,4 +1,5 @@
-// The wire contract: what is sent between memX and its clients, and nothing else. docs/protocol.md tells it in prose.
+// The wire contract: what memX and its clients send each other, and nothing else. docs/protocol.md describes it in prose, and
+// samples.json has samples of it that the server and every client, in any language, test themselves against.
 
 /** JSON text exactly as its writer sent it: never parsed and printed again, so every digit survives. */
 export type JsonText = string;

@@ -75,9 +75,9 @@ function readProblem(text: string): Problem | undefined {
   }
 }
 
-/** RFC 9110 §10.2.3: seconds, or a date. */
+/** RFC 9110 §10.2.3: seconds, or a date. `Date.parse` alone also takes texts such as `1.5` for a date. */
 function readRetryAfter(header: string | null): number | undefined {
   if (header === null) return undefined;
-  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
-  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+  if (/^\d+$/.test(header)) return Number(header) * 1_000;
+  return /^[A-Z][a-z]{2}, .* GMT$/.test(header) ? Math.max(0, Date.parse(header) - Date.now()) || 0 : undefined;
 }
