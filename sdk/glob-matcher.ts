@@ -1,5 +1,5 @@
-// How a glob is matched, for memX and its clients alike, in time linear in pattern × text. Each of them says how it matches
-// a piece, the part of a pattern between two runs of `*`.
+// Matches globs, for memX and its clients, in time linear in pattern × text. The caller says how to match a piece, the
+// part of a pattern between two runs of `*`.
 
 import { type Piece, parseGlob } from "./parse-glob.ts";
 

@@ -1,5 +1,5 @@
-// A pattern as what it is made of, for memX and its clients alike: globs as Python's `fnmatch.fnmatchcase` reads them. The
-// rules are those of `translate` in https://github.com/python/cpython/blob/3.12/Lib/fnmatch.py.
+// Parses a glob, for memX and its clients alike, as Python's `fnmatch.fnmatchcase` reads it. The rules are those of
+// `translate` in https://github.com/python/cpython/blob/3.12/Lib/fnmatch.py.
 
 /** Code points, as inclusive ranges in no particular order. */
 export type CodePoints = readonly (readonly [from: number, to: number])[];
@@ -9,7 +9,7 @@ export type Piece = CodePoints[];
 
 const ANY: CodePoints = [[0, 0x10ffff]];
 
-/** The pieces between runs of `*`: one where there is none. A class that nothing can be in has no ranges. */
+/** Returns the pieces between runs of `*`: one if there is no `*`. A class that no character is in has no ranges. */
 export function parseGlob(text: string): Piece[] {
   const pattern = Array.from(text);
   let piece: Piece = [];
@@ -36,7 +36,7 @@ function closingBracket(pattern: readonly string[], open: number): number {
   return pattern.indexOf("]", first + 1);
 }
 
-/** What stands between brackets. */
+/** Reads the text between brackets. */
 function members(content: readonly string[]): CodePoints {
   let negated = content[0] === "!";
   const parts: string[][] = [];
@@ -46,7 +46,7 @@ function members(content: readonly string[]): CodePoints {
     if (codePoint(part[0]) <= codePoint(part.at(-1))) parts.push(part);
     i += part.length;
   }
-  // Python looks for `!` after it left out ranges from high to low: `[z-a!x]` is `[!x]`, and `[z-a!-x]` is `[!-x]`.
+  // Python looks for `!` after it has left out ranges from high to low: `[z-a!x]` is `[!x]`, and `[z-a!-x]` is `[!-x]`.
   if (!negated && parts[0]?.[0] === "!") {
     negated = true;
     parts.splice(0, 1, ...parts[0].slice(1).map((character) => [character]));

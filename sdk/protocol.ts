@@ -1,14 +1,14 @@
-// The wire contract: what memX and its clients send each other, and nothing else. docs/protocol.md describes it in prose, and
-// samples.json has samples of it that the server and every client, in any language, test themselves against.
+// The wire contract: what memX and its clients send each other. docs/protocol.md describes it in prose. samples.json
+// has samples of it, against which the server and the clients in every language are tested.
 
 /** JSON text exactly as its writer sent it: never parsed and printed again, so every digit survives. */
 export type JsonText = string;
 
-/** One applied change. `json` is the value's or schema's text, `null` when the change left nothing behind. */
+/** One applied change. `json` is the text of the new value or schema, `null` if the change removed it. */
 export type Change = {
-  /** Position in the namespace's order of changes; each next one more. They begin at a time, in milliseconds. */
+  /** Position in the namespace's order of changes. It counts up by one, beginning at a time in milliseconds. */
   readonly revision: number;
-  /** Revision of the change before it to the same key; 0 for the first. */
+  /** Revision of the previous change to the same key; 0 for the first change. */
   readonly previous: number;
   readonly key: string;
   readonly event: EventKind;
@@ -18,25 +18,25 @@ export type Change = {
   readonly json: JsonText | null;
 };
 
-/** What a change is about, and what a subscriber can ask for. */
+/** What a change is about. */
 export type EventKind = "value" | "schema";
 
-/** What `?event=` takes. */
+/** The values of the query parameter `event`: which changes a subscriber wants. */
 export const EVENT_FILTERS = ["value", "schema", "all"] as const;
 export type EventFilter = (typeof EVENT_FILTERS)[number];
 
-/** A change as the text that subscribers receive. The value is spliced in, so it arrives as it was written. */
+/** Encodes a change as the text that subscribers receive. The value's text is spliced in, so every digit survives. */
 export function encodeEvent({ event, action, key, json, ts, revision, previous }: Change): string {
   const subject = json === null ? "" : `,"${event}":${json}`;
   return `{"event":"${event}","action":"${action}","key":${JSON.stringify(key)}${subject},"ts":${ts},"revision":${revision},"previous":${previous}}`;
 }
 
-/** Sent to memX clients once everything up to `revision` was: they may ask for what came after it, if they come back. */
+/** Sent to clients of `memx.v1` after every change up to `revision`. A client that reconnects may begin there. */
 export function encodeReady(revision: number): string {
   return `{"event":"ready","revision":${revision}}`;
 }
 
-/** Sent to memX clients before a snapshot, when memX no longer has the changes that they missed. */
+/** Sent to clients of `memx.v1` before a snapshot, when memX no longer has the changes that they missed. */
 export function encodeReset(revision: number): string {
   return `{"event":"reset","revision":${revision}}`;
 }
@@ -44,16 +44,16 @@ export function encodeReset(revision: number): string {
 /** The WebSocket subprotocol of memX clients. */
 export const SUBPROTOCOL = "memx.v1";
 
-/** Begins the subprotocol that carries an API key where no header can: base64url of its UTF-8 follows. */
+/** Prefix of the subprotocol that carries an API key if no header can. Its UTF-8 follows in unpadded base64url. */
 export const API_KEY_SUBPROTOCOL = "memx.key.";
 
-/** A client sends the text `ping` this often: networks drop an idle connection after 1 to 2 minutes, without a close frame. */
+/** How often a client sends `ping`: networks drop idle connections after 1 to 2 minutes, without a close frame. */
 export const PING_INTERVAL_SECONDS = 25;
 
-/** After this close, connect again: memX was too busy, or the client read too slowly (RFC 6455's registry). */
+/** The client must reconnect: memX was too busy, or the client read too slowly (registered with RFC 6455). */
 export const TRY_AGAIN_LATER = 1013;
 
-/** What a refused subscription is closed with, by error code. These are final; after any other close, connect again. */
+/** Close codes of refused subscriptions, by error code. They are final; after any other close the client reconnects. */
 export const CLOSE_CODES = {
   missing_api_key: 4401,
   invalid_api_key: 4403,
@@ -62,33 +62,33 @@ export const CLOSE_CODES = {
   rate_limited: 4429,
 } as const satisfies Partial<Record<ErrorCode, number>>;
 
-/** Each error code with its HTTP status and title. Clients branch on the code. */
+/** HTTP status and title of each error code. Clients branch on the code. */
 export const ERROR_STATUS = {
-  schema_violation: [400, "The value does not match the key's schema"],
-  invalid_schema: [400, "The schema can not be used"],
-  missing_api_key: [401, "An API key is needed"],
-  invalid_api_key: [403, "The API key is not valid"],
+  schema_violation: [400, "The value does not match the schema"],
+  invalid_schema: [400, "Invalid schema"],
+  missing_api_key: [401, "Missing API key"],
+  invalid_api_key: [403, "Invalid API key"],
   forbidden: [403, "The API key does not allow this"],
   not_found: [404, "Not found"],
-  method_not_allowed: [405, "The path does not take this method"],
+  method_not_allowed: [405, "Method not allowed"],
   conflict: [409, "The key has changed"],
   too_large: [413, "Too large"],
-  unsupported_media_type: [415, "The body has to be JSON"],
-  invalid_request: [422, "The request is not valid"],
-  upgrade_required: [426, "This path speaks WebSocket"],
+  unsupported_media_type: [415, "The body must be JSON"],
+  invalid_request: [422, "Invalid request"],
+  upgrade_required: [426, "WebSocket upgrade required"],
   rate_limited: [429, "Too many requests"],
-  internal: [500, "Something went wrong"],
-  store_unavailable: [503, "The store can not be reached"],
-  auth_unavailable: [503, "API keys can not be checked"],
+  internal: [500, "Internal error"],
+  store_unavailable: [503, "The store is unavailable"],
+  auth_unavailable: [503, "API keys cannot be checked"],
   quota_exceeded: [507, "The namespace is full"],
 } as const satisfies Record<string, readonly [status: number, title: string]>;
 
 export type ErrorCode = keyof typeof ERROR_STATUS;
 
-/** One thing wrong with a value or a request: where (JSON Pointer, RFC 6901) and what. */
+/** One fault of a value or a request: where it is (JSON Pointer, RFC 6901) and what it is. */
 export type FieldError = { readonly path: string; readonly message: string };
 
-/** The body of every failed call: RFC 9457 problem details and memX's `code`. */
+/** The body of every failed call: RFC 9457 problem details with memX's `code`. */
 export type Problem = {
   readonly type: string;
   readonly title: string;
@@ -96,19 +96,19 @@ export type Problem = {
   readonly detail: string;
   readonly code: ErrorCode;
   readonly errors?: readonly FieldError[];
-  /** Of a `conflict` with `expect`: what the key holds, `null` for nothing. Not told to whoever may not read it. */
+  /** With a `conflict` about `expect`: the current entry or schema, or `null`. Absent if the caller must not read it. */
   readonly current?: Current | null;
 };
 
-/** A stored value or schema as its JSON text, and the version it has. */
+/** A stored value or schema as its JSON text, with its version. */
 export type CurrentText = { readonly text: JsonText; readonly ts: number; readonly revision: number };
 
-/** What a key currently holds, as responses carry it. The text is spliced in, so it arrives as it was written. */
+/** Encodes a current value or schema as responses carry it. Its text is spliced in, so every digit survives. */
 export function encodeCurrent(kind: EventKind, { text, ts, revision }: CurrentText): JsonText {
   return `{"${kind}":${text},"ts":${ts},"revision":${revision}}`;
 }
 
-/** What a key holds: its value, or where the write was about the schema, that. */
+/** A key's current value, or its current schema if the write was about the schema. */
 export type Current = {
   readonly value?: unknown;
   readonly schema?: unknown;
