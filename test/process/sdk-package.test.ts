@@ -171,16 +171,9 @@ describe("as its README says", () => {
     expect(stdout).toBe("new goal: { x: 1, y: 7 }\n");
   });
 
-  it("answers on the command line in lines of JSON, with exit codes", async () => {
+  it("prints lines of JSON on the command line, and has exit codes", async () => {
     const env = { ...process.env, MEMX_BASE_URL: url, MEMX_API_KEY: "local_dev_key" };
-    const cli = (...args: string[]) =>
-      run("node_modules/.bin/memx-sdk", args, { cwd: project, env })
-        .then(({ stdout }) => ({ code: 0, stdout, stderr: "" }))
-        .catch(({ code, stdout, stderr }) => ({
-          code: code as number,
-          stdout: stdout as string,
-          stderr: stderr as string,
-        }));
+    const cli = (...args: string[]) => runCli(args, env);
     expect(await cli("get", "a")).toMatchObject({ code: 3, stdout: "" });
 
     const watching = spawn("node_modules/.bin/memx-sdk", ["watch", "*", "--limit", "2"], { cwd: project, env });
@@ -199,10 +192,57 @@ describe("as its README says", () => {
     expect(await cli("set", "n", '"text"')).toMatchObject({ code: 1 });
     expect(await cli("get", "n", "--key", "nobody")).toMatchObject({ code: 1 });
     expect(await cli("set", "n", "{")).toMatchObject({ code: 2 });
-    expect(await cli("nonsense")).toMatchObject({ code: 2 });
-    expect((await cli("--help")).stdout).toContain("Exit codes");
+    expect(await cli("schema", "set", "n", "true", "--expect", "0")).toMatchObject({ code: 4 });
     expect(await cli("delete", "n")).toMatchObject({ code: 0 });
     expect((await cli("history", "n", "--limit", "1")).stdout).toContain('"action":"delete"');
     expect(await cli("health", "--url", "http://127.0.0.1:9")).toMatchObject({ code: 5 });
   });
 });
+
+describe("its command line", () => {
+  const cli = (...args: string[]) => runCli(args, process.env);
+
+  it("says in one line what is wrong with a command, and ends with code 2", async () => {
+    const wrong: [args: string[], message: string][] = [
+      [[], "No command. Run memx-sdk --help for the commands."],
+      [["gte", "a"], "Unknown command: gte. Run memx-sdk --help for the commands."],
+      [["get", "a", "b"], "Usage: memx-sdk get KEY"],
+      [["append", "a"], "Usage: memx-sdk append KEY JSON..."],
+      [["get", "a", "--tll", "3"], "Unknown option: --tll. Run memx-sdk --help for the options."],
+      [["get", "a", "-t"], "Unknown option: -t. Run memx-sdk --help for the options."],
+      [["get", "a", "--ttl", "3"], "The command get has no option --ttl. Run memx-sdk get --help."],
+      [["get", "a", "--key"], "The option --key needs a value. Run memx-sdk --help for the options."],
+      [["get", "a", "--key", "--url"], "The option --key needs a value. Run memx-sdk --help for the options."],
+      [["keys", "--values=1"], "The option --values takes no value. Run memx-sdk --help for the options."],
+      [["set", "a", "1", "--expect", "-1"], "--expect must be a whole number."],
+      [["watch", "*", "--event", "values"], "--event must be value, schema or all."],
+      [["set", "a", "{"], `Not valid JSON: {. A string needs its own quotes: '"like this"'.`],
+      [["health", "--url", "memx"], "The base URL must be an HTTP or HTTPS URL: memx"],
+    ];
+    for (const [args, message] of wrong) {
+      expect(await cli(...args), args.join(" ")).toEqual({ code: 2, stdout: "", stderr: `${message}\n` });
+    }
+  });
+
+  it("has help for every command, which says what it does", async () => {
+    const { code, stdout } = await cli("--help");
+    expect(code).toBe(0);
+    expect(stdout).toContain("Exit codes");
+    const [, list = ""] = /^Commands\n((?: {2}.*\n)+)/m.exec(stdout) ?? [];
+    const rows = list.trimEnd().split("\n");
+    expect(rows).toHaveLength(14);
+    for (const row of rows) {
+      const [, usage = "", does = ""] = /^ {2}(\S.*?) {2,}([A-Z].*\.)$/.exec(row) ?? [];
+      const words = usage.split(" ").filter((word) => /^[a-z]+$/.test(word));
+      const help = await cli(...words, "--help");
+      expect(help).toMatchObject({ code: 0, stderr: "" });
+      expect(help.stdout).toContain(`Usage: memx-sdk ${usage}\n\n${does}`);
+    }
+  });
+});
+
+function runCli(args: string[], env: NodeJS.ProcessEnv): Promise<{ code: number; stdout: string; stderr: string }> {
+  return run("node_modules/.bin/memx-sdk", args, { cwd: project, env })
+    .then(({ stdout, stderr }) => ({ code: 0, stdout, stderr }))
+    .catch(({ code, stdout, stderr }) => ({ code, stdout, stderr }));
+}
