@@ -96,7 +96,7 @@ export type Problem = {
   readonly detail: string;
   readonly code: ErrorCode;
   readonly errors?: readonly FieldError[];
-  /** With a `conflict` about `expect`: the current entry or schema, or `null`. Absent if the caller must not read it. */
+  /** In a `conflict` about `expect`: the current entry or schema, or `null`. Absent if the caller must not read it. */
   readonly current?: Current | null;
 };
 

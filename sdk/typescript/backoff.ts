@@ -1,4 +1,4 @@
-// How long to wait before trying again.
+// Waiting before the next attempt, and attempts until one succeeds or fails for good.
 
 import { isFinal } from "./read-error.ts";
 
@@ -6,14 +6,14 @@ const BASE_MS = 400;
 const MAX_MS = 20_000;
 
 /**
- * Full jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), from the first attempt on: all
- * clients of a server that restarts lose it in the same moment.
+ * Full jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), from the first attempt on,
+ * because all clients lose a server that restarts in the same moment.
  */
 export function backoffMs(attempt: number): number {
   return Math.random() * Math.min(MAX_MS, BASE_MS * 2 ** attempt);
 }
 
-/** Rejects with the signal's reason where that comes first. */
+/** Rejects with the signal's reason if the signal aborts first. */
 export function pause(ms: number, signal?: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
@@ -30,8 +30,8 @@ export function pause(ms: number, signal?: AbortSignal | undefined): Promise<voi
 }
 
 /**
- * Calls again after every failure that may pass.
- * @throws the first failure that would happen again, or the signal's reason
+ * Repeats a call until it succeeds.
+ * @throws the first final error, or the signal's reason
  */
 export async function persist<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
   for (let failures = 0; ; failures++) {

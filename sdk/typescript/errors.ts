@@ -1,9 +1,9 @@
-// What a call rejects with: one class per case under one base. Branch on the class, or on `code`, which is stable.
+// The errors of the SDK: one class per case under one base. Branch on the class or on `code`, which are stable.
 
 import type { ErrorCode, FieldError } from "../protocol.ts";
 import type { Current } from "./types.ts";
 
-/** memX's own codes, and what can only happen on this side of the wire. */
+/** The codes of memX, and those of failures that only the client sees. */
 export type MemxErrorCode = ErrorCode | "network" | "timeout" | "unexpected_answer" | "lease_lost" | "closed";
 
 export type MemxErrorDetails = {
@@ -16,19 +16,19 @@ export type MemxErrorDetails = {
   readonly cause?: unknown;
 };
 
-/** The base of all that memX and this SDK refuse or fail with. An aborted call rejects with its signal's reason instead. */
+/** The base class of all errors of memX and this SDK. An aborted call rejects with its signal's reason instead. */
 export class MemxError extends Error {
-  /** What went wrong, for programs: it does not change, the message may. */
+  /** What went wrong, for programs. Codes are stable, messages are not. */
   readonly code: MemxErrorCode;
-  /** HTTP status; `undefined` where there was no answer. */
+  /** HTTP status; `undefined` if there was no response. */
   readonly status: number | undefined;
-  /** The key that the call was about, if it was about one. */
+  /** The key that the call was about; `undefined` if it was not about one key. */
   readonly key: string | undefined;
-  /** Names the request in memX's log. */
+  /** Identifies the request in memX's log. */
   readonly requestId: string | undefined;
-  /** After how many milliseconds memX asks to be called again. */
+  /** Milliseconds that memX asks the client to wait before the next attempt. */
   readonly retryAfterMs: number | undefined;
-  /** The single places that are to blame, as JSON Pointers. */
+  /** The faults of the value or request, each with its place as a JSON Pointer. */
   readonly errors: readonly FieldError[];
 
   constructor(code: MemxErrorCode, message: string, details: MemxErrorDetails = {}) {
@@ -43,24 +43,27 @@ export class MemxError extends Error {
   }
 }
 
-/** The value does not match the key's schema; nothing was written. Thrown before sending by a typed key. */
+/** The value does not match the key's schema, so nothing was written. A typed key throws it before sending. */
 export class SchemaViolationError extends MemxError {}
 
-/** The schema can not be used; `errors` says where and why. */
+/** The schema cannot be used. `errors` says where and why. */
 export class InvalidSchemaError extends MemxError {}
 
-/** The API key is missing, not known, or no longer valid. */
+/** The API key is missing, unknown or revoked. */
 export class UnauthorizedError extends MemxError {}
 
 /** The API key does not allow this. */
 export class ForbiddenError extends MemxError {}
 
-/** There is no such thing: a schema that was never set, or a path. */
+/** The key has no schema, or memX has no such path. */
 export class NotFoundError extends MemxError {}
 
-/** `expect` did not hold, so nothing was written. */
+/** The key's current revision does not match `expect`, or a patch does not fit the current value. Nothing was written. */
 export class ConflictError extends MemxError {
-  /** What the key holds instead: `null` for nothing, `undefined` if the API key may not read it. */
+  /**
+   * The current value or schema, `null` if the key has none. It is `undefined` if the API key must not read it, or if a
+   * patch does not fit.
+   */
   readonly current: Current | null | undefined;
 
   constructor(code: MemxErrorCode, message: string, details: MemxErrorDetails = {}) {
@@ -69,23 +72,23 @@ export class ConflictError extends MemxError {
   }
 }
 
-/** The request is not one that memX takes: a bad key, a value that is too large, an unknown field. */
+/** memX does not accept the request: a bad key, a value that is too large, an unknown field. */
 export class InvalidRequestError extends MemxError {}
 
-/** Too many requests, or subscribers. */
+/** Too many requests or subscribers. */
 export class RateLimitedError extends MemxError {}
 
-/** There is no room left for what was to be written. */
+/** The namespace has no room for the write. */
 export class QuotaExceededError extends MemxError {}
 
-/** memX or its store is out of order. A write that ended so may have been applied. */
+/** memX or its store is unavailable. The write may have been applied. */
 export class UnavailableError extends MemxError {}
 
-/** No answer came. A write that ended so may have been applied. */
+/** No response arrived. The write may have been applied. */
 export class NetworkError extends MemxError {}
 
-/** No answer came in time. A write that ended so may have been applied. */
+/** No response arrived in time. The write may have been applied. */
 export class TimeoutError extends MemxError {}
 
-/** The lease is no longer ours; the reason of its `signal`. */
+/** The lease is lost, released or abandoned: the reason of the lease's `signal`. */
 export class LeaseLostError extends MemxError {}

@@ -1,4 +1,4 @@
-// Events as a subscriber gets them, and the frames of a socket that carry them.
+// Events as a subscriber receives them, and the socket frames that carry them.
 
 import type { JsonSchema } from "./types.ts";
 
@@ -7,7 +7,7 @@ type Common = {
   /** Seconds since the epoch. */
   readonly ts: number;
   readonly revision: number;
-  /** Revision of the change before it to the same key; 0 for the first, and in a snapshot. */
+  /** Revision of the previous change to the same key; 0 for the first change, and in a snapshot. */
   readonly previous: number;
 };
 
@@ -26,7 +26,7 @@ export type SchemaEvent = SchemaSet | SchemaGone;
 /** One applied change. */
 export type ChangeEvent<T = unknown> = ValueEvent<T> | SchemaEvent;
 
-/** What an answer of `/changes` holds. */
+/** A response of `/changes`. */
 export type ChangesPage = {
   readonly changes: readonly ChangeEvent[];
   readonly revision: number;
@@ -36,7 +36,7 @@ export type ChangesPage = {
 type Ready = { readonly event: "ready"; readonly revision: number };
 type Reset = { readonly event: "reset"; readonly revision: number };
 
-/** `undefined` for what this version does not know, as the protocol asks. */
+/** Returns `undefined` for an event that this version does not know; the protocol says to ignore it. */
 export function readFrame(text: string): ChangeEvent | Ready | Reset | undefined {
   const frame = JSON.parse(text) as ChangeEvent | Ready | Reset;
   return ["value", "schema", "ready", "reset"].includes(frame.event) ? frame : undefined;

@@ -1,6 +1,6 @@
-// The live changes of one client: one socket, however many subscriptions. Each subscription that comes brings a new socket,
-// which begins where the old one stands and takes its place once it is ready; so nobody misses a change, and what comes
-// twice meanwhile each subscription drops by its revision. docs/decisions/0020 has the reasons.
+// The live changes of one client: all its subscriptions share one socket. A new subscription opens a new socket, which
+// begins at the revision of the old one and replaces it once it is ready, so no subscription misses a change. A
+// subscription drops a change that it receives twice, by its revision. docs/decisions/0020 has the reasons.
 
 import type { EventFilter } from "../protocol.ts";
 import { backoffMs } from "./backoff.ts";
@@ -11,17 +11,17 @@ import { mergePatterns } from "./merge-patterns.ts";
 import type { Options } from "./options.ts";
 import { Socket } from "./socket.ts";
 
-/** A subscription as the feed sees it. */
+/** The feed's view of a subscription. */
 export type Member = {
   readonly patterns: readonly string[];
   readonly filter: EventFilter;
-  /** From now on it is told every change after `revision` that it wants. Again after each time the socket was replaced. */
+  /** The feed delivers every wanted change after `revision` from now on. Called whenever a socket becomes ready. */
   joined(revision: number): void;
-  /** Something may be missing since what it had last. `joined` follows. */
+  /** Changes since the last delivery may be missing. `joined` follows. */
   missed(): void;
-  /** A change that may be for it, and may come twice, but never before one with a lower revision. */
+  /** The member may not want the change, and may receive it twice, but never before a change with a lower revision. */
   deliver(event: ChangeEvent, chars: number): void;
-  /** There is no socket at present. */
+  /** The client has no socket at present. */
   disconnected(): void;
   fail(error: MemxError): void;
 };
@@ -30,7 +30,7 @@ type Connection = {
   readonly socket: Socket;
   readonly query: string;
   readonly members: ReadonlySet<Member>;
-  /** Between `reset` and `ready`: a snapshot, which each member fetches for itself instead. */
+  /** Between `reset` and `ready` the socket sends a snapshot. The feed drops it: each member fetches what it needs. */
   resetting: boolean;
 };
 
@@ -38,10 +38,10 @@ export class Feed {
   readonly #http: Http;
   readonly #options: Options;
   readonly #members = new Set<Member>();
-  /** The one that is ready, and the one that is to become so. */
+  /** The connection that is ready, and the one that will replace it. */
   #current: Connection | undefined;
   #next: Connection | undefined;
-  /** Every change up to it was delivered to those that have joined. Where the next socket begins. */
+  /** Every change up to this revision was delivered to all joined members. The next socket begins here. */
   #position: number | undefined;
   #failures = 0;
   #pause: ReturnType<typeof setTimeout> | undefined;
@@ -62,7 +62,7 @@ export class Feed {
     if (this.#members.delete(member)) this.#schedule();
   }
 
-  /** Those who come and go in one breath share a socket. */
+  /** Batches adds and removes within one microtask, so they share one socket. */
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -78,7 +78,7 @@ export class Feed {
       return;
     }
     this.#unlisten ??= listenToPage(() => this.#hurry());
-    if (this.#next || this.#pause) return; // Looked at again when that is over.
+    if (this.#next || this.#pause) return; // Runs again when that is over.
     const isNew = (member: Member) => !this.#current?.members.has(member);
     if (this.#current?.query === this.#query() && ![...this.#members].some(isNew)) return;
     this.#open();
@@ -129,7 +129,7 @@ export class Feed {
       this.#next = undefined;
       this.#failures = 0;
     }
-    // Also back: of what the old socket was ahead, the newcomers have had nothing.
+    // May also go back: new members have received nothing of what the old socket was ahead.
     this.#position = revision;
     const { resetting } = connection;
     connection.resetting = false;
@@ -158,15 +158,15 @@ export class Feed {
     this.#reconcile();
   }
 
-  /** Ends the newcomers, who may be to blame; where there are none, all whom the socket was for. */
+  /** Fails the new members, one of which may be the cause; if there are none, all members of the socket. */
   #refuse({ members }: Connection, refusal: MemxError): void {
-    const newcomers = [...members].filter((member) => this.#current && !this.#current.members.has(member));
-    for (const member of newcomers.length > 0 ? newcomers : members) {
+    const newMembers = [...members].filter((member) => this.#current && !this.#current.members.has(member));
+    for (const member of newMembers.length > 0 ? newMembers : members) {
       if (this.#members.delete(member)) member.fail(refusal);
     }
   }
 
-  /** The network may be back, or have changed. */
+  /** Reconnects or pings at once, because the network may be back or have changed. */
   #hurry(): void {
     this.#current?.socket.ping();
     if (this.#pause === undefined) return;
@@ -177,7 +177,7 @@ export class Feed {
   }
 }
 
-/** In a page: it came online, or became visible, and its timers may have slept until now. */
+/** In a page, calls `hurry` when it comes online or becomes visible: its timers may have slept until then. */
 function listenToPage(hurry: () => void): () => void {
   const page = globalThis as unknown as EventTarget & { document?: EventTarget & { visibilityState: string } };
   const { document } = page;

@@ -1,9 +1,14 @@
-// Globs in the client, which decide to which of its subscriptions an event belongs. They match as memX matches them.
+// Globs in the client, to find the subscriptions that an event is for. They match as in memX.
 
 import { createGlobMatcher } from "../glob-matcher.ts";
 import type { Piece } from "../parse-glob.ts";
 
-/** Returns the pattern that matches this key and no other. */
+/**
+ * Returns the pattern that matches this key and no other.
+ *
+ * @example
+ * console.log(escapeKey("what?")); // what[?]
+ */
 export function escapeKey(key: string): string {
   return key.replaceAll(/[*?[]/g, "[$&]");
 }

@@ -1,20 +1,20 @@
-// One HTTP call, tried again where that is safe: every read is, and every write, because it carries an `Idempotency-Key`.
+// HTTP calls with retries. Retries are safe for reads, and for writes because each carries an `Idempotency-Key`.
 
 import { backoffMs, pause } from "./backoff.ts";
 import { MemxError, NetworkError, TimeoutError } from "./errors.ts";
 import type { Options } from "./options.ts";
 import { isFinal, readErrorResponse } from "./read-error.ts";
 
-/** memX remembers an `Idempotency-Key` for 5 minutes; a repeat after that would be another write. */
+/** memX remembers an `Idempotency-Key` for 5 minutes. A retry after that would write again. */
 const MAX_RETRY_MS = 240_000;
 
 export type Call = {
   readonly method: "GET" | "POST" | "DELETE";
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
-  /** Sent as JSON; members that are `undefined` are left out. */
+  /** Sent as JSON, without the members that are `undefined`. */
   readonly body?: Readonly<Record<string, unknown>>;
-  /** What the call is about, for its error. */
+  /** The key that the call is about, for its error. */
   readonly key?: string | undefined;
   readonly idempotencyKey?: string | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -28,8 +28,8 @@ export class Http {
   }
 
   /**
-   * The answer's JSON.
-   * @throws {MemxError} and the reason of an aborted signal
+   * Returns the JSON of the response.
+   * @throws {MemxError} or the reason of an aborted signal
    */
   async send<T>(call: Call): Promise<T> {
     const { method, body, key, signal } = call;
@@ -74,20 +74,23 @@ export class Http {
       text = await response.text();
     } catch (cause) {
       signal?.throwIfAborted();
-      if (timeout.aborted) throw new TimeoutError("timeout", `memX did not answer within ${timeoutMs} ms.`, { key });
-      throw new NetworkError("network", "memX can not be reached.", { key, cause });
+      if (timeout.aborted) throw new TimeoutError("timeout", `memX did not respond within ${timeoutMs} ms.`, { key });
+      throw new NetworkError("network", "memX cannot be reached.", { key, cause });
     }
     if (!response.ok) throw readErrorResponse(response, text, key);
     try {
       return JSON.parse(text) as T;
     } catch {
-      // Whole answers are JSON, so this is a part of one, or a proxy's page.
-      throw new NetworkError("network", "The answer is not memX's, or broke off.", { key, status: undefined });
+      // Every complete response of memX is JSON.
+      throw new NetworkError("network", "The response is incomplete or does not come from memX.", {
+        key,
+        status: undefined,
+      });
     }
   }
 }
 
-/** Not `crypto.randomUUID`, which pages have only on HTTPS. */
+/** Unlike `crypto.randomUUID`, also works in pages without HTTPS. */
 export function randomId(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,5 +1,5 @@
-// A lease: a key that one holder has at a time, as long as it lives. A claim is a write that expects the key to hold
-// nothing, with a time to live; renewing it is a write that expects to be the last one.
+// A lease: a key that one holder has at a time, while the holder lives. To claim it is to write with `expect: 0` and a
+// `ttl`. To renew it is to write with `expect` of the last write.
 
 import { backoffMs, pause } from "./backoff.ts";
 import { ConflictError, LeaseLostError, MemxError } from "./errors.ts";
@@ -9,20 +9,23 @@ import { isFinal } from "./read-error.ts";
 import type { CallOptions } from "./types.ts";
 
 export type LeaseOptions = CallOptions & {
-  /** Seconds after which the key is free again if its holder is gone: 1 or more. Renewed after a third of it. */
+  /**
+   * Seconds until the key is free again if its holder is gone: 1 or more. The lease renews itself after a third of it.
+   */
   readonly ttl: number;
-  /** What the key holds meanwhile, for others to see. @default a random name */
+  /** The value of the key during the lease, for other clients to see. @default a random text */
   readonly holder?: unknown;
-  /** Wait until it is free. @default false */
+  /** Wait until the key is free. @default false */
   readonly wait?: boolean;
 };
 
+/** An exclusive lease on a key. It releases the key at the end of an `await using` block. */
 export class Lease implements Disposable, AsyncDisposable {
   readonly key: string;
   readonly holder: unknown;
-  /** The fencing token: larger than that of every holder before. Whoever writes under the lease passes it on. */
+  /** The fencing token: larger than that of every earlier holder. Pass it on with what you write under the lease. */
   readonly token: number;
-  /** Aborts, with a `LeaseLostError`, when the lease is no longer ours or may not be; and when it is released. */
+  /** Aborts with a `LeaseLostError` when the lease is lost, or may be, and when it is released or abandoned. */
   readonly signal: AbortSignal;
   readonly #memx: MemX;
   readonly #ttl: number;
@@ -43,12 +46,12 @@ export class Lease implements Disposable, AsyncDisposable {
     this.#renewal = this.#keep();
   }
 
-  /** Of the key at present: what a `check` of a batch expects, to write only while the lease is held. */
+  /** The key's current revision. A batch with a `check` that expects it writes only while the lease is held. */
   get revision(): number {
     return this.#revision;
   }
 
-  /** Gives the key back. Does nothing where the lease was lost. */
+  /** Deletes the key, so that others can claim it. Does nothing if the lease was lost. */
   async release(): Promise<void> {
     if (this.#renewing.signal.aborted) return;
     this.#renewing.abort();
@@ -59,21 +62,21 @@ export class Lease implements Disposable, AsyncDisposable {
     try {
       await this.#memx.delete(this.key, { expect: this.#revision });
     } catch (error) {
-      // It ran out meanwhile.
+      // It expired meanwhile.
       if (!(error instanceof ConflictError)) throw error;
     }
   }
 
-  /** Stops renewing it, and leaves it to run out. */
+  /** Stops renewing the lease, so that it expires. */
   abandon(): void {
     this.#renewing.abort();
     this.#lost.abort(new LeaseLostError("lease_lost", "The lease was abandoned.", { key: this.key }));
   }
 
-  /** Begins to release it. `await using` also waits until it is. */
+  /** Begins to release the lease. `await using` also waits for the release. */
   [Symbol.dispose](): void {
     this.release().catch(() => {
-      // Then it runs out.
+      // It expires instead.
     });
   }
 
@@ -93,7 +96,7 @@ export class Lease implements Disposable, AsyncDisposable {
     }
   }
 
-  /** Tries as long as the lease lasts by our own clock, which began to count before memX's. */
+  /** Tries until the lease expires by the client's clock, which began to count before memX's. */
   async #renew(released: AbortSignal): Promise<void> {
     for (let failures = 0; ; failures++) {
       const sentAtMs = Date.now();
@@ -106,8 +109,8 @@ export class Lease implements Disposable, AsyncDisposable {
         this.#heldUntilMs = sentAtMs + this.#ttl * 1000;
         return;
       } catch (error) {
-        if (error instanceof ConflictError) return this.#lose("Another has taken the key.", error);
-        if (error instanceof MemxError && isFinal(error)) return this.#lose("memX refused to renew it.", error);
+        if (error instanceof ConflictError) return this.#lose("Another client wrote to the key.", error);
+        if (error instanceof MemxError && isFinal(error)) return this.#lose("memX refused the renewal.", error);
         if (released.aborted) return;
         await pause(Math.min(backoffMs(failures), Math.max(0, this.#heldUntilMs - Date.now())));
       }
@@ -133,7 +136,7 @@ export async function acquireLease(memx: MemX, key: string, options: LeaseOption
   } catch (error) {
     if (!wait || !(error instanceof ConflictError)) throw error;
   }
-  // Live before the next attempt, so that none who lets go goes unseen.
+  // Live before the next attempt, so that no release goes unseen.
   const changes = memx.subscribe(key, { ...(signal && { signal }) });
   try {
     await changes.ready;

@@ -14,7 +14,7 @@ import { TypedKey } from "./typed-key.ts";
 import type * as t from "./types.ts";
 import { type Change, updateValue } from "./update.ts";
 
-/** What a subscription delivers, by its `event` option. */
+/** The events of a subscription, by its option `event`. */
 type EventOf<O, T> = O extends { readonly event: "all" }
   ? ChangeEvent<T>
   : O extends { readonly event: "schema" }
@@ -22,41 +22,66 @@ type EventOf<O, T> = O extends { readonly event: "all" }
     : ValueEvent<T>;
 
 /**
- * A client of memX.
+ * A client of memX. Every call rejects with a `MemxError`, or with the reason of its `signal`.
  *
  * @example
  * const memx = new MemX({ apiKey: "local_dev_key" });
- * memx.subscribe("agent:goal", ({ value }) => console.log("new goal:", value));
+ * const goals = memx.subscribe("agent:goal", ({ value }) => console.log("new goal:", value));
+ * await goals.ready;
  * await memx.set("agent:goal", { x: 1, y: 7 });
+ * memx.close();
  */
 export class MemX implements Disposable {
   readonly #http: Http;
   readonly #feed: Feed;
   readonly #closing = new AbortController();
 
+  /** @throws {TypeError} if `baseUrl` is not an HTTP or HTTPS URL */
   constructor(options: MemXOptions = {}) {
     const complete = readOptions(options);
     this.#http = new Http(complete);
     this.#feed = new Feed(this.#http, complete);
   }
 
-  /** Writes a value. The last write wins, unless `expect` says what has to be there. */
+  /**
+   * Writes a value. The last write wins, unless `expect` is set.
+   *
+   * @throws {SchemaViolationError} if the value does not match the key's schema
+   * @throws {ConflictError} if `expect` does not match
+   * @example
+   * const { revision } = await memx.set("agent:goal", { x: 1 });
+   * await memx.set("agent:goal", { x: 2 }, { expect: revision, ttl: 60 });
+   */
   set(key: string, value: unknown, options: t.SetOptions = {}): Promise<t.Written> {
     const { expect, ttl, ts } = options;
     return this.#write("/set", key, { value, expect, ttl, ts }, options);
   }
 
-  /** What the key holds, or `null` where it holds nothing. */
+  /**
+   * Reads a key's entry; `null` if the key holds nothing.
+   *
+   * @example
+   * const entry = await memx.get<{ x: number }>("agent:goal");
+   * console.log(entry?.value.x, entry?.revision);
+   */
   get<T = unknown>(key: string, options: t.CallOptions = {}): Promise<t.Entry<T> | null> {
     return this.#http.send({ method: "GET", path: "/get", query: { key }, key, ...options });
   }
 
-  /** `deleted` is `false` where it held nothing. */
+  /**
+   * Deletes a key's value. `deleted` is `false` if the key held nothing.
+   *
+   * @throws {ConflictError} if `expect` does not match
+   */
   delete(key: string, options: t.ExpectOptions = {}): Promise<t.Deleted> {
     return this.#write("/delete", key, { expect: options.expect }, options);
   }
 
-  /** Applies a JSON Patch (RFC 6902) to the value. */
+  /**
+   * Applies a JSON Patch (RFC 6902) to the value.
+   *
+   * @throws {ConflictError} if `expect` does not match, or an operation does not fit the value, such as a `test`
+   */
   patch<T = unknown>(
     key: string,
     operations: readonly t.JsonPatchOperation[],
@@ -65,28 +90,59 @@ export class MemX implements Disposable {
     return this.#patch(key, { patch: operations }, options);
   }
 
-  /** Merges into the value (RFC 7396): members are replaced, `null` removes one. */
+  /**
+   * Merges changes into the value (RFC 7396): members replace those of the value, `null` removes a member.
+   *
+   * @throws {ConflictError} if `expect` does not match
+   */
   merge<T = unknown>(key: string, changes: unknown, options: t.PatchOptions = {}): Promise<t.Patched<T>> {
     return this.#patch(key, { merge: changes }, options);
   }
 
-  /** Adds to a number, which begins at 0. */
+  /**
+   * Adds to a number, which begins at 0.
+   *
+   * @throws {ConflictError} if `expect` does not match, or the value is not a number
+   * @example
+   * const { value } = await memx.increment("searches");
+   * console.log(value);
+   */
   increment<T = number>(key: string, by = 1, options: t.IncrementOptions = {}): Promise<t.Patched<T>> {
     return this.#patch(key, { increment: { path: options.path, by } }, options);
   }
 
-  /** Adds items to the end of an array, which begins empty. */
+  /**
+   * Adds items to the end of an array, which begins empty.
+   *
+   * @throws {ConflictError} if `expect` does not match, or the value is not an array
+   * @example
+   * await memx.append("findings", [{ by: "agent-7", text: "…" }], { limit: 200 });
+   */
   append<T = unknown[]>(key: string, items: readonly unknown[], options: t.AppendOptions = {}): Promise<t.Patched<T>> {
     const { path, limit } = options;
     return this.#patch(key, { append: { path, items, limit } }, options);
   }
 
-  /** Several operations as one: all of them, or none. */
+  /**
+   * Applies several operations in one step: all of them, or none.
+   *
+   * @throws {ConflictError} if an `expect` does not match
+   * @example
+   * await memx.batch([
+   *   { op: "set", key: "plan", value: "b", expect: 0 },
+   *   { op: "delete", key: "plan:draft" },
+   * ]);
+   */
   batch(operations: readonly t.BatchOperation[], options: t.WriteOptions = {}): Promise<t.Batched> {
     return this.#http.send({ method: "POST", path: "/batch", body: { operations }, ...callOf(options) });
   }
 
-  /** All keys that hold a value and that the API key may read, in order. Pages are fetched as they are needed. */
+  /**
+   * Lists the keys that hold a value and that the API key may read, in order. Fetches pages as needed.
+   *
+   * @example
+   * for await (const { key, value } of memx.keys({ prefix: "task:", values: true })) console.log(key, value);
+   */
   async *keys<T = unknown>(options: t.KeysOptions = {}): AsyncIterableIterator<t.KeyEntry<T>, undefined> {
     const { prefix, values, pageSize = 1_000, signal } = options;
     for (let cursor: string | undefined; ; ) {
@@ -103,7 +159,7 @@ export class MemX implements Disposable {
     }
   }
 
-  /** What happened to a key, newest first, as far back as memX's log reaches. Pages are fetched as they are needed. */
+  /** Reads a key's changes, newest first, as far back as memX's log reaches. Fetches pages as needed. */
   async *history<T = unknown>(
     key: string,
     options: t.HistoryOptions = {},
@@ -124,7 +180,7 @@ export class MemX implements Disposable {
     }
   }
 
-  /** The key's JSON Schema, or `null` where it has none. */
+  /** Reads a key's JSON Schema; `null` if the key has none. */
   async getSchema(key: string, options: t.CallOptions = {}): Promise<t.StoredSchema | null> {
     try {
       return await this.#http.send<t.StoredSchema>({ method: "GET", path: "/schema", query: { key }, key, ...options });
@@ -134,26 +190,36 @@ export class MemX implements Disposable {
     }
   }
 
-  /** Sets the JSON Schema that every later write of the key has to match. The value that is there stays. */
+  /**
+   * Sets the JSON Schema that every later write to the key must match. The current value stays.
+   *
+   * @throws {InvalidSchemaError} if memX cannot use the schema
+   * @throws {ConflictError} if `expect` does not match the revision of the schema
+   */
   setSchema(key: string, schema: t.JsonSchema, options: t.ExpectOptions = {}): Promise<t.SchemaWritten> {
     return this.#write("/schema", key, { schema, expect: options.expect }, options);
   }
 
-  /** @throws {NotFoundError} where the key has none */
+  /**
+   * Deletes a key's JSON Schema.
+   *
+   * @throws {NotFoundError} if the key has none
+   */
   deleteSchema(key: string, options: t.ExpectOptions = {}): Promise<t.SchemaWritten> {
     const query = { key, expect: options.expect };
     return this.#http.send({ method: "DELETE", path: "/schema", query, key, ...callOf(options) });
   }
 
-  /** Whether memX and its store answer. Needs no API key. */
+  /** Checks that memX and its store respond. Needs no API key. */
   health(options: t.CallOptions = {}): Promise<t.Health> {
     return this.#http.send({ method: "GET", path: "/health", ...options });
   }
 
   /**
-   * Reads, changes, and writes only if nobody has written meanwhile; otherwise again with what they wrote. Where `change`
-   * answers `undefined`, nothing is written.
+   * Reads a value, changes it, and writes it. If another client wrote meanwhile, starts again with the value of that
+   * client. Writes nothing if `change` returns `undefined`. Returns the entry that the key then holds.
    *
+   * @throws {ConflictError} if `options.expect` does not match; without it, after 100 conflicts in a row
    * @example
    * await memx.update<{ done: number }>("job:1", (job) => ({ done: (job?.done ?? 0) + 1 }));
    */
@@ -162,21 +228,24 @@ export class MemX implements Disposable {
   }
 
   /**
-   * Takes a key for oneself, for as long as one lives: renewed by itself, free again after `ttl` seconds without.
+   * Acquires an exclusive lease on a key. It renews itself while the process lives, and expires `ttl` seconds after the
+   * last renewal.
    *
-   * @throws {ConflictError} where another holds it, unless `wait` is set
+   * @throws {ConflictError} if another client holds the lease, unless `wait` is set
    * @example
    * await using lease = await memx.lease("task:1:lease", { ttl: 30 });
-   * await work({ signal: lease.signal });
+   * await memx.set("task:1", { token: lease.token }, { signal: lease.signal });
    */
   lease(key: string, options: LeaseOptions): Promise<Lease> {
     return acquireLease(this, key, options);
   }
 
   /**
-   * A key with a type: of its schema, from any library that speaks Standard JSON Schema, such as zod 4.2.
+   * Returns a key with the type of a schema, from any library with Standard JSON Schema, such as zod 4.2.
    *
    * @example
+   * import { z } from "zod";
+   *
    * const goal = memx.key("agent:goal", z.object({ x: z.number(), y: z.number() }));
    * await goal.set({ x: 1, y: 7 });
    */
@@ -185,11 +254,16 @@ export class MemX implements Disposable {
   }
 
   /**
-   * Live changes of one or more keys, in order, each once, through disconnects. Without a listener it is to be read with
-   * `for await`. A listener is waited for before it is called again.
+   * Subscribes to live changes of one or more keys, in order, each once, through disconnects. Pass a listener, or read
+   * the subscription with `for await`. The next call of a listener waits for the promise that it returned.
    *
+   * @throws {InvalidRequestError} at once, if a key is invalid or there is none
    * @example
-   * for await (const { key, value } of memx.subscribe(["a", "b"], { snapshot: true })) console.log(key, value);
+   * await memx.set("a", 1);
+   * for await (const { key, value } of memx.subscribe(["a", "b"], { snapshot: true })) {
+   *   console.log(key, value);
+   *   break;
+   * }
    */
   subscribe<T = unknown, const O extends t.SubscribeOptions = t.SubscribeOptions>(
     keys: string | readonly string[],
@@ -205,13 +279,24 @@ export class MemX implements Disposable {
     for (const key of all) checkText(key, "key");
     const set = new Set(all);
     const checkAccess = async (signal: AbortSignal) => {
-      // What a pattern matches and one may not read is merely not sent. The schema is the cheapest question about a key.
+      // memX just does not send the changes that the API key must not read. Reading the schema is the cheapest check.
       for (const key of set) await this.getSchema(key, { signal });
     };
     return this.#subscribe({ patterns: all.map(escapeKey), matches: (key) => set.has(key) }, checkAccess, rest);
   }
 
-  /** The same for all keys that match a glob and that the API key may read: `*`, `?`, `[abc]`, `[!abc]`. */
+  /**
+   * Subscribes to live changes of all keys that match a glob (`*`, `?`, `[abc]`, `[!abc]`) and that the API key may
+   * read.
+   *
+   * @throws {InvalidRequestError} at once, if a pattern is invalid or there is none
+   * @example
+   * await memx.set("task:1", "open");
+   * for await (const { key, action, value } of memx.watch("task:*", { snapshot: true })) {
+   *   console.log(key, action, value);
+   *   break;
+   * }
+   */
   watch<T = unknown, const O extends t.SubscribeOptions = t.SubscribeOptions>(
     patterns: string | readonly string[],
     listener: (event: EventOf<O, T>) => unknown,
@@ -229,7 +314,7 @@ export class MemX implements Disposable {
     return this.#subscribe({ patterns: all, matches }, async () => {}, rest);
   }
 
-  /** Ends all subscriptions. */
+  /** Ends all subscriptions, and those that come later. Other calls still work. */
   close(): void {
     this.#closing.abort();
   }
@@ -244,7 +329,7 @@ export class MemX implements Disposable {
     [first, second]: ListenerAndOptions,
   ): Subscription {
     if (wanted.patterns.length === 0)
-      throw new InvalidRequestError("invalid_request", "There is nothing to subscribe to.");
+      throw new InvalidRequestError("invalid_request", "Subscribe to at least one key or pattern.");
     const [listener, options = {}] = typeof first === "function" ? [first, second] : [undefined, first];
     const signal = options.signal ? AbortSignal.any([options.signal, this.#closing.signal]) : this.#closing.signal;
     const source: Source = {
@@ -278,9 +363,12 @@ function callOf({ signal, idempotencyKey }: t.WriteOptions): Pick<t.WriteOptions
   return { signal, ...(idempotencyKey !== undefined && { idempotencyKey }) };
 }
 
-/** What memX would refuse, and with it the socket that others share. */
+/** Throws for a text that memX would refuse, because memX would refuse the shared socket with it. */
 function checkText(text: string, name: "key" | "pattern"): void {
   const bytes = new TextEncoder().encode(text).length;
   if (bytes > 0 && bytes <= 512 && !/\p{Cc}/u.test(text) && text.isWellFormed()) return;
-  throw new InvalidRequestError("invalid_request", `A ${name} has 1 to 512 bytes of UTF-8 and no control characters.`);
+  throw new InvalidRequestError(
+    "invalid_request",
+    `A ${name} must have 1 to 512 bytes of UTF-8 and no control characters.`,
+  );
 }

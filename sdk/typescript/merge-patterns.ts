@@ -1,12 +1,12 @@
-// Any number of patterns as the few that fit into one `/watch`: where there are too many, those that begin alike become one
-// that is wider. What it lets through too much is dropped on this side.
+// Merges any number of patterns into the few that fit one `/watch`: if there are too many, patterns with a common
+// prefix become one wider pattern. The client drops the changes that it did not ask for.
 
 const MAX_PATTERNS = 64;
 const MAX_PATTERN_LENGTH = 512;
-/** Of all of them in a URL. Some servers and proxies take 8 KiB of one. */
+/** Of all patterns in a URL. Some servers and proxies accept no URL of more than 8 KiB. */
 const MAX_URL_LENGTH = 6_000;
 
-/** Patterns that match at least what these do: sorted, so that the same set gives the same list. */
+/** Returns patterns that match at least what `patterns` match: sorted, so that the same set gives the same list. */
 export function mergePatterns(patterns: Iterable<string>): string[] {
   const short = (pattern: string) => pattern.length <= MAX_PATTERN_LENGTH;
   let covering = [...new Set(Array.from(patterns, (each) => (short(each) ? each : widen(each))))].sort();
@@ -22,7 +22,7 @@ function widen(pattern: string): string {
   return `${whole(literalPrefix(pattern).slice(0, MAX_PATTERN_LENGTH - 1))}*`;
 }
 
-/** Of any two of them: in a sorted list they stand side by side. */
+/** The longest prefix that two patterns share: in a sorted list they are neighbors. */
 function longestSharedPrefix(patterns: readonly string[]): string {
   let longest = "";
   let previous = "";
@@ -36,12 +36,12 @@ function longestSharedPrefix(patterns: readonly string[]): string {
   return longest;
 }
 
-/** Up to the first character that may be one of several. */
+/** The text before the first `*`, `?` or `[`. */
 function literalPrefix(pattern: string): string {
   return /^[^*?[]*/.exec(pattern)?.[0] ?? "";
 }
 
-/** Without half a character at the end. */
+/** Removes half a surrogate pair at the end. */
 function whole(text: string): string {
   return text.replace(/[\ud800-\udbff]$/, "");
 }

@@ -1,8 +1,8 @@
-// Where memX is, and how to reach it: the options of the client with their defaults.
+// The options of the client, and their defaults.
 
 import { PING_INTERVAL_SECONDS } from "../protocol.ts";
 
-/** As much of the standard's WebSocket as is used, so that `ws` on Node 20 fits too. */
+/** The part of the standard WebSocket that the SDK uses, so that the package `ws` fits too, for Node 20. */
 export type WebSocketLike = {
   send(data: string): void;
   close(code?: number, reason?: string): void;
@@ -12,38 +12,39 @@ export type WebSocketLike = {
 };
 
 export type MemXOptions = {
-  /** @default the environment's MEMX_API_KEY */
+  /** @default the environment variable MEMX_API_KEY */
   readonly apiKey?: string | undefined;
-  /** @default the environment's MEMX_BASE_URL, or "http://127.0.0.1:8000" */
+  /** URL of memX. @default the environment variable MEMX_BASE_URL, or "http://127.0.0.1:8000" */
   readonly baseUrl?: string | undefined;
-  /** @default the global one */
+  /** @default the global `fetch` */
   readonly fetch?: (url: string, init: RequestInit) => Promise<Response>;
-  /** @default the global one. Node 20 has none: pass that of the package `ws`. */
+  /** Node 20 has no global WebSocket: pass the one of the package `ws`. @default the global `WebSocket` */
   readonly WebSocket?: new (
     url: string,
     protocols: string[],
   ) => WebSocketLike;
-  /** Milliseconds that one attempt of a call may take. @default 10000 */
+  /** Timeout of one attempt of a call, in milliseconds. @default 10000 */
   readonly timeoutMs?: number;
-  /** How often a call is tried again. Safe, because every write carries an `Idempotency-Key`. @default 3 */
+  /** Number of retries of a call. Safe for writes too, which carry an `Idempotency-Key`. @default 3 */
   readonly retries?: number;
   /** Milliseconds between two pings of a subscription's socket. @default 25000 */
   readonly pingIntervalMs?: number;
-  /** Milliseconds of silence, when an answer is due, after which a socket counts as dead. @default 10000 */
+  /** A socket counts as dead if a response is due and nothing arrives for this many milliseconds. @default 10000 */
   readonly pingTimeoutMs?: number;
 };
 
 export type Options = Required<Omit<MemXOptions, "apiKey">> & { readonly apiKey: string | undefined };
 
-/** @throws TypeError where `baseUrl` is no http(s) URL */
+/** @throws {TypeError} if `baseUrl` is not an HTTP or HTTPS URL */
 export function readOptions(options: MemXOptions): Options {
   const baseUrl = options.baseUrl ?? readEnvironment("MEMX_BASE_URL") ?? "http://127.0.0.1:8000";
-  if (!/^https?:$/.test(new URL(baseUrl).protocol))
-    throw new TypeError("baseUrl has to begin with http:// or https://");
+  if (!/^https?:\/\//.test(baseUrl) || !URL.canParse(baseUrl)) {
+    throw new TypeError(`The base URL must be an HTTP or HTTPS URL: ${baseUrl}`);
+  }
   return {
     apiKey: options.apiKey ?? readEnvironment("MEMX_API_KEY"),
     baseUrl: baseUrl.replace(/\/+$/, ""),
-    // Looked up with each call, because workerd's has to be called as a property of the global object.
+    // Called as a property of the global object, because workerd's `fetch` requires it.
     fetch: options.fetch ?? ((url, init) => globalThis.fetch(url, init)),
     WebSocket: options.WebSocket ?? globalWebSocket,
     timeoutMs: options.timeoutMs ?? 10_000,
@@ -65,8 +66,11 @@ function readEnvironment(name: string): string | undefined {
 const globalWebSocket = class {
   constructor(url: string, protocols: string[]) {
     const { WebSocket } = globalThis as { WebSocket?: Options["WebSocket"] };
-    if (!WebSocket) throw new TypeError("There is no WebSocket here: pass one, such as that of the package `ws`.");
-    // biome-ignore lint/correctness/noConstructorReturn: it stands for the global one, which may come later.
+    if (!WebSocket)
+      throw new TypeError(
+        "This runtime has no global WebSocket. Pass one as the option `WebSocket`, such as that of the package `ws`.",
+      );
+    // biome-ignore lint/correctness/noConstructorReturn: it stands for the global WebSocket, which may be defined later.
     return new WebSocket(url, protocols);
   }
 } as unknown as Options["WebSocket"];

@@ -1,4 +1,4 @@
-// What went wrong, read from a response or a close code, and whether it makes sense to try again.
+// Reads errors from responses and close codes, and says whether another attempt makes sense.
 
 import { CLOSE_CODES, type Problem } from "../protocol.ts";
 import {
@@ -32,7 +32,7 @@ const CLASSES = new Map<string, ErrorClass>([
   ["quota_exceeded", QuotaExceededError],
 ]);
 
-/** The failure that an answer tells of, also where a proxy has answered in memX's place. */
+/** Reads the error of a failed response. A proxy may have sent the response instead of memX. */
 export function readErrorResponse(response: Response, text: string, key: string | undefined): MemxError {
   const { status, headers } = response;
   const details = {
@@ -42,15 +42,16 @@ export function readErrorResponse(response: Response, text: string, key: string 
     retryAfterMs: readRetryAfter(headers.get("retry-after")),
   };
   const problem = readProblem(text);
-  // A proxy has only the status to say it with.
+  // A response of a proxy has only its status.
   const code = problem?.code ?? (status === 429 ? "rate_limited" : "");
   const Class = CLASSES.get(code) ?? (status >= 500 ? UnavailableError : InvalidRequestError);
-  if (!problem) return new Class("unexpected_answer", `memX answered ${status}, and not as memX does.`, details);
+  if (!problem)
+    return new Class("unexpected_answer", `The response has status ${status} and does not come from memX.`, details);
   const { detail, errors, current } = problem as Problem & { current?: Current | null };
   return new Class(problem.code, detail, { ...details, errors, current });
 }
 
-/** The refusal that a close code stands for; `undefined` for a close after which to connect again. */
+/** Reads the refusal that a close code means; `undefined` for a close after which the client reconnects. */
 export function readRefusal(closeCode: number, reason: string): MemxError | undefined {
   const found = Object.entries(CLOSE_CODES).find(([, number]) => number === closeCode);
   if (!found) return undefined;
@@ -58,7 +59,7 @@ export function readRefusal(closeCode: number, reason: string): MemxError | unde
   return new (CLASSES.get(code) ?? InvalidRequestError)(code, reason || `memX closed the subscription: ${code}.`);
 }
 
-/** Whether the same request would be refused again. */
+/** Whether the same request would fail again. */
 export function isFinal(error: unknown): boolean {
   if (!(error instanceof MemxError)) return true;
   const { status, code } = error;
@@ -71,7 +72,7 @@ function readProblem(text: string): Problem | undefined {
     const problem = JSON.parse(text) as Partial<Problem> | null;
     return typeof problem?.code === "string" ? (problem as Problem) : undefined;
   } catch {
-    return undefined; // A page of a proxy.
+    return undefined; // A proxy's page.
   }
 }
 

@@ -1,5 +1,5 @@
-// One socket to memX's `/watch`: reads its frames, pings, and notices when it is dead. It ends once and does not come back;
-// connecting again is the feed's.
+// One socket to memX's `/watch`: reads its frames, pings, and notices when it is dead. It ends once; the feed
+// reconnects.
 
 import { API_KEY_SUBPROTOCOL, SUBPROTOCOL } from "../protocol.ts";
 import type { MemxError } from "./errors.ts";
@@ -7,14 +7,14 @@ import { type ChangeEvent, readFrame } from "./events.ts";
 import type { Options, WebSocketLike } from "./options.ts";
 import { readRefusal } from "./read-error.ts";
 
-/** After so many characters read, memX wants to be told that they were. */
+/** memX expects a ping after this many characters, as a sign that the client has read them. */
 const PING_AFTER_CHARS = 1024 * 1024;
 
 export type SocketHandlers = {
   readonly onChange: (event: ChangeEvent, chars: number) => void;
   readonly onReady: (revision: number) => void;
   readonly onReset: () => void;
-  /** Once, and never after `close`. With a refusal, the same request would be refused again. */
+  /** Called once, and never after `close`. After a refusal, the same request would be refused again. */
   readonly onEnd: (refusal: MemxError | undefined) => void;
 };
 
@@ -24,7 +24,7 @@ export class Socket {
   readonly #handlers: SocketHandlers;
   readonly #pings: ReturnType<typeof setInterval>;
   #silence: ReturnType<typeof setTimeout> | undefined;
-  /** What is due, and so has to be heard: `ready` at first, the answer to a ping later. */
+  /** A response is due before `ready`, and after a ping. */
   #ready = false;
   #pinged = false;
   #unconfirmed = 0;
@@ -38,19 +38,19 @@ export class Socket {
     this.#socket.addEventListener("close", ({ code, reason }) => this.#end(readRefusal(code, reason)));
     this.#socket.addEventListener("error", () => this.#end(undefined));
     this.#pings = setInterval(() => this.ping(), options.pingIntervalMs);
-    this.#awaitAnswer();
+    this.#awaitResponse();
   }
 
   close(): void {
     this.#stop();
   }
 
-  /** Asks whether memX is still there: ends the socket if nothing is heard in time. */
+  /** Checks that memX is still there. Ends the socket if nothing arrives in time. */
   ping(): void {
     if (!this.#ready || this.#pinged || this.#ended) return;
     this.#pinged = true;
     this.#unconfirmed = 0;
-    this.#awaitAnswer();
+    this.#awaitResponse();
     this.#socket.send("ping");
   }
 
@@ -58,9 +58,9 @@ export class Socket {
     if (this.#ended) return;
     if (text === "pong") this.#pinged = false;
     else this.#read(text);
-    // Whatever comes is a sign of life: an answer may stand behind megabytes of events.
+    // Any frame is a sign of life: the response may be behind megabytes of events.
     clearTimeout(this.#silence);
-    if (!this.#ended && (this.#pinged || !this.#ready)) this.#awaitAnswer();
+    if (!this.#ended && (this.#pinged || !this.#ready)) this.#awaitResponse();
   }
 
   #read(text: string): void {
@@ -74,7 +74,7 @@ export class Socket {
     if (this.#unconfirmed >= PING_AFTER_CHARS) this.ping();
   }
 
-  #awaitAnswer(): void {
+  #awaitResponse(): void {
     clearTimeout(this.#silence);
     this.#silence = setTimeout(() => this.#end(undefined), this.#options.pingTimeoutMs);
   }
@@ -90,15 +90,15 @@ export class Socket {
     clearInterval(this.#pings);
     clearTimeout(this.#silence);
     try {
-      // Of a dead one the close event would come minutes later, so nobody waits for it.
+      // The close event of a dead socket may take minutes, so the SDK does not wait for it.
       this.#socket.close(1000);
     } catch {
-      // It never opened, or has closed.
+      // The socket never opened, or is already closed.
     }
   }
 }
 
-/** The way that works in a browser too, which can set no header. */
+/** Sends the API key as a subprotocol, because browsers cannot set a header. */
 function subprotocols(apiKey: string | undefined): string[] {
   if (apiKey === undefined) return [SUBPROTOCOL];
   const binary = Array.from(new TextEncoder().encode(apiKey), (byte) => String.fromCharCode(byte)).join("");

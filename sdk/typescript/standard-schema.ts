@@ -1,5 +1,5 @@
-// What a schema library has to offer: Standard Schema validates, Standard JSON Schema describes. The interfaces are those of
-// https://standardschema.dev and https://standardschema.dev/json-schema, as far as they are used here.
+// The interface to schema libraries: Standard Schema validates, Standard JSON Schema describes. It has the parts of
+// https://standardschema.dev and https://standardschema.dev/json-schema that the SDK uses.
 
 import { InvalidSchemaError, SchemaViolationError } from "./errors.ts";
 import type { JsonSchema } from "./types.ts";
@@ -25,8 +25,8 @@ type Issue = {
 };
 
 /**
- * What is to be written for a value: with defaults filled in, and so on.
- * @throws {SchemaViolationError}
+ * Returns the library's output for a value, for example with defaults filled in.
+ * @throws {SchemaViolationError} if the value does not match
  */
 export async function validate<Out>(schema: JsonSchemaSource<unknown, Out>, value: unknown, key: string): Promise<Out> {
   const result = await schema["~standard"].validate(value);
@@ -40,19 +40,25 @@ export async function validate<Out>(schema: JsonSchemaSource<unknown, Out>, valu
   });
 }
 
-/** @throws {InvalidSchemaError} where the schema describes what JSON Schema can not, such as dates */
+/** @throws {InvalidSchemaError} if JSON Schema cannot describe the schema, for example because it has dates */
 export function toJsonSchema(schema: JsonSchemaSource<unknown, unknown>, key: string): JsonSchema {
   const { jsonSchema, vendor } = schema["~standard"];
   if (!jsonSchema) {
-    throw new InvalidSchemaError("invalid_schema", `This schema of ${vendor} gives no JSON Schema.`, { key });
+    throw new InvalidSchemaError("invalid_schema", `The ${vendor} schema does not implement Standard JSON Schema.`, {
+      key,
+    });
   }
   try {
     return jsonSchema.output({ target: "draft-2020-12" });
   } catch (cause) {
-    throw new InvalidSchemaError("invalid_schema", `The schema has no JSON Schema: ${(cause as Error).message}`, {
-      key,
-      cause,
-    });
+    throw new InvalidSchemaError(
+      "invalid_schema",
+      `The schema cannot be converted to JSON Schema: ${(cause as Error).message}`,
+      {
+        key,
+        cause,
+      },
+    );
   }
 }
 

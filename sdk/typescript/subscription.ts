@@ -28,12 +28,12 @@ export type Wanted = { readonly patterns: readonly string[]; readonly matches: (
 /**
  * Live changes, for `for await` or a listener.
  *
- * It ends with `close`, with the signal that it was given, or when leaving a `for await`. Lost connections do not end it.
+ * `close`, the `signal` option, and leaving a `for await` end a subscription. A lost connection does not end it.
  */
 export class Subscription<E extends ChangeEvent = ChangeEvent>
   implements AsyncIterable<E>, Disposable, AsyncDisposable
 {
-  /** Resolves when it has ended; rejects with the error that ended it: a refusal, or what the listener threw. */
+  /** Resolves when the subscription ends. Rejects if memX refuses it, or with the error that the listener threw. */
   readonly done: Promise<void>;
   readonly #feed: Feed;
   readonly #options: SubscribeOptions;
@@ -87,7 +87,10 @@ export class Subscription<E extends ChangeEvent = ChangeEvent>
     }
   }
 
-  /** Resolves once it is live for the first time: it gets whatever is written after that. Rejects if it ends before. */
+  /**
+   * Resolves once the subscription is live for the first time: it receives every change from then on. Rejects if it
+   * ends before that.
+   */
   get ready(): Promise<void> {
     if (this.#readiness === "unasked") this.#readiness = "awaited";
     return this.#ready.promise;
@@ -97,7 +100,7 @@ export class Subscription<E extends ChangeEvent = ChangeEvent>
     return this.#status;
   }
 
-  /** Ends it. What is still waiting for its consumer is dropped. */
+  /** Ends the subscription, and drops the events that the consumer has not read. */
   readonly close = (): void => {
     this.#delivery.queue.clear();
     this.#end(undefined);
@@ -111,7 +114,11 @@ export class Subscription<E extends ChangeEvent = ChangeEvent>
     this.close();
   }
 
-  /** Once: what one consumer reads, another would miss. */
+  /**
+   * Iterates over the events.
+   *
+   * @throws {TypeError} if it already has a consumer, because a second one would miss what the first reads
+   */
   [Symbol.asyncIterator](): AsyncIterableIterator<E, undefined> {
     this.#claimConsumer();
     this.#markHandled(); // The loop throws it.
@@ -129,7 +136,11 @@ export class Subscription<E extends ChangeEvent = ChangeEvent>
     return iterator;
   }
 
-  /** Calls the listener with each event, and waits for what it returns before the next one. */
+  /**
+   * Calls the listener with each event, and waits for the promise that it returns before the next call.
+   *
+   * @throws {TypeError} if the subscription already has a consumer
+   */
   listen(listener: (event: E) => unknown): this {
     this.#claimConsumer();
     void (async () => {
@@ -198,7 +209,7 @@ export class Subscription<E extends ChangeEvent = ChangeEvent>
     }
     if (status === this.#status) return;
     this.#status = status;
-    // Not within the feed, which must go on whatever the callback throws.
+    // Outside the feed's call, so that a callback that throws does not stop the feed.
     queueMicrotask(() => this.#options.onStatus?.(status));
   }
 

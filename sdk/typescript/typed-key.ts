@@ -1,5 +1,5 @@
-// A key with a type. Writes are checked here before they are sent, and by memX, which has the schema too: so what is read
-// has the type, whoever wrote it, unless it was there before the schema.
+// A key with a type. The client checks a write before it sends it, and memX checks every write against the same schema.
+// So a value that is read has the type, unless it is older than the schema.
 
 import type { ChangeEvent, ValueEvent } from "./events.ts";
 import type { MemX } from "./memx.ts";
@@ -20,7 +20,7 @@ export class TypedKey<In, Out> {
     this.#schema = schema;
   }
 
-  /** Sets the key's JSON Schema in memX, unless it is there already. The first write does so by itself. */
+  /** Sets the key's JSON Schema in memX, unless memX already has it. The first write also does this. */
   register(options: t.CallOptions = {}): Promise<void> {
     this.#registered ??= this.#register(options).catch((error) => {
       this.#registered = undefined;
@@ -29,7 +29,11 @@ export class TypedKey<In, Out> {
     return this.#registered;
   }
 
-  /** @throws {SchemaViolationError} before anything is sent */
+  /**
+   * Writes the library's output for a value.
+   *
+   * @throws {SchemaViolationError} before sending, if the value does not match
+   */
   async set(value: In, options: t.SetOptions = {}): Promise<t.Written> {
     const checked = await validate(this.#schema, value, this.name);
     await this.register(options);
@@ -44,7 +48,7 @@ export class TypedKey<In, Out> {
     return this.#memx.delete(this.name, options);
   }
 
-  /** As `MemX.update`. */
+  /** Like `MemX.update`. */
   async update(change: Change<Out, In>, options: t.PatchOptions = {}): Promise<t.Entry<Out> | null> {
     await this.register(options);
     const checked: Change<Out> = async (value, entry) => {
@@ -54,7 +58,7 @@ export class TypedKey<In, Out> {
     return updateValue<Out>(this.#memx, this.name, checked, options);
   }
 
-  /** As `MemX.subscribe`. */
+  /** Like `MemX.subscribe`. */
   subscribe(
     listener: (event: ValueEvent<Out>) => unknown,
     options?: Omit<t.SubscribeOptions, "event">,
@@ -64,7 +68,7 @@ export class TypedKey<In, Out> {
     return this.#memx.subscribe<Out>(this.name, ...rest);
   }
 
-  /** What happened to the value, newest first. */
+  /** Reads the key's changes, newest first. */
   history(options: t.HistoryOptions = {}): AsyncIterableIterator<ChangeEvent<Out>, undefined> {
     return this.#memx.history<Out>(this.name, options);
   }
@@ -77,7 +81,7 @@ export class TypedKey<In, Out> {
   }
 }
 
-/** As JSON: the order of members does not count. */
+/** Compares as JSON: the order of members does not matter. */
 function isSame(a: unknown, b: unknown): boolean {
   return canonical(a) === canonical(b);
 }

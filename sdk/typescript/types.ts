@@ -1,43 +1,40 @@
-// What goes into the calls of the client, and what comes out.
+// The arguments and results of the client's calls.
 
 import type { EventFilter } from "../protocol.ts";
 
 /** A JSON Schema: draft 4, 6, 7, 2019-09 or 2020-12. */
 export type JsonSchema = boolean | { readonly [keyword: string]: unknown };
 
-/** What a key holds. */
+/** A key's current value, with its version. */
 export type Entry<T = unknown> = {
   readonly value: T;
-  /** Seconds since the epoch at which it was written. */
+  /** Time of the write, in seconds since the epoch. */
   readonly ts: number;
-  /** Position in the order of all changes of the memory. What `expect` compares. */
+  /** Position in the order of all changes of the memory. `expect` compares it. */
   readonly revision: number;
 };
 
-/**
- * What a key currently holds, as a conflict reports it: the value, or the schema if the write was about the schema.
- * The one that is not `undefined` is the one that the conflict is about.
- */
+/** A key's current value, or its current schema if the conflict is about the schema. The other one is `undefined`. */
 export type Current =
   | (Entry & { readonly schema?: undefined })
   | {
       readonly schema: JsonSchema;
       readonly value?: undefined;
       readonly ts: number;
-      /** Revision of the schema. What `expect` compares. */
+      /** Revision of the schema. `expect` compares it. */
       readonly revision: number;
     };
 
-/** What a write of a value came to. */
+/** The result of a write. */
 export type Written = {
   readonly ok: true;
-  /** `false` where the `ts` that was sent is not later than that of what the key holds: nothing has changed. */
+  /** `false` if the key has a `ts` that is not earlier than the one sent: then nothing changed. */
   readonly updated: boolean;
   readonly revision: number;
   readonly ts: number;
 };
 
-/** What a change of a part came to: `value` is the whole one that the key holds now. */
+/** The result of a change to a part of a value. `value` is the whole value after it. */
 export type Patched<T = unknown> = Written & { readonly value: T };
 
 export type Deleted = { readonly ok: true; readonly deleted: boolean; readonly revision: number };
@@ -52,7 +49,7 @@ export type KeyEntry<T = unknown> = {
   readonly key: string;
   readonly ts: number;
   readonly revision: number;
-  /** With `values: true`. */
+  /** Only with `values: true`. */
   readonly value?: T;
 };
 
@@ -67,7 +64,7 @@ export type BatchOperation =
   | { readonly op: "delete"; readonly key: string; readonly expect?: number }
   | { readonly op: "check"; readonly key: string; readonly expect: number };
 
-/** The result of one operation: a `set` has `updated` and `ts`, a `delete` has `deleted`, a `check` has only `revision`. */
+/** The result of one operation: a `set` has `updated` and `ts`, a `delete` has `deleted`, a `check` only `revision`. */
 export type BatchResult = {
   readonly updated?: boolean;
   readonly deleted?: boolean;
@@ -79,33 +76,33 @@ export type BatchResult = {
 export type Batched = { readonly ok: true; readonly results: readonly BatchResult[] };
 
 export type CallOptions = {
-  /** Ends the call: it rejects with the signal's reason. A write may have been applied all the same. */
+  /** Aborts the call, which rejects with the signal's reason. memX may have applied a write anyway. */
   readonly signal?: AbortSignal | undefined;
 };
 
 export type WriteOptions = CallOptions & {
-  /** Names this write, so that it is applied once even across restarts of the caller. @default a new one per call */
+  /** Identifies the write, so that a repeat changes nothing, even after a restart. @default a new one for each call */
   readonly idempotencyKey?: string;
 };
 
 export type ExpectOptions = WriteOptions & {
-  /** Write only if this is the revision of what the key holds; 0 if it has to hold nothing. */
+  /** Write only if the key's current revision equals this. Use 0 to require that the key does not exist. */
   readonly expect?: number;
 };
 
 type SetFields = {
-  /** Write only if this is the revision of what the key holds; 0 if it has to hold nothing. */
+  /** Write only if the key's current revision equals this. Use 0 to require that the key does not exist. */
   readonly expect?: number;
-  /** Seconds after which the key holds nothing again. */
+  /** Seconds until the value expires. @default it does not expire */
   readonly ttl?: number;
-  /** The writer's own time, in seconds since the epoch: it wins only over earlier ones. */
+  /** Time of the write, in seconds since the epoch. It wins only over earlier writes. @default memX's clock */
   readonly ts?: number;
 };
 
 export type SetOptions = WriteOptions & SetFields;
 
 export type PatchOptions = ExpectOptions & {
-  /** Seconds after which the key holds nothing again. @default what is left of its present time */
+  /** Seconds until the value expires. @default the time that is left */
   readonly ttl?: number;
 };
 
@@ -117,13 +114,13 @@ export type IncrementOptions = PatchOptions & {
 export type AppendOptions = PatchOptions & {
   /** JSON Pointer to the array. @default the value itself */
   readonly path?: string;
-  /** Keep only the newest so many. */
+  /** Keep only this many items, the newest. @default all items */
   readonly limit?: number;
 };
 
 export type KeysOptions = CallOptions & {
   readonly prefix?: string;
-  /** List what the keys hold, too. @default false */
+  /** List the values too. @default false */
   readonly values?: boolean;
   /** Keys per request: 1 to 1,000. @default 1000 */
   readonly pageSize?: number;
@@ -136,19 +133,22 @@ export type HistoryOptions = CallOptions & {
   readonly before?: number;
 };
 
-/** `connecting`: not to memX, or not yet up to date. `behind`: its consumer is slow, and it catches up later. */
+/**
+ * `connecting`: not connected, or not up to date yet. `behind`: the consumer is slow, and the subscription catches up
+ * once the consumer has read what waits.
+ */
 export type SubscriptionStatus = "connecting" | "live" | "behind" | "closed";
 
 export type SubscribeOptions = CallOptions & {
-  /** Which changes. @default "value" */
+  /** Which changes to deliver. @default "value" */
   readonly event?: EventFilter;
-  /** Begin with what is held now, key by key. @default false */
+  /** Begin with the current entries, one `set` for each key. @default false */
   readonly snapshot?: boolean;
-  /** Begin with what came after this revision, for a program that goes on where it ended. 0 is a snapshot. */
+  /** Begin after this revision, to continue where a program ended. 0 is a snapshot. @default now */
   readonly since?: number;
-  /** Events that may wait for a slow consumer. One that lags further is caught up from memX. @default 1000 */
+  /** Number of events that may wait for a slow consumer. What does not fit is fetched later. @default 1000 */
   readonly buffer?: number;
   readonly onStatus?: (status: SubscriptionStatus) => void;
-  /** Forget what you have: memX no longer knows what you missed, and what is held now follows. */
+  /** Called if memX no longer knows what was missed: forget all entries, the current ones follow. */
   readonly onReset?: (revision: number) => void;
 };

@@ -1,20 +1,23 @@
-// Read, change, write: again with what others wrote meanwhile, until nobody has.
+// Read, change, write, and again from the start if another client wrote meanwhile.
 
 import { pause } from "./backoff.ts";
 import { ConflictError } from "./errors.ts";
 import type { MemX } from "./memx.ts";
 import type { Entry, PatchOptions } from "./types.ts";
 
-/** From what the key holds, `undefined` for nothing, to what it is to hold, `undefined` to leave it. May run several times. */
+/**
+ * Returns the new value for the current one, or `undefined` to write nothing. `value` is `undefined` if the key holds
+ * nothing. May run several times.
+ */
 export type Change<T, Next = T> = (
   value: T | undefined,
   entry: Entry<T> | null,
 ) => Next | undefined | Promise<Next | undefined>;
 
-/** Then something else than a race is wrong: a hundred others came first each time. */
+/** After so many conflicts in a row, something other than a race is wrong. */
 const MAX_ATTEMPTS = 100;
 
-/** Answers what the key holds then. */
+/** Returns the entry that the key holds afterwards. */
 export async function updateValue<T>(
   memx: Pick<MemX, "get" | "set">,
   key: string,
@@ -33,7 +36,7 @@ export async function updateValue<T>(
       return { value, revision, ts };
     } catch (error) {
       if (!(error instanceof ConflictError) || options.expect !== undefined || attempt >= MAX_ATTEMPTS) throw error;
-      // The first repeat at once: most conflicts are with one other.
+      // The first retry is immediate: most conflicts are with one other client.
       if (attempt > 0) await pause(Math.random() * Math.min(500, 10 * 2 ** attempt), signal);
       const { current } = error;
       entry = current === undefined ? await memx.get<T>(key, { signal }) : (current as Entry<T> | null);

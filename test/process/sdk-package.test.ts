@@ -3,7 +3,7 @@
 
 import { execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -169,6 +169,28 @@ describe("as its README says", () => {
       env: { ...process.env, MEMX_BASE_URL: url },
     });
     expect(stdout).toBe("new goal: { x: 1, y: 7 }\n");
+  });
+
+  it("does what the examples of its doc comments show", async () => {
+    const types = join(installed, "dist/typescript");
+    const examples = readdirSync(types)
+      .filter((file) => file.endsWith(".d.ts"))
+      .flatMap((file) => {
+        const comments = readFileSync(join(types, file), "utf8").matchAll(/@example\n([\s\S]*?)\*\//g);
+        return Array.from(comments, ([, code = ""]) => code.replaceAll(/^ *\* ?/gm, ""));
+      });
+    expect(examples.length).toBeGreaterThan(10);
+    symlinkSync(join(import.meta.dirname, "../../node_modules/zod"), join(project, "node_modules/zod"));
+    for (const [index, example] of examples.entries()) {
+      const isWhole = example.includes("new MemX");
+      const before = `import { escapeKey, MemX } from "memx-sdk";\n${isWhole ? "" : "const memx = new MemX();\n"}`;
+      const file = join(project, `example-${index}.ts`);
+      writeFileSync(file, before + example);
+      const env = { ...process.env, MEMX_BASE_URL: url, MEMX_API_KEY: "local_dev_key" };
+      await expect(run(process.execPath, [file], { cwd: project, env }), example).resolves.toMatchObject({
+        stderr: "",
+      });
+    }
   });
 
   it("prints lines of JSON on the command line, and has exit codes", async () => {
