@@ -1,5 +1,5 @@
-// ExplorerAgent finds: it searches the corpus for the question, and once a first summary stands, looks for what that
-// summary leaves open.
+// ExplorerAgent searches the corpus for the question. After the first summary, it searches for what that summary leaves
+// open.
 
 import { join } from "node:path";
 import { overlap, readCorpus, search } from "./search.ts";
@@ -24,19 +24,19 @@ await attend(async (board) => {
     const sources = new Set(results.hits.map(({ source }) => source));
     const best = results.hits[0];
     const thought = best
-      ? `${sources.size} texts speak to the question, most of all ${best.source}: ${best.text}`
-      : "No text speaks to the question.";
+      ? `${sources.size} texts are about the question, most of all ${best.source}: ${best.text}`
+      : "No text is about the question.";
     await board.set("memx:thoughts:0", { thought, run });
   }
 
   const summary = board.get("memx:summary");
   if (summary && !board.get("memx:thoughts:1")) {
-    // A concern is open while the summary has less than half of its words.
+    // A concern is open while the summary has less than half of its terms.
     const open = context.concerns.filter((concern) => overlap(concern, summary.text) < 0.5);
     const hits = open.flatMap((concern) => search(concern, corpus, 1));
     const thought = open.length
-      ? `The summary says too little on: ${open.join("; ")}.`
-      : "The summary touches every concern.";
+      ? `The summary says too little about: ${open.join("; ")}.`
+      : "The summary covers every concern.";
     await board.set("memx:thoughts:1", { thought, hits, run });
     console.log(`followed up: ${thought}`);
   }

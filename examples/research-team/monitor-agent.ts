@@ -1,4 +1,4 @@
-// MonitorAgent watches: a line for every change, as it happens. It writes nothing and nobody waits for it.
+// MonitorAgent prints a line for every change as it happens. It writes nothing, and no agent waits for it.
 
 import { memx } from "./memory.ts";
 import { Board, follow, KEYS, startingRevision } from "./team.ts";
@@ -9,10 +9,10 @@ let last = after;
 
 await follow(board, async (event) => {
   if (event) return event.action === "set" && print(event);
-  // What stood already when it came, oldest first.
+  // The entries that were there when it started, oldest first.
   const entries = await Promise.all(KEYS.map(async (key) => ({ key, ...(await memx.get(key)) })));
-  const standing = entries.filter(({ revision = 0 }) => revision > after);
-  for (const entry of standing.sort((a, b) => (a.revision ?? 0) - (b.revision ?? 0))) print(entry);
+  const current = entries.filter(({ revision = 0 }) => revision > after);
+  for (const entry of current.sort((a, b) => (a.revision ?? 0) - (b.revision ?? 0))) print(entry);
 });
 
 function print({

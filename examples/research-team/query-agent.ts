@@ -1,4 +1,4 @@
-// QueryAgent asks: it puts a question and its background into the memory, and reads out the answer once it stands.
+// QueryAgent writes a question and its context into the memory, and prints the answer once it is there.
 
 import { randomUUID } from "node:crypto";
 import { attend } from "./team.ts";
@@ -18,11 +18,11 @@ const board = await attend(async (board) => {
     });
     await board.set("memx:query", { question, asked_at: new Date().toISOString(), run });
   } else if (board.get("memx:query")?.run !== run) {
-    console.error("someone else has asked another question since, so this one will not be answered");
+    console.error("another agent has written a new question, so this one gets no answer");
     process.exit(1);
   }
 });
 
 const summary = board.get("memx:summary");
-console.log(`has its answer, drawn from ${summary?.sources.join(", ")}:`);
+console.log(`has its answer, from ${summary?.sources.join(", ")}:`);
 console.log(summary?.text.replaceAll(/(?<=[.!?]) /g, "\n"));

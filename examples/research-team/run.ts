@@ -1,5 +1,6 @@
-// Starts the four agents as processes of their own, in a random order, and shows what they say. It tells them nothing but
-// where the past ends: which question is asked, and by whom it is answered, they learn from the memory alone.
+// Starts the four agents as separate processes, in a random order, and shows their output. It passes them only the
+// revision up to which entries belong to earlier runs. They learn everything else, such as the question, from the
+// memory.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -20,13 +21,13 @@ process.on("exit", () => {
   for (const child of children) child.kill();
 });
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
-setTimeout(() => giveUp(`not finished after ${TIME_LIMIT_MS / 1000} s`), TIME_LIMIT_MS).unref();
+setTimeout(() => giveUp(`The agents did not finish within ${TIME_LIMIT_MS / 1000} s.`), TIME_LIMIT_MS).unref();
 
 await new MemX({ retries: 1 })
   .health()
-  .catch(() => giveUp("memX does not answer. Start it with `make dev`, or set MEMX_BASE_URL to where it runs."));
+  .catch(() => giveUp("memX does not respond. Start it with `make dev`, or set MEMX_BASE_URL to its address."));
 const entries = await Promise.all(KEYS.map((key) => memx.get(key))).catch((error: Error) =>
-  giveUp(`${error.message}\nIs MEMX_API_KEY a key of this memX that may read and write memx:*?`),
+  giveUp(`${error.message}\nMEMX_API_KEY must be an API key that may read and write memx:*.`),
 );
 const after = Math.max(0, ...entries.map((entry) => entry?.revision ?? 0));
 
@@ -48,7 +49,7 @@ async function runAgent(agent: string): Promise<void> {
   prefix(agent, child.stdout);
   prefix(agent, child.stderr);
   const [code] = await once(child, "close");
-  if (code !== 0) giveUp(`the ${agent} agent failed`);
+  if (code !== 0) giveUp(`The ${agent} agent failed.`);
 }
 
 function prefix(agent: string, output: Readable): void {

@@ -1,12 +1,12 @@
-// A small, honest search: every sentence of the corpus is ranked by TF-IDF cosine similarity with the query. No model, no
-// index, no memory of earlier queries.
+// A small search: ranks every sentence of the corpus by its TF-IDF cosine similarity with the query. It has no model,
+// no index and no memory of earlier queries.
 
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 export interface Sentence {
   readonly text: string;
-  /** File name without its ending. */
+  /** File name without its extension. */
   readonly source: string;
 }
 
@@ -15,7 +15,7 @@ export interface Hit extends Sentence {
   readonly score: number;
 }
 
-/** Every sentence of the `.txt` files in a folder. The first line of a file is its title and is left out. */
+/** Reads every sentence of the `.txt` files in a folder, without the first line of each file, which is its title. */
 export async function readCorpus(folder: string): Promise<Sentence[]> {
   const names = (await readdir(folder)).filter((name) => name.endsWith(".txt")).sort();
   const texts = await Promise.all(names.map((name) => readFile(join(folder, name), "utf8")));
@@ -26,13 +26,13 @@ export async function readCorpus(folder: string): Promise<Sentence[]> {
   });
 }
 
-/** The sentences that share terms with the query, best first. */
+/** Returns the sentences that share terms with the query, best first. */
 export function search(query: string, sentences: readonly Sentence[], limit: number): Hit[] {
   const documents = sentences.map(({ text }) => terms(text));
   const spread = new Map<string, number>();
   for (const document of documents) for (const term of new Set(document)) spread.set(term, (spread.get(term) ?? 0) + 1);
 
-  /** A term weighs more the more often it is used here and the fewer sentences use it at all. */
+  /** A term has more weight if this document uses it often, and if few sentences use it. */
   const weigh = (document: readonly string[]) => {
     const weights = new Map<string, number>();
     for (const term of document) {
@@ -50,13 +50,13 @@ export function search(query: string, sentences: readonly Sentence[], limit: num
     .slice(0, limit);
 }
 
-/** How much two texts share of their terms, 0 to 1. */
+/** The share of terms that two texts have in common, 0 to 1. */
 export function overlap(a: string, b: string): number {
   const [left, right] = [new Set(terms(a)), new Set(terms(b))];
   return left.intersection(right).size / Math.max(1, Math.min(left.size, right.size));
 }
 
-/** The words that carry meaning, in lower case and without the commonest English endings. */
+/** The words that carry meaning, in lower case and without the most common English endings. */
 export function terms(text: string): string[] {
   const words = text.toLowerCase().match(/[a-z][a-z0-9]+/g) ?? [];
   return words

@@ -1,5 +1,5 @@
-// SynthesizerAgent merges: the best sentences of the results become the summary, and together with the Explorer's
-// follow-up the final one. It writes no word of its own; a language model would go where `summarize` is.
+// SynthesizerAgent makes a summary of the best sentences of the results, and a final summary with the Explorer's
+// follow-up. It writes no words of its own: a language model would replace `summarize`.
 
 import { type Hit, overlap } from "./search.ts";
 import { attend } from "./team.ts";
@@ -23,7 +23,7 @@ await attend(async (board) => {
   }
 });
 
-/** The first sentences that do not say again what an earlier one has said. */
+/** Returns the first sentences that do not repeat an earlier one. */
 function pick(hits: readonly Hit[], limit: number): Hit[] {
   const picked: Hit[] = [];
   for (const hit of hits) {

@@ -1,12 +1,12 @@
-// What the team has agreed on: the keys, what stands under each, and that all of it carries the `run` of its question.
-// The memory is a blackboard. An agent looks at the whole board after every change and does what is missing, so it does
-// not matter who starts first, who comes late and what an earlier run has left behind.
+// What the agents agree on: the keys, the value of each key, and that every value carries the `run` of its question.
+// The memory is a blackboard: after every change an agent looks at the whole board and does what is missing. So agents
+// can start in any order and at any time, and entries of an earlier run do no harm.
 
 import type { Entry, ValueEvent } from "../../sdk/typescript/index.ts";
 import { memx } from "./memory.ts";
 import type { Hit } from "./search.ts";
 
-/** What stands under each key. */
+/** The value of each key. */
 export interface Values {
   "memx:query": { question: string; asked_at: string; run: string };
   "memx:context": { background: string; concerns: string[]; run: string };
@@ -26,12 +26,12 @@ export const KEYS: readonly Key[] = [
   "memx:thoughts:1",
 ];
 
-/** The newest entry of every key, seen from the current question: what belongs to another one reads as absent. */
+/** The newest entry of every key. A value that belongs to another question than the current one reads as absent. */
 export class Board {
   readonly #entries = new Map<Key, Entry | null>();
   readonly #after: number;
 
-  /** @param after the revision up to which everything belongs to the past. */
+  /** @param after the revision up to which entries belong to the past */
   constructor(after: number) {
     this.#after = after;
   }
@@ -41,7 +41,7 @@ export class Board {
     return value !== undefined && value.run === this.#read("memx:query")?.run ? value : undefined;
   }
 
-  /** Writes to memX, and here at once, so that the next look at the board already finds it. */
+  /** Writes to memX and to this board, so that the agent sees its own write at once. */
   async set<K extends Key>(key: K, value: Values[K]): Promise<void> {
     this.note(key, { value, ...(await memx.set(key, value)) });
   }
@@ -62,16 +62,16 @@ export class Board {
   }
 }
 
-/** Calls `look` on the whole board and after every change, one call at a time, until the question is answered. */
+/** Calls `look` at the start and after every change, one call at a time, until the question has its answer. */
 export async function attend(look: (board: Board) => Promise<void>): Promise<Board> {
   const board = new Board(await startingRevision());
   await follow(board, () => look(board));
   return board;
 }
 
-/** Notes what stands, and from then on every change; calls `seen` after each, and ends when the question is answered. */
+/** Notes the current entries, then every change. Calls `seen` after each, and ends when the question has its answer. */
 export async function follow(board: Board, seen: (event?: ValueEvent) => unknown): Promise<void> {
-  // Live first, read second: a change in between is seen twice rather than never.
+  // First live, then read: a change in between arrives twice rather than never.
   await using changes = memx.subscribe(KEYS, { onStatus: (status) => status === "connecting" && complain() });
   await changes.ready;
   await Promise.all(KEYS.map(async (key) => board.note(key, await memx.get(key))));
@@ -85,12 +85,13 @@ export async function follow(board: Board, seen: (event?: ValueEvent) => unknown
 }
 
 function complain(): void {
-  console.error("memX: lost the connection, connecting again");
+  console.error("memX: connection lost, reconnecting");
 }
 
 /**
- * Up to where the past reaches: what the launcher says, or for an agent started by hand, the final summary that already
- * answers the standing question. A standing question without an answer is not past, it is waiting for us.
+ * Returns the revision up to which entries belong to the past. The launcher sets it. For an agent that is started by
+ * hand it is the final summary, if that answers the current question. A question without an answer is not past: it
+ * still waits.
  */
 export async function startingRevision(): Promise<number> {
   if (process.env.MEMX_AFTER !== undefined) return Number(process.env.MEMX_AFTER);

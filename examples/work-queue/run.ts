@@ -1,9 +1,9 @@
-// Many agents, one list of tasks, no queue and no coordinator: each takes a task with a lease, works, and writes the result
-// only if it still holds the lease. Some agents stop in the middle, and others take their tasks over.
+// Many agents and one list of tasks, without a queue or a coordinator. Each agent takes a task with a lease, works, and
+// writes the result only if it still holds the lease. Some agents stop in the middle, and others take over their tasks.
 
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-// Outside of this repository: `npm install memx-sdk`, and import from "memx-sdk".
+// Outside this repository, install memx-sdk and import from "memx-sdk".
 import { ConflictError, type Lease, MemX } from "../../sdk/typescript/index.ts";
 
 const AGENTS = Number(process.env.AGENTS ?? 20);
@@ -17,7 +17,7 @@ type Result = { readonly sum: number; readonly by: string; readonly token: numbe
 
 const memx = new MemX({ apiKey });
 await memx.health().catch(() => {
-  console.error("memX does not answer. Start it with `make dev`, or set MEMX_BASE_URL to where it runs.");
+  console.error("memX does not respond. Start it with `make dev`, or set MEMX_BASE_URL to its address.");
   process.exit(1);
 });
 for (const name of names) await memx.set(name, { from: 1, to: 1_000 });
@@ -34,7 +34,7 @@ console.log(
 );
 process.exit(done === TASKS && twice === 0 ? 0 : 1);
 
-/** Works until every task has its result. One that `fails` takes a task and is never heard of again. */
+/** Works until every task has its result. An agent that `fails` takes a task and stops, without releasing its lease. */
 async function work(agent: string, fails: boolean): Promise<boolean> {
   using mine = new MemX({ apiKey });
   for (;;) {
@@ -71,7 +71,7 @@ async function take(mine: MemX, key: string, holder: string): Promise<Lease | un
   }
 }
 
-/** In one step with a look at the lease: whoever has lost it writes nothing. */
+/** Writes the result and checks the lease in one step, so an agent that has lost the lease writes nothing. */
 async function finish(mine: MemX, name: string, lease: Lease, by: string): Promise<void> {
   const task = await mine.get<{ from: number; to: number }>(name);
   if (!task) return;
