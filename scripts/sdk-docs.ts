@@ -1,5 +1,5 @@
-// `npm run sdk:docs`: writes docs/sdk.md, the reference of the SDK, from its types. TypeDoc needs an older TypeScript than the
-// rest of the project, so it is installed into a folder of its own.
+// `npm run sdk:docs` generates docs/sdk.md, the reference of the SDK, from its types. TypeDoc needs an older TypeScript than
+// the rest of the project, so the script installs both into a temporary folder.
 
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -44,7 +44,8 @@ try {
   writeFileSync(join(folder, "typedoc.json"), JSON.stringify(options));
   execFileSync(join(folder, "node_modules/.bin/typedoc"), { cwd: folder, stdio: "inherit" });
   const text = readFileSync(join(folder, "out/sdk.md"), "utf8");
-  writeFileSync(join(root, "docs/sdk.md"), text);
+  const notice = "*This page is generated from the types in sdk/typescript by `npm run sdk:docs`.*\n\n";
+  writeFileSync(join(root, "docs/sdk.md"), notice + text);
 } finally {
   rmSync(folder, { recursive: true });
 }

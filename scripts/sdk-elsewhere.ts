@@ -1,5 +1,5 @@
-// `npm run sdk:elsewhere`: the packed SDK in Deno and Bun, against the memX at MEMX_BASE_URL. Not among the tests, because the
-// two are 190 MB that nothing else here needs.
+// `npm run sdk:elsewhere` runs the packed SDK in Deno and Bun against the memX at MEMX_BASE_URL. It is not a test, because
+// the two runtimes have 190 MB and nothing else needs them.
 
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -28,7 +28,7 @@ try {
     const [program = "", ...args] = command;
     const output = execFileSync(join(folder, "node_modules/.bin", program), [...args, "scenario.js"], { cwd: folder });
     if (!isDeepStrictEqual(JSON.parse(String(output)), SCENARIO_LOG)) throw new Error(`${name}: ${output}`);
-    console.log(`${name}: does all that it does in Node`);
+    console.log(`${name}: the same result as in Node`);
   }
 } finally {
   rmSync(folder, { recursive: true });

@@ -21,8 +21,9 @@ export type Change = {
 /** What a change is about. */
 export type EventKind = "value" | "schema";
 
-/** The values of the query parameter `event`: which changes a subscriber wants. */
+/** The values of the query parameter `event`. */
 export const EVENT_FILTERS = ["value", "schema", "all"] as const;
+/** Which changes a subscriber wants. */
 export type EventFilter = (typeof EVENT_FILTERS)[number];
 
 /** Encodes a change as the text that subscribers receive. The value's text is spliced in, so every digit survives. */
@@ -83,6 +84,7 @@ export const ERROR_STATUS = {
   quota_exceeded: [507, "The namespace is full"],
 } as const satisfies Record<string, readonly [status: number, title: string]>;
 
+/** A stable error code. */
 export type ErrorCode = keyof typeof ERROR_STATUS;
 
 /** One fault of a value or a request: where it is (JSON Pointer, RFC 6901) and what it is. */

@@ -11,16 +11,22 @@ type Common = {
   readonly previous: number;
 };
 
+/** A value was set. */
 export type ValueSet<T = unknown> = Common & { readonly event: "value"; readonly action: "set"; readonly value: T };
+/** A value was deleted, or it expired. */
 export type ValueGone = Common & {
   readonly event: "value";
   readonly action: "delete" | "expire";
   readonly value?: undefined;
 };
+/** A schema was set. */
 export type SchemaSet = Common & { readonly event: "schema"; readonly action: "set"; readonly schema: JsonSchema };
+/** A schema was deleted. */
 export type SchemaGone = Common & { readonly event: "schema"; readonly action: "delete"; readonly schema?: undefined };
 
+/** A change of a value. */
 export type ValueEvent<T = unknown> = ValueSet<T> | ValueGone;
+/** A change of a schema. */
 export type SchemaEvent = SchemaSet | SchemaGone;
 
 /** One applied change. */

@@ -8,6 +8,7 @@ import type { MemX } from "./memx.ts";
 import { isFinal } from "./read-error.ts";
 import type { CallOptions } from "./types.ts";
 
+/** Options of `lease`. */
 export type LeaseOptions = CallOptions & {
   /**
    * Seconds until the key is free again if its holder is gone: 1 or more. The lease renews itself after a third of it.

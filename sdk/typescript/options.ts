@@ -11,6 +11,7 @@ export type WebSocketLike = {
   addEventListener(type: "close", listener: (event: { readonly code: number; readonly reason: string }) => void): void;
 };
 
+/** Options of the client. */
 export type MemXOptions = {
   /** @default the environment variable MEMX_API_KEY */
   readonly apiKey?: string | undefined;

@@ -8,6 +8,7 @@ import type { Subscription } from "./subscription.ts";
 import type * as t from "./types.ts";
 import { type Change, updateValue } from "./update.ts";
 
+/** A key whose values have the type of a schema. */
 export class TypedKey<In, Out> {
   readonly name: string;
   readonly #memx: MemX;

@@ -37,14 +37,19 @@ export type Written = {
 /** The result of a change to a part of a value. `value` is the whole value after it. */
 export type Patched<T = unknown> = Written & { readonly value: T };
 
+/** The result of a deletion. `deleted` is `false` if the key held nothing. */
 export type Deleted = { readonly ok: true; readonly deleted: boolean; readonly revision: number };
 
+/** The result of setting or deleting a schema. */
 export type SchemaWritten = { readonly ok: true; readonly revision: number };
 
+/** A key's current schema, with its revision. */
 export type StoredSchema = { readonly key: string; readonly schema: JsonSchema; readonly revision: number };
 
+/** The state of memX: `status` is `"ok"`, and `store` is the kind of store. */
 export type Health = { readonly status: string; readonly store: string; readonly version: string };
 
+/** A listed key. */
 export type KeyEntry<T = unknown> = {
   readonly key: string;
   readonly ts: number;
@@ -59,6 +64,7 @@ export type JsonPatchOperation =
   | { readonly op: "remove"; readonly path: string }
   | { readonly op: "move" | "copy"; readonly from: string; readonly path: string };
 
+/** One operation of a batch. A `check` writes nothing: it only expects a revision. */
 export type BatchOperation =
   | ({ readonly op: "set"; readonly key: string; readonly value: unknown } & SetFields)
   | { readonly op: "delete"; readonly key: string; readonly expect?: number }
@@ -75,16 +81,19 @@ export type BatchResult = {
 /** `results` are in the order of the operations. */
 export type Batched = { readonly ok: true; readonly results: readonly BatchResult[] };
 
+/** Options of every call. */
 export type CallOptions = {
   /** Aborts the call, which rejects with the signal's reason. memX may have applied a write anyway. */
   readonly signal?: AbortSignal | undefined;
 };
 
+/** Options of every write. */
 export type WriteOptions = CallOptions & {
   /** Identifies the write, so that a repeat changes nothing, even after a restart. @default a new one for each call */
   readonly idempotencyKey?: string;
 };
 
+/** Options of writes that can expect a revision. */
 export type ExpectOptions = WriteOptions & {
   /** Write only if the key's current revision equals this. Use 0 to require that the key does not exist. */
   readonly expect?: number;
@@ -99,18 +108,22 @@ type SetFields = {
   readonly ts?: number;
 };
 
+/** Options of `set`. */
 export type SetOptions = WriteOptions & SetFields;
 
+/** Options of `patch`, `merge` and `update`. */
 export type PatchOptions = ExpectOptions & {
   /** Seconds until the value expires. @default the time that is left */
   readonly ttl?: number;
 };
 
+/** Options of `increment`. */
 export type IncrementOptions = PatchOptions & {
   /** JSON Pointer to the number. @default the value itself */
   readonly path?: string;
 };
 
+/** Options of `append`. */
 export type AppendOptions = PatchOptions & {
   /** JSON Pointer to the array. @default the value itself */
   readonly path?: string;
@@ -118,7 +131,9 @@ export type AppendOptions = PatchOptions & {
   readonly limit?: number;
 };
 
+/** Options of `keys`. */
 export type KeysOptions = CallOptions & {
+  /** List only keys that begin with this text. @default all keys */
   readonly prefix?: string;
   /** List the values too. @default false */
   readonly values?: boolean;
@@ -126,10 +141,11 @@ export type KeysOptions = CallOptions & {
   readonly pageSize?: number;
 };
 
+/** Options of `history`. */
 export type HistoryOptions = CallOptions & {
   /** Changes per request: 1 to 1,000. @default 100 */
   readonly pageSize?: number;
-  /** Only changes with a lower revision. */
+  /** List only changes with a lower revision. @default all changes */
   readonly before?: number;
 };
 
@@ -139,6 +155,7 @@ export type HistoryOptions = CallOptions & {
  */
 export type SubscriptionStatus = "connecting" | "live" | "behind" | "closed";
 
+/** Options of `subscribe` and `watch`. */
 export type SubscribeOptions = CallOptions & {
   /** Which changes to deliver. @default "value" */
   readonly event?: EventFilter;
@@ -148,6 +165,7 @@ export type SubscribeOptions = CallOptions & {
   readonly since?: number;
   /** Number of events that may wait for a slow consumer. What does not fit is fetched later. @default 1000 */
   readonly buffer?: number;
+  /** Called whenever the status changes. */
   readonly onStatus?: (status: SubscriptionStatus) => void;
   /** Called if memX no longer knows what was missed: forget all entries, the current ones follow. */
   readonly onReset?: (revision: number) => void;
