@@ -1,4 +1,4 @@
-// What the documents say about the wire contract is what the contract says.
+// The documents say the same about the wire contract as the contract itself.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

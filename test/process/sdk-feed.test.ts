@@ -1,4 +1,4 @@
-// The SDK on a bad network and on a server that is killed: its listener has every change once and in order all the same.
+// On a bad network, and with a server that is killed, the SDK still delivers every change once and in order.
 // SDK_FAULT_SECONDS and SDK_FAULT_SEED repeat a run, or make it longer.
 
 import { once } from "node:events";
@@ -15,9 +15,9 @@ const SEED = process.env.SDK_FAULT_SEED ?? String(Math.floor(Math.random() * 2 *
 const WRITERS = 5;
 const KEYS = ["a", "b", "c"];
 const apiKey = "local_dev_key";
-/** Long enough that nobody who is away is away for too long. */
+/** So long that a client that reconnects never gets a reset. */
 const bindings = { LOG_LENGTH: "100000" };
-/** In a short run there is no time for half a minute of silence. */
+/** A short run has no time for half a minute of silence. */
 const pings = SECONDS < 60 ? { pingIntervalMs: 1_000, pingTimeoutMs: 1_000 } : {};
 
 const clients: MemX[] = [];
@@ -41,7 +41,7 @@ function collect(memx: MemX, ...args: Parameters<MemX["watch"]>) {
   return { events, ready: subscription.ready };
 }
 
-/** Writes until told to stop, one after the other. */
+/** Writes one value after the other, until `isOver`. */
 async function write(memx: MemX, name: number, isOver: () => boolean) {
   const written: { key: string; value: unknown; revision: number }[] = [];
   for (let n = 0; !isOver(); n++) {
@@ -59,7 +59,7 @@ const plain = (events: readonly { key: string; value?: unknown; revision: number
 
 async function expectAll(events: readonly ValueEvent[], writers: Promise<Awaited<ReturnType<typeof write>>[]>) {
   const written = (await writers).flat().sort((x, y) => x.revision - y.revision);
-  // Half a minute is what a lost announcement, or a black hole, may cost.
+  // A lost announcement or a black hole may cost half a minute.
   await expect.poll(() => events.length, { timeout: 45_000 }).toBeGreaterThanOrEqual(written.length);
   expect(plain(events)).toEqual(written);
   return written;
@@ -84,7 +84,7 @@ it(`sees every change once and in order through ${SECONDS} s of a network that f
 it("loses nothing when the server is killed and started again", async () => {
   const disk = newDisk();
   let memx = await startWorkerd({ disk, bindings });
-  // The address stays, the server behind it does not.
+  // The address stays, the server behind it changes.
   const current = () => memx.url;
   const fetchCurrent = (url: string, init: RequestInit) => fetch(url.replace("http://memx", current()), init);
   class CurrentWebSocket extends WebSocket {
@@ -113,7 +113,7 @@ it("notices within 40 s that a connection has become a black hole", async () => 
   const { url } = await startWorkerd({ bindings });
   proxy = await startRoughProxy(url, { random: createRandom(SEED), meanMs: 0, faults: ["none"] });
   const statuses: SubscriptionStatus[] = [];
-  // Twenty times as fast as usual, by both of its times; those themselves are tested where they are.
+  // Both intervals are twenty times as short as usual.
   const memx = connect(proxy.url, { pingIntervalMs: (PING_INTERVAL_SECONDS * 1_000) / 20, pingTimeoutMs: 10_000 / 20 });
   const events: unknown[] = [];
   const subscription = memx.subscribe("a", (event) => events.push(event), {

@@ -1,5 +1,5 @@
-// The SDK as strangers get it: packed, installed into an empty project, and run in Node, in a browser and in a Worker,
-// against memX on both of its stores.
+// The SDK as users get it: packed, installed into an empty project, and run in Node, in a browser and in a Worker,
+// against memX on both stores.
 
 import { execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -38,7 +38,7 @@ beforeAll(() => {
 
 afterAll(() => rmSync(project, { recursive: true }));
 
-it("is built afresh by npm pack itself", () => {
+it("is built by `npm pack`, without files of an earlier build", () => {
   const source = join(import.meta.dirname, "../../sdk/typescript");
   const dist = join(source, "dist");
   const pack = () => {
@@ -54,7 +54,7 @@ it("is built afresh by npm pack itself", () => {
   expect(pack().sort()).toEqual(files.sort());
 });
 
-it("is a package without fault, and small", () => {
+it("passes the package linters, and is small", () => {
   console.log(lintPackage(tarball));
   console.log(`memx-sdk: ${(gzipSize() / 1024).toFixed(1)} KB, bundled, minified and gzipped`);
   expect(gzipSize()).toBeLessThan(MAX_GZIP_BYTES);
@@ -142,24 +142,24 @@ describe.each(["embedded", "redis"])("on the %s store", (store) => {
     onTestFinished(() => rmSync(join(installed, "dist/worker.js")));
     const require = createRequire(import.meta.url);
     startProcess(require.resolve("workerd/bin/workerd"), ["serve", join(installed, "dist/worker.capnp")]);
-    const answers = () =>
+    const readStatus = () =>
       fetch(`http://127.0.0.1:${port}/favicon.ico`)
         .then(({ status }) => status)
         .catch(() => undefined);
-    await expect.poll(answers, { timeout: 10_000 }).toBe(404);
-    const answer = await fetch(`http://127.0.0.1:${port}`);
-    const text = await answer.text();
-    expect(answer.status, text).toBe(200);
+    await expect.poll(readStatus, { timeout: 10_000 }).toBe(404);
+    const response = await fetch(`http://127.0.0.1:${port}`);
+    const text = await response.text();
+    expect(response.status, text).toBe(200);
     expect(JSON.parse(text)).toEqual(SCENARIO_LOG);
   });
 });
 
-describe("as its README says", () => {
+describe("as documented", () => {
   beforeEach(async () => {
     url = (await startWorkerd()).url;
   });
 
-  it("does in ten lines what they show", async () => {
+  it("runs the ten lines of the README", async () => {
     const readme = readFileSync(join(installed, "README.md"), "utf8");
     const code = /```js\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
     expect(code.trim().split("\n").length).toBeLessThanOrEqual(10);
@@ -171,7 +171,7 @@ describe("as its README says", () => {
     expect(stdout).toBe("new goal: { x: 1, y: 7 }\n");
   });
 
-  it("does what the examples of its doc comments show", async () => {
+  it("runs the examples of the doc comments", async () => {
     const types = join(installed, "dist/typescript");
     const examples = readdirSync(types)
       .filter((file) => file.endsWith(".d.ts"))
@@ -202,7 +202,7 @@ describe("as its README says", () => {
     const lines: string[] = [];
     createInterface({ input: watching.stdout }).on("line", (line) => lines.push(line));
     const ended = once(watching, "exit");
-    // Until it is live nothing is shown, so writes go on until something is.
+    // It prints nothing before it is live, so the test writes until it does.
     for (let n = 0; lines.length < 2 && n < 100; n++) await cli("set", "a", `{"n":${n}}`);
     expect(await ended).toEqual([0, null]);
     expect(JSON.parse(lines[0] as string)).toMatchObject({ event: "value", action: "set", key: "a" });
@@ -212,7 +212,7 @@ describe("as its README says", () => {
     expect((await cli("keys", "--values")).stdout.trim().split("\n")).toHaveLength(2);
     expect(JSON.parse((await cli("schema", "set", "n", '{"type":"number"}')).stdout)).toMatchObject({ ok: true });
     expect(await cli("set", "n", '"text"')).toMatchObject({ code: 1 });
-    expect(await cli("get", "n", "--key", "nobody")).toMatchObject({ code: 1 });
+    expect(await cli("get", "n", "--key", "unknown_key")).toMatchObject({ code: 1 });
     expect(await cli("set", "n", "{")).toMatchObject({ code: 2 });
     expect(await cli("schema", "set", "n", "true", "--expect", "0")).toMatchObject({ code: 4 });
     expect(await cli("delete", "n")).toMatchObject({ code: 0 });
@@ -224,7 +224,7 @@ describe("as its README says", () => {
 describe("its command line", () => {
   const cli = (...args: string[]) => runCli(args, process.env);
 
-  it("says in one line what is wrong with a command, and ends with code 2", async () => {
+  it("reports a usage error in one line, with exit code 2", async () => {
     const wrong: [args: string[], message: string][] = [
       [[], "No command. Run memx-sdk --help for the commands."],
       [["gte", "a"], "Unknown command: gte. Run memx-sdk --help for the commands."],
@@ -246,7 +246,7 @@ describe("its command line", () => {
     }
   });
 
-  it("has help for every command, which says what it does", async () => {
+  it("has help for every command that says what it does", async () => {
     const { code, stdout } = await cli("--help");
     expect(code).toBe(0);
     expect(stdout).toContain("Exit codes");

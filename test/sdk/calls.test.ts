@@ -1,4 +1,4 @@
-// Every call of the SDK against the Worker, and what it rejects with.
+// Every call of the SDK against the Worker, and the errors that it rejects with.
 
 import { expect, expectTypeOf, it } from "vitest";
 import {
@@ -29,7 +29,7 @@ it("writes, reads and deletes a value", async () => {
   expect(await memx.delete(key)).toMatchObject({ deleted: false });
 });
 
-it("takes keys that a URL or a glob would read otherwise", async () => {
+it("accepts keys that have special characters of URLs and globs", async () => {
   const { memx } = connectMemx();
   for (const name of ["..", "a/b?c=d&e#f", "100 % + ä 🎈", "[x]*?"]) {
     const key = `${freshKey()}${name}`;
@@ -52,7 +52,7 @@ it("changes a part of a value", async () => {
   expect(await memx.get(key)).toMatchObject({ value, revision });
 });
 
-it("does several operations as one, or none of them", async () => {
+it("applies all operations of a batch, or none", async () => {
   const { memx } = connectMemx();
   const [a, b] = [freshKey(), freshKey()];
   const { results } = await memx.batch([
@@ -92,7 +92,7 @@ it("types the results of a batch as memX sends them", async () => {
   }>();
 });
 
-it("lists keys and what they hold, through as many pages as there are", async () => {
+it("lists keys with their values, over several pages", async () => {
   const { memx } = connectMemx();
   const prefix = freshKey();
   const names = Array.from({ length: 7 }, (_, n) => `${prefix}:${n}`);
@@ -101,7 +101,7 @@ it("lists keys and what they hold, through as many pages as there are", async ()
   expect(listed.map(({ key, value }) => [key, value])).toEqual(names.map((name) => [name, name]));
 });
 
-it("tells a key's history, newest first, through as many pages as there are", async () => {
+it("reads a key's history, newest first, over several pages", async () => {
   const { memx } = connectMemx();
   const key = freshKey();
   for (let n = 0; n < 5; n++) await memx.set(key, n);
@@ -131,7 +131,7 @@ it("sets, reads and deletes a schema, and says where a value violates it", async
   await expect(memx.setSchema(key, { type: "nope" })).rejects.toBeInstanceOf(InvalidSchemaError);
 });
 
-it("writes only where the key holds what is expected, and tells what it holds instead", async () => {
+it("writes only if `expect` matches, and otherwise reports the current entry", async () => {
   const { memx } = connectMemx();
   const key = freshKey();
   const { revision, ts } = await memx.set(key, "first", { expect: 0 });
@@ -141,7 +141,7 @@ it("writes only where the key holds what is expected, and tells what it holds in
   await memx.set(key, "second", { expect: revision });
 });
 
-it("tells what the key holds where a write expected something else: a value or a schema", async () => {
+it("reports the current value or the current schema in a conflict", async () => {
   const { memx } = connectMemx();
   const key = freshKey();
   const written = await memx.set(key, { x: 1 });
@@ -161,46 +161,46 @@ it("tells what the key holds where a write expected something else: a value or a
   const schema = await conflict(memx.deleteSchema(key, { expect: 0 }));
   expect(schema).toEqual({ schema: { type: "object" }, revision, ts: expect.any(Number) });
 
-  // Each field without a cast, and either of the two is told from the other by its `schema`.
+  // Both fields can be read without a cast, and `schema` tells the two cases apart.
   expectTypeOf(value?.value).toEqualTypeOf<unknown>();
   expectTypeOf(schema?.schema).toEqualTypeOf<JsonSchema | undefined>();
   if (value && value.schema === undefined) expectTypeOf(value).toExtend<Entry>();
   if (schema?.schema !== undefined) expectTypeOf(schema.value).toEqualTypeOf<undefined>();
 });
 
-it("forgets a value after its time to live", async () => {
+it("returns nothing after the value's time to live", async () => {
   const { memx } = connectMemx();
   const key = freshKey();
   await memx.set(key, "soon gone", { ttl: 1 });
   await expect.poll(() => memx.get(key), { timeout: 5_000 }).toBeNull();
 });
 
-it("says whether memX is well, with no API key", async () => {
+it("reports memX's health without an API key", async () => {
   const { memx } = connectMemx({ apiKey: "" });
   expect(await memx.health()).toMatchObject({ status: "ok", store: expect.any(String) });
 });
 
-it("rejects with a class of its own for each case", async () => {
+it("rejects with one error class per case", async () => {
   const key = freshKey();
   const { memx } = connectMemx();
-  await expect(connectMemx({ apiKey: "nobody" }).memx.get(key)).rejects.toBeInstanceOf(UnauthorizedError);
+  await expect(connectMemx({ apiKey: "unknown_key" }).memx.get(key)).rejects.toBeInstanceOf(UnauthorizedError);
   await expect(connectMemx({ apiKey: "agent_key_1" }).memx.get(key)).rejects.toBeInstanceOf(ForbiddenError);
   await expect(memx.set("", 1)).rejects.toBeInstanceOf(InvalidRequestError);
   await expect(memx.set(key, "x".repeat(300_000))).rejects.toMatchObject({ code: "too_large", status: 413 });
 });
 
-it("ends a call with the reason of its signal, and sends nothing after that", async () => {
+it("rejects an aborted call with the reason of its signal, and sends nothing", async () => {
   const { memx, requests } = connectMemx();
   const reason = new Error("enough");
   await expect(memx.get(freshKey(), { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
   expect(requests).toEqual([]);
 });
 
-it("refuses an address that it can not use before anything is called", () => {
+it("refuses a wrong base URL in the constructor", () => {
   expect(() => new MemX({ baseUrl: "ftp://memx" })).toThrow(TypeError);
 });
 
-it("sends numbers and texts as JSON does", async () => {
+it("sends every kind of JSON value", async () => {
   const { memx } = connectMemx();
   const key = freshKey();
   for (const value of [0, -0.5, "", false, null, [], {}]) {
@@ -209,7 +209,7 @@ it("sends numbers and texts as JSON does", async () => {
   }
 });
 
-it("changes a value that others change at the same time without undoing theirs", async () => {
+it("updates a value without undoing the updates of other writers", async () => {
   const { memx } = connectMemx();
   const key = freshKey();
   await Promise.all(

@@ -1,4 +1,4 @@
-// The state machine of a subscription alone: the feed and memX's replay are played by the test.
+// The state machine of a subscription alone. The test plays the feed and memX's replay.
 
 import { expect, it } from "vitest";
 import { Delivery, type DeliveryState } from "../../sdk/typescript/delivery.ts";
@@ -21,8 +21,8 @@ const page = (revisions: number[], revision: number, reset = false): ChangesPage
 });
 
 function start({ since, maxEvents = 3 }: { since?: number; maxEvents?: number } = {}) {
-  /** Each read that waits for its answer. */
-  const reads: { since: number; answer: (page: ChangesPage) => void; fail: (error: unknown) => void }[] = [];
+  /** The reads that wait for a response. */
+  const reads: { since: number; respond: (page: ChangesPage) => void; fail: (error: unknown) => void }[] = [];
   const states: DeliveryState[] = [];
   const failures: unknown[] = [];
   const abort = new AbortController();
@@ -30,17 +30,17 @@ function start({ since, maxEvents = 3 }: { since?: number; maxEvents?: number } 
     since,
     maxEvents,
     wants: ({ key }) => key === "a",
-    readChanges: (since) => new Promise((answer, fail) => reads.push({ since, answer, fail })),
+    readChanges: (since) => new Promise((respond, fail) => reads.push({ since, respond, fail })),
     signal: abort.signal,
     onState: () => states.push(delivery.state),
     onItem: () => {},
     onFailure: (error) => failures.push(error),
   });
-  /** Answers the next read, once there is one. */
-  const answer = async (page: ChangesPage) => {
+  /** Responds to the next read, once there is one. */
+  const respond = async (page: ChangesPage) => {
     await expect.poll(() => reads.length).toBeGreaterThan(0);
     const read = reads.shift();
-    read?.answer(page);
+    read?.respond(page);
     return read?.since;
   };
   const deliver = (...revisions: number[]) => {
@@ -53,10 +53,10 @@ function start({ since, maxEvents = 3 }: { since?: number; maxEvents?: number } 
     }
     return items;
   };
-  return { delivery, reads, states, failures, abort, answer, deliver, taken };
+  return { delivery, reads, states, failures, abort, respond, deliver, taken };
 }
 
-it("drops what came before it joined, and what comes twice", () => {
+it("drops changes from before it joined, and changes that arrive twice", () => {
   const { delivery, deliver, taken } = start();
   deliver(1);
   delivery.joined(5);
@@ -66,31 +66,31 @@ it("drops what came before it joined, and what comes twice", () => {
 });
 
 it("puts live events that arrive during a catch-up after its page", async () => {
-  const { delivery, answer, deliver, taken } = start({ since: 2 });
+  const { delivery, respond, deliver, taken } = start({ since: 2 });
   delivery.joined(5);
   expect(delivery.state).toBe("catching up");
   deliver(6, 7);
-  expect(await answer(page([3, 6], 6))).toBe(2);
+  expect(await respond(page([3, 6], 6))).toBe(2);
   await expect.poll(() => delivery.state).toBe("live");
   expect(taken()).toEqual([3, 6, 7]);
 });
 
-it("reads on when the feed skips something, or delivers too much, during a catch-up", async () => {
-  const { delivery, reads, answer, deliver, taken } = start({ since: 2 });
+it("reads again if the feed skips changes, or delivers too many, during a catch-up", async () => {
+  const { delivery, reads, respond, deliver, taken } = start({ since: 2 });
   delivery.joined(5);
   delivery.missed();
-  expect(await answer(page([3], 4))).toBe(2);
+  expect(await respond(page([3], 4))).toBe(2);
   await expect.poll(() => reads.length).toBe(1);
   // One more than there is room for.
   deliver(5, 6, 7, 8);
-  expect(await answer(page([5], 5))).toBe(4);
-  expect(await answer(page([6, 7, 8], 8))).toBe(5);
+  expect(await respond(page([5], 5))).toBe(4);
+  expect(await respond(page([6, 7, 8], 8))).toBe(5);
   await expect.poll(() => delivery.state).toBe("live");
   expect(taken()).toEqual([3, 5, 6, 7, 8]);
 });
 
-it("drops live events while it is behind, and reads them once the queue is empty", async () => {
-  const { delivery, reads, states, answer, deliver, taken } = start();
+it("drops live events while it is behind, and fetches them once the queue is empty", async () => {
+  const { delivery, reads, states, respond, deliver, taken } = start();
   delivery.joined(1);
   deliver(2, 3, 4, 5, 6);
   expect(delivery.state).toBe("behind");
@@ -99,49 +99,49 @@ it("drops live events while it is behind, and reads them once the queue is empty
   expect(reads).toHaveLength(0);
   expect(taken()).toEqual([2, 3, 4]);
   delivery.drained();
-  expect(await answer(page([5, 6], 6))).toBe(4);
+  expect(await respond(page([5, 6], 6))).toBe(4);
   await expect.poll(() => delivery.state).toBe("live");
   expect(taken()).toEqual([5, 6]);
   expect(states).toEqual(["live", "behind", "catching up", "live"]);
 });
 
-it("is behind at once when what arrived during a catch-up does not fit the queue", async () => {
-  const { delivery, states, answer, deliver, taken } = start({ since: 1 });
+it("is behind at once if the events of a catch-up do not fit the queue", async () => {
+  const { delivery, states, respond, deliver, taken } = start({ since: 1 });
   delivery.joined(3);
   deliver(4, 5);
-  await answer(page([2, 3], 3));
+  await respond(page([2, 3], 3));
   await expect.poll(() => delivery.state).toBe("behind");
   expect(taken()).toEqual([2, 3, 4]);
   // It was never live in between.
   expect(states).toEqual(["catching up", "behind", "behind"]);
 });
 
-it("marks a reset, unless it asked for a snapshot itself", async () => {
+it("marks a reset, unless it asked for a snapshot", async () => {
   for (const since of [0, 7]) {
-    const { delivery, answer, taken } = start({ since });
+    const { delivery, respond, taken } = start({ since });
     delivery.joined(9);
-    await answer(page([5, 3], 9, true));
+    await respond(page([5, 3], 9, true));
     await expect.poll(() => delivery.state).toBe("live");
     expect(taken()).toEqual(since === 0 ? [5, 3] : ["reset 9", 5, 3]);
   }
 });
 
-it("asks again after a failure that may pass, and reports one that would happen again", async () => {
+it("retries after a passing failure, and reports a final one", async () => {
   const { delivery, reads, failures } = start({ since: 1 });
   delivery.joined(3);
-  reads.shift()?.fail(new NetworkError("network", "no answer"));
+  reads.shift()?.fail(new NetworkError("network", "no response"));
   await expect.poll(() => reads.length, { timeout: 5_000 }).toBe(1);
   const final = new InvalidRequestError("invalid_request", "refused", { status: 422 });
   reads.shift()?.fail(final);
   await expect.poll(() => failures).toEqual([final]);
 });
 
-it("takes nothing more once it has ended", async () => {
+it("accepts nothing after its end", async () => {
   const { delivery, reads, failures, abort, deliver, taken } = start({ since: 1 });
   delivery.joined(3);
   delivery.end();
   abort.abort();
-  reads.shift()?.answer(page([2], 3));
+  reads.shift()?.respond(page([2], 3));
   await Promise.resolve();
   delivery.joined(4);
   deliver(5);

@@ -1,11 +1,11 @@
-// Leases: one holder at a time, renewed by itself, and told when it is lost.
+// Leases have one holder at a time, renew themselves, and report their loss.
 
 import { expect, it } from "vitest";
 import { ConflictError, LeaseLostError } from "../../sdk/typescript/index.ts";
 import { freshKey } from "../support/client.ts";
 import { connectMemx } from "../support/sdk-client.ts";
 
-it("has one holder at a time, each with a larger token than the one before", async () => {
+it("has one holder at a time, and a larger token for each", async () => {
   const { memx } = connectMemx();
   const key = freshKey();
   const lease = await memx.lease(key, { ttl: 10, holder: "a" });
@@ -18,7 +18,7 @@ it("has one holder at a time, each with a larger token than the one before", asy
   expect(lease.signal.aborted).toBe(true);
 });
 
-it("gives the key back at the end of its block", async () => {
+it("releases the key at the end of the block", async () => {
   const { memx } = connectMemx();
   const key = freshKey();
   {
@@ -28,7 +28,7 @@ it("gives the key back at the end of its block", async () => {
   expect(await memx.get(key)).toBeNull();
 });
 
-it("outlives its time by renewing itself", async () => {
+it("renews itself before it expires", async () => {
   const { memx } = connectMemx();
   const key = freshKey();
   await using lease = await memx.lease(key, { ttl: 1 });
@@ -38,7 +38,7 @@ it("outlives its time by renewing itself", async () => {
   expect((await memx.get(key))?.value).toBe(lease.holder);
 });
 
-it("aborts its signal when another has taken the key, and then gives nothing back", async () => {
+it("aborts its signal when another client writes to the key, and then releases nothing", async () => {
   const { memx } = connectMemx();
   const key = freshKey();
   const lease = await memx.lease(key, { ttl: 1 });
@@ -49,7 +49,7 @@ it("aborts its signal when another has taken the key, and then gives nothing bac
   expect((await memx.get(key))?.value).toBe("a thief");
 });
 
-it("aborts its signal when it could not be renewed in time", async () => {
+it("aborts its signal if no renewal succeeds in time", async () => {
   const { exports } = await import("cloudflare:workers");
   let down = false;
   const fetch = async (url: string, init: RequestInit) => {
@@ -64,7 +64,7 @@ it("aborts its signal when it could not be renewed in time", async () => {
   expect(Date.now() - began).toBeLessThan(1_500);
 });
 
-it("waits for the holder to let go", async () => {
+it("waits until the holder releases the lease", async () => {
   const { memx } = connectMemx();
   const key = freshKey();
   const first = await memx.lease(key, { ttl: 10 });
@@ -75,7 +75,7 @@ it("waits for the holder to let go", async () => {
   await lease.release();
 });
 
-it("stops waiting with its signal", async () => {
+it("stops waiting when its signal aborts", async () => {
   const { memx } = connectMemx();
   const key = freshKey();
   await using _first = await memx.lease(key, { ttl: 10 });

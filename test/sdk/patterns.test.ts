@@ -1,4 +1,4 @@
-// Patterns on the SDK's side: they mean what they mean in memX, and however many there are, they fit into one watch.
+// Patterns in the SDK match as in memX, and any number of them fits one watch.
 
 import fc from "fast-check";
 import { expect, it } from "vitest";
@@ -24,7 +24,7 @@ it("matches an escaped key and nothing else", () => {
   );
 });
 
-it("covers every pattern with few that fit, and each key that they match", () => {
+it("merges patterns into few that fit, and that match the same keys at least", () => {
   fc.assert(
     fc.property(fc.array(key, { minLength: 1, maxLength: 300 }), (keys) => {
       const patterns = mergePatterns(keys.map(escapeKey));

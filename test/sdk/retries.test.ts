@@ -1,4 +1,4 @@
-// What is tried again, when, and that a write which is tried again is applied once.
+// Which calls are retried, when, and that memX applies a retried write once.
 
 import { exports } from "cloudflare:workers";
 import { expect, it } from "vitest";
@@ -6,21 +6,21 @@ import { NetworkError, RateLimitedError, TimeoutError, UnavailableError } from "
 import { freshKey } from "../support/client.ts";
 import { connectMemx } from "../support/sdk-client.ts";
 
-type Answer = (url: string, init: RequestInit) => Promise<Response>;
+type Respond = (url: string, init: RequestInit) => Promise<Response>;
 
-const pass: Answer = (url, init) => exports.default.fetch(new Request(url, init));
+const pass: Respond = (url, init) => exports.default.fetch(new Request(url, init));
 
-/** Answers the first calls as told, and then as memX does. */
-function failing(...answers: Answer[]) {
+/** Responds to the first calls with the given responses, then as memX. */
+function failing(...responses: Respond[]) {
   const keys: (string | null)[] = [];
-  const fetch: Answer = (url, init) => {
+  const fetch: Respond = (url, init) => {
     keys.push(new Headers(init.headers).get("idempotency-key"));
-    return (answers.shift() ?? pass)(url, init);
+    return (responses.shift() ?? pass)(url, init);
   };
   return { keys, ...connectMemx({ fetch }) };
 }
 
-const lost: Answer = async (url, init) => {
+const lost: Respond = async (url, init) => {
   await pass(url, init);
   throw new TypeError("the connection was lost");
 };
@@ -29,7 +29,7 @@ const problem =
   async () =>
     new Response("<html>a proxy</html>", { status, headers });
 
-it("repeats a write whose answer was lost, and it is applied once", async () => {
+it("retries a write whose response was lost, and memX applies it once", async () => {
   const { memx, keys } = failing(lost, lost);
   const key = freshKey();
   const { value } = await memx.increment(key, 1);
@@ -39,7 +39,7 @@ it("repeats a write whose answer was lost, and it is applied once", async () => 
   expect(keys[0]).toMatch(/^[0-9a-f]{32}$/);
 });
 
-it("names each write anew, unless the caller names it", async () => {
+it("gives each write a new idempotency key, unless the caller gives one", async () => {
   const { memx, keys } = failing();
   const key = freshKey();
   await memx.set(key, 1);
@@ -50,13 +50,13 @@ it("names each write anew, unless the caller names it", async () => {
   expect(keys.slice(2)).toEqual(["mine", null]);
 });
 
-it("tries a read again while memX is out of order", async () => {
+it("retries a read while memX is unavailable", async () => {
   const { memx, keys } = failing(problem(503), problem(502), problem(500));
   expect(await memx.get(freshKey())).toBeNull();
   expect(keys).toHaveLength(4);
 });
 
-it("gives up after so many times, and says what was wrong", async () => {
+it("gives up after the last retry, and reports the error", async () => {
   const { memx, keys } = failing(...Array.from({ length: 4 }, () => problem(503, { "x-request-id": "r-1" })));
   const error = await memx.get(freshKey()).catch((reason) => reason);
   expect(error).toBeInstanceOf(UnavailableError);
@@ -64,14 +64,14 @@ it("gives up after so many times, and says what was wrong", async () => {
   expect(keys).toHaveLength(4);
 });
 
-it("waits as long as it is told to", async () => {
+it("waits as long as Retry-After says", async () => {
   const { memx } = failing(problem(429, { "retry-after": "1" }));
   const began = Date.now();
   expect(await memx.get(freshKey())).toBeNull();
   expect(Date.now() - began).toBeGreaterThanOrEqual(1_000);
 });
 
-it("does not wait longer than a repeat of the write would still be known", async () => {
+it("does not wait longer than memX remembers the idempotency key", async () => {
   const { memx, keys } = failing(problem(429, { "retry-after": "3600" }));
   const error = await memx.set(freshKey(), 1).catch((reason) => reason);
   expect(error).toBeInstanceOf(RateLimitedError);
@@ -79,26 +79,26 @@ it("does not wait longer than a repeat of the write would still be known", async
   expect(keys).toHaveLength(1);
 });
 
-it("does not repeat what would be refused again", async () => {
-  const { memx, requests } = connectMemx({ apiKey: "nobody" });
+it("does not retry after a refusal", async () => {
+  const { memx, requests } = connectMemx({ apiKey: "unknown_key" });
   await expect(memx.get(freshKey())).rejects.toMatchObject({ code: "invalid_api_key" });
   expect(requests).toHaveLength(1);
 });
 
-it("tries again where no answer comes in time, and says so in the end", async () => {
-  const never: Answer = (_, { signal }) =>
+it("retries after a timeout, and then reports it", async () => {
+  const never: Respond = (_, { signal }) =>
     new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
   const { memx } = connectMemx({ fetch: never, timeoutMs: 20, retries: 1 });
   await expect(memx.get(freshKey())).rejects.toBeInstanceOf(TimeoutError);
 });
 
-it("tries again where the answer breaks off, and says so in the end", async () => {
-  const half: Answer = async () => new Response('{"value":{"x":');
+it("retries after an incomplete response, and then reports it", async () => {
+  const half: Respond = async () => new Response('{"value":{"x":');
   const { memx } = connectMemx({ fetch: half, retries: 1 });
   await expect(memx.get(freshKey())).rejects.toBeInstanceOf(NetworkError);
 });
 
-it("stops waiting for the next attempt when it is aborted", async () => {
+it("stops waiting for the next attempt when its signal aborts", async () => {
   const { memx } = failing(problem(503, { "retry-after": "60" }));
   const abort = new AbortController();
   const call = memx.get(freshKey(), { signal: abort.signal });

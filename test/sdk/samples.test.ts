@@ -1,4 +1,4 @@
-// sdk/samples.json, which clients in every language agree with: read here by the SDK and by the server.
+// The SDK and the server agree with sdk/samples.json, as the clients in every language do.
 
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { compileGlob as compileOnServer } from "../../memory/access/glob.ts";

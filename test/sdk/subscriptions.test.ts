@@ -1,4 +1,4 @@
-// Live changes through the SDK: each once and in order, over one socket, through what happens to that socket.
+// Live changes through the SDK: each once and in order, over one socket, whatever happens to that socket.
 
 import { exports } from "cloudflare:workers";
 import { expect, it, onTestFinished } from "vitest";
@@ -20,7 +20,7 @@ function open({ sockets }: TestClient) {
   return sockets.filter((socket) => socket.open);
 }
 
-/** What a subscription delivers, as it comes. */
+/** Collects the events of a subscription. */
 function collect<E extends ChangeEvent>(subscription: Subscription<E>) {
   const events: E[] = [];
   subscription.listen((event) => events.push(event));
@@ -29,7 +29,7 @@ function collect<E extends ChangeEvent>(subscription: Subscription<E>) {
   return { events, values };
 }
 
-it("calls a listener with each change from when it is ready on", async () => {
+it("calls a listener with each change after `ready`", async () => {
   const { memx } = connectMemx();
   const key = freshKey();
   await memx.set(key, "before");
@@ -43,7 +43,7 @@ it("calls a listener with each change from when it is ready on", async () => {
   await expect.poll(() => values).toEqual([1, undefined, 2]);
 });
 
-it("begins with what is held, on request, and goes on with what changes", async () => {
+it("begins with a snapshot on request, and continues with live changes", async () => {
   const { memx } = connectMemx();
   const prefix = freshKey();
   await memx.set(`${prefix}:a`, 1);
@@ -63,7 +63,7 @@ it("begins with what is held, on request, and goes on with what changes", async 
   expect(subscription.status).toBe("closed");
 });
 
-it("goes on where another process ended", async () => {
+it("continues where another process ended", async () => {
   const { memx } = connectMemx();
   const key = freshKey();
   const { revision } = await memx.set(key, 1);
@@ -73,7 +73,7 @@ it("goes on where another process ended", async () => {
   await expect.poll(values).toEqual([2, 3]);
 });
 
-it("delivers schemas, values or both, as asked", async () => {
+it("delivers schemas, values or both", async () => {
   const { memx } = connectMemx();
   const key = freshKey();
   const schemas = collect(memx.subscribe(key, { event: "schema" }));
@@ -88,7 +88,7 @@ it("delivers schemas, values or both, as asked", async () => {
   expect(schemas.values()).toEqual([{ type: "number" }]);
 });
 
-it("has one socket however many keys are watched, and each subscription gets its own changes only", async () => {
+it("uses one socket for any number of keys, and each subscription receives only its own changes", async () => {
   const client = connectMemx();
   const { memx } = client;
   const prefix = freshKey();
@@ -104,7 +104,7 @@ it("has one socket however many keys are watched, and each subscription gets its
   expect(collected.flatMap(({ values }) => values())).toEqual([...keys.slice(0, 5), "last"]);
 });
 
-it("misses and doubles nothing for those who are there while others come and go", async () => {
+it("delivers every change once while other subscriptions come and go", async () => {
   const client = connectMemx();
   const { memx } = client;
   const key = freshKey();
@@ -136,7 +136,7 @@ it("misses and doubles nothing for those who are there while others come and go"
   await expect.poll(() => open(client).length).toBe(1);
 });
 
-it("is connected again after its socket broke, and missed nothing", async () => {
+it("reconnects after its socket broke, and misses nothing", async () => {
   const client = connectMemx();
   const { memx, sockets } = client;
   const key = freshKey();
@@ -155,7 +155,7 @@ it("is connected again after its socket broke, and missed nothing", async () => 
   expect(new URL(sockets.at(-1)?.url as string).searchParams.get("since")).toMatch(/^\d+$/);
 });
 
-it("notices a socket on which nothing comes any more", async () => {
+it("notices a socket that has gone silent", async () => {
   const client = connectMemx(quick);
   const { memx, sockets } = client;
   const key = freshKey();
@@ -168,7 +168,7 @@ it("notices a socket on which nothing comes any more", async () => {
   expect(sockets).toHaveLength(2);
 });
 
-it("keeps a socket on which its pings are answered", async () => {
+it("keeps a socket that responds to pings", async () => {
   const { memx, sockets } = connectMemx(quick);
   const subscription = memx.subscribe(freshKey());
   await subscription.ready;
@@ -177,7 +177,7 @@ it("keeps a socket on which its pings are answered", async () => {
   expect(subscription.status).toBe("live");
 });
 
-it("notices a handshake that is never answered", async () => {
+it("notices a handshake without a response", async () => {
   let sockets = 0;
   class Deaf extends TestSocket {
     constructor(url: string, protocols: string[]) {
@@ -191,7 +191,7 @@ it("notices a handshake that is never answered", async () => {
   expect(sockets).toBe(3);
 });
 
-it("tells memX what it has read, so that it may read more than memX lets wait", async () => {
+it("confirms what it has read, so that memX sends more than it lets wait", async () => {
   const client = connectMemx();
   const { memx, sockets } = client;
   const key = freshKey();
@@ -204,7 +204,7 @@ it("tells memX what it has read, so that it may read more than memX lets wait", 
   expect(sockets).toHaveLength(1);
 });
 
-it("catches up everyone from where each is after a reset of the socket", async () => {
+it("catches up every subscription from its own revision after a reset of the socket", async () => {
   const sockets: TestSocket[] = [];
   let tamper = (url: string) => url;
   class Tampered extends TestSocket {
@@ -221,7 +221,7 @@ it("catches up everyone from where each is after a reset of the socket", async (
   await subscription.ready;
   await memx.set(key, 1);
   await expect.poll(values).toEqual([1]);
-  // Comes back as if it had been ahead of memX.
+  // The client reconnects as if it were ahead of memX.
   tamper = (url) => url.replace(/since=\d+/, "since=9000000000000000");
   sockets[0]?.cut();
   await memx.set(key, 2);
@@ -229,22 +229,22 @@ it("catches up everyone from where each is after a reset of the socket", async (
   expect(sockets.length).toBeGreaterThan(1);
   await memx.set(key, 3);
   await expect.poll(values).toEqual([1, 2, 3]);
-  // memX's log still knew what this one had missed.
+  // memX's log still had what this subscription missed.
   expect(resets).toEqual([]);
 });
 
-it.each([1, 10])("misses none of %i changes that happen while it is sent what was before", async (count) => {
+it.each([1, 10])("misses none of %i changes that happen during its catch-up", async (count) => {
   const key = freshKey();
   const { memx: writer } = connectMemx();
   await writer.set(key, "before");
   const live = writer.subscribe(key);
   const { values: liveValues } = collect(live);
   await live.ready;
-  let answers = 0;
+  let responses = 0;
   const fetch = async (url: string, init: RequestInit) => {
     const response = await exports.default.fetch(new Request(url, init));
-    if (!url.includes("/changes?") || answers++ > 0) return response;
-    // After memX has answered, and before the answer is here.
+    if (!url.includes("/changes?") || responses++ > 0) return response;
+    // After memX has responded, and before the response arrives.
     const text = await response.text();
     for (let n = 0; n < count; n++) await writer.set(key, n);
     await expect.poll(() => liveValues().length).toBe(count);
@@ -254,11 +254,11 @@ it.each([1, 10])("misses none of %i changes that happen while it is sent what wa
   const { values } = collect(memx.subscribe(key, { snapshot: true, buffer: 5 }));
   const expected = ["before", ...Array.from({ length: count }, (_, n) => n)];
   await expect.poll(values).toEqual(expected);
-  // What does not fit the buffer is fetched in a second answer.
-  expect(answers).toBe(count > 5 ? 2 : 1);
+  // A second response has what does not fit the buffer.
+  expect(responses).toBe(count > 5 ? 2 : 1);
 });
 
-it("lets those who are there go on when memX refuses the socket of a newcomer", async () => {
+it("keeps the other subscriptions when memX refuses the socket of a new one", async () => {
   let refuse = false;
   class Refused extends TestSocket {
     constructor(url: string, protocols: string[]) {
@@ -277,7 +277,7 @@ it("lets those who are there go on when memX refuses the socket of a newcomer", 
   expect(first.status).toBe("live");
 });
 
-it("holds no more than its buffer for a slow consumer, and loses nothing", async () => {
+it("buffers no more than its limit for a slow consumer, and loses nothing", async () => {
   const { memx } = connectMemx();
   const key = freshKey();
   const statuses: SubscriptionStatus[] = [];
@@ -311,7 +311,7 @@ it("waits for a listener before it calls it again", async () => {
   await expect.poll(() => log).toEqual(["begin 1", "end 1", "begin 2", "end 2"]);
 });
 
-it("says reset and sends what is held where memX no longer knows what was missed", async () => {
+it("reports a reset and sends a snapshot if memX no longer knows what was missed", async () => {
   const { memx } = connectMemx();
   const key = freshKey();
   await memx.set(key, "held");
@@ -324,15 +324,15 @@ it("says reset and sends what is held where memX no longer knows what was missed
   await expect.poll(values).toEqual(["held", "next"]);
 });
 
-it("ends with a refusal where the API key is not known", async () => {
-  const { memx } = connectMemx({ apiKey: "nobody" });
+it("ends with a refusal if the API key is unknown", async () => {
+  const { memx } = connectMemx({ apiKey: "unknown_key" });
   const subscription = memx.subscribe(freshKey());
   await expect(subscription.ready).rejects.toBeInstanceOf(UnauthorizedError);
   expect(subscription.status).toBe("closed");
   await expect(Array.fromAsync(memx.watch("*"))).rejects.toBeInstanceOf(UnauthorizedError);
 });
 
-it("ends with a refusal where the API key may not read the key, and leaves others alone", async () => {
+it("ends with a refusal if the API key must not read the key, and keeps the other subscriptions", async () => {
   const client = connectMemx({ apiKey: "agent_key_1" });
   const { memx } = client;
   const good = memx.subscribe("memx:query");
@@ -342,7 +342,7 @@ it("ends with a refusal where the API key may not read the key, and leaves other
   expect(good.status).toBe("live");
 });
 
-it("ends with what its listener throws", async () => {
+it("ends with the error that its listener throws", async () => {
   const { memx } = connectMemx();
   const key = freshKey();
   const subscription = memx.subscribe(key, () => {
@@ -353,7 +353,7 @@ it("ends with what its listener throws", async () => {
   await expect(subscription.done).rejects.toThrow("in the listener");
 });
 
-it("ends with its signal, its loop, the client, or close, and lets go of the socket with the last one", async () => {
+it("ends with its signal, its loop, the client, or close, and the last one closes the socket", async () => {
   const client = connectMemx();
   const { memx } = client;
   const abort = new AbortController();

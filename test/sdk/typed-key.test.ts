@@ -1,4 +1,4 @@
-// Keys with a type: checked by the compiler, by the library before anything is sent, and by memX.
+// Keys with a type: the compiler checks them, the library before the SDK sends anything, and memX.
 
 import { expect, expectTypeOf, it } from "vitest";
 import { z } from "zod";
@@ -9,7 +9,7 @@ import { connectMemx } from "../support/sdk-client.ts";
 const Goal = z.object({ x: z.number(), y: z.number().default(0) });
 type Goal = z.output<typeof Goal>;
 
-it("registers the schema with the first write, and stores what the library makes of the value", async () => {
+it("registers the schema with the first write, and stores the library's output", async () => {
   const { memx } = connectMemx();
   const goal = memx.key(freshKey(), Goal);
   expect(await goal.get()).toBeNull();
@@ -20,7 +20,7 @@ it("registers the schema with the first write, and stores what the library makes
   await expect(memx.set(goal.name, { x: "1" })).rejects.toBeInstanceOf(SchemaViolationError);
 });
 
-it("leaves a schema that is there already as it is", async () => {
+it("keeps an equal schema that memX already has", async () => {
   const { memx } = connectMemx();
   const key = freshKey();
   await memx.key(key, Goal).register();
@@ -29,7 +29,7 @@ it("leaves a schema that is there already as it is", async () => {
   expect(await memx.getSchema(key)).toEqual(before);
 });
 
-it("sends nothing that the library refuses, and says where", async () => {
+it("sends nothing that the library refuses, and reports the place", async () => {
   const { memx, requests } = connectMemx();
   const goal = memx.key(freshKey(), Goal);
   const error = await goal.set({ x: "1" } as never).catch((reason) => reason);
@@ -38,7 +38,7 @@ it("sends nothing that the library refuses, and says where", async () => {
   expect(requests).toEqual([]);
 });
 
-it("refuses a schema that JSON has no words for", async () => {
+it("refuses a schema that JSON Schema cannot describe", async () => {
   const { memx } = connectMemx();
   await expect(memx.key(freshKey(), z.object({ at: z.date() })).register()).rejects.toBeInstanceOf(InvalidSchemaError);
 });
@@ -60,13 +60,13 @@ it("does not compile with a value of another type", () => {
   const goal = memx.key(freshKey(), Goal);
   // Compiled, never called.
   const calls = () => {
-    // @ts-expect-error a text where a number belongs
+    // @ts-expect-error a string where a number belongs
     void goal.set({ x: "1" });
     // @ts-expect-error nothing where a number belongs
     void goal.set({});
-    // @ts-expect-error what the change answers
+    // @ts-expect-error the result of the change
     void goal.update(() => ({ x: true }));
-    // @ts-expect-error a schema that can not be turned into JSON Schema
+    // @ts-expect-error a schema that cannot be converted to JSON Schema
     void memx.key("a", { validate: () => true });
   };
   expect(calls).toBeTypeOf("function");

@@ -1,4 +1,4 @@
-// The SDK on the Worker of the project that a test runs in: HTTP goes to it directly, sockets can be cut or silenced.
+// The SDK on the Worker of the test's project: HTTP goes to the Worker directly, and a test can cut or silence sockets.
 
 import { exports } from "cloudflare:workers";
 import { onTestFinished } from "vitest";
@@ -6,13 +6,13 @@ import { MemX, type MemXOptions, type WebSocketLike } from "../../sdk/typescript
 
 type Listener = (event: never) => void;
 
-/** The standard's WebSocket over the Worker's answer to a handshake. */
+/** A standard WebSocket over the Worker's response to a handshake. */
 export class TestSocket implements WebSocketLike {
   readonly url: string;
   readonly #listeners: { type: string; listener: Listener }[] = [];
   readonly #opened: Promise<WebSocket | undefined>;
   #closed = false;
-  /** Drops what memX sends, as a network does that is gone without a word. */
+  /** Drops what memX sends, like a network that is gone without notice. */
   silent = false;
 
   constructor(url: string, protocols: string[]) {
@@ -70,7 +70,7 @@ export class TestSocket implements WebSocketLike {
 
 export type TestClient = {
   readonly memx: MemX;
-  /** Every socket that it has opened, the newest last. */
+  /** Every socket that the client has opened, the newest last. */
   readonly sockets: TestSocket[];
   readonly requests: { readonly url: string; readonly headers: Headers }[];
 };

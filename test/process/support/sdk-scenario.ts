@@ -1,4 +1,5 @@
-// What the SDK does in every place where it runs. Its text is taken into pages and Workers, so it uses nothing from outside.
+// What the SDK does in every runtime. Tests copy the function's text into pages and Workers, so it uses nothing from
+// outside.
 
 import type { MemX } from "../../../sdk/typescript/index.ts";
 
@@ -26,7 +27,7 @@ export async function runScenario(Client: typeof MemX, baseUrl: string, prefix: 
   return log;
 }
 
-/** What it answers. */
+/** The result of the scenario. */
 export const SCENARIO_LOG = [
   'ConflictError conflict {"x":2}',
   ':goal set {"x":1}',
