@@ -13,7 +13,7 @@ const board = await attend(async (board) => {
     console.log(`asks: ${question}`);
     await board.set("memx:context", {
       background: "A regional hospital group considers running language models on its own machines.",
-      concerns: ["privacy of patient data", "cost of hardware", "validation before deployment", "licence terms"],
+      concerns: ["privacy of patient data", "cost of hardware", "validation before deployment", "license terms"],
       run,
     });
     await board.set("memx:query", { question, asked_at: new Date().toISOString(), run });
