@@ -73,7 +73,7 @@ function readList(source: unknown): ReadonlyMap<string, Principal> {
     return parseAccessList(typeof source === "string" ? JSON.parse(source) : source);
   } catch (error) {
     const reason = error instanceof AccessListError ? error.message : "it is not valid JSON";
-    throw misconfigured(`The access list in MEMX_ACL can not be used: ${reason}.`);
+    throw misconfigured(`The access list in MEMX_ACL cannot be used: ${reason}.`);
   }
 }
 
