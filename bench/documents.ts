@@ -1,18 +1,16 @@
-// Puts a run into a page that people write: tables between its markers, charts and numbers in a folder beside it. What a run
-// did not measure stays as it was, so that a part can be measured again.
+// Puts a run into a page that people write: tables between its markers, the numbers in a folder beside it. What a run did not
+// measure stays as it was, so that a part can be measured again.
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { charts } from "./charts.ts";
 import { tables } from "./report.ts";
 import type { Results } from "./results.ts";
 
-/** Writes the numbers of each round, the tables and the charts into a folder. */
+/** Writes the numbers of each round into a folder. */
 export function writeResults(results: Results, folder: string): void {
   mkdirSync(folder, { recursive: true });
   const digits = (_: string, value: unknown) => (typeof value === "number" ? Number(value.toPrecision(5)) : value);
   writeFileSync(join(folder, "results.json"), `${JSON.stringify(results, digits, 1)}\n`);
-  for (const [name, chart] of charts(results)) writeFileSync(join(folder, name), chart);
 }
 
 /** With what was measured of the rest before. */

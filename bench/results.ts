@@ -1,4 +1,4 @@
-// What a run comes to: the JSON file that it writes, from which tables and plots are made. A part that was not asked for is absent.
+// What a run comes to: the JSON file that it writes, from which tables are made. A part that was not asked for is absent.
 
 import type { Calls } from "./calls.ts";
 import type { Delivery } from "./delivery.ts";
