@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { cpus, loadavg, release, totalmem } from "node:os";
-import { versionOf } from "../scripts/debian.ts";
+import { installPackages, versionOf } from "../scripts/debian.ts";
 
 const require = createRequire(import.meta.url);
 
@@ -39,6 +39,19 @@ export function describeMachine({ etcd }: { etcd: boolean }): Machine {
 export function needLinux(): void {
   if (process.platform === "linux") return;
   throw new Error("The bench needs Linux: it reads the processor time and memory of processes from /proc.");
+}
+
+/** The servers that npm does not bring, each with its Debian package. */
+const PACKAGES = { "redis-server": "redis-server", etcd: "etcd-server" } as const;
+
+/** @throws if a program is missing and cannot be installed, saying what to do */
+export function needPrograms(programs: readonly (keyof typeof PACKAGES)[]): void {
+  const missing = programs.filter((program) => versionOf(program) === undefined).map((program) => PACKAGES[program]);
+  if (missing.length === 0 || installPackages(missing)) return;
+  const names = missing.join(" ");
+  throw new Error(
+    `The bench needs ${names}. Install it first: apt-get install ${names}; etcd can be left out with --no-etcd.`,
+  );
 }
 
 /** How many sockets a workerd can hold here: it takes two files for each, and ends when there are no more. */

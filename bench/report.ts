@@ -1,5 +1,6 @@
 // Results as Markdown tables, for a terminal and for docs/performance.md alike.
 
+import { readFileSync, writeFileSync } from "node:fs";
 import type { Delivery } from "./delivery.ts";
 import type { Growth } from "./growth.ts";
 import { OPERATIONS } from "./operations.ts";
@@ -27,6 +28,22 @@ export function tables(results: Results): Map<string, string> {
   if (results.size || results.sockets || results.growth) made.set("size", sizeTable(results));
   if (results.growth) made.set("growth", growthTable(results.growth));
   return made;
+}
+
+/**
+ * Puts the tables between their markers in a page.
+ * @throws if the page has no place for a table
+ */
+export function rewritePage(page: string, results: Results): void {
+  let text = readFileSync(page, "utf8");
+  for (const [name, table] of tables(results)) {
+    const [begin, end] = [`<!-- bench: ${name} -->`, "<!-- end -->"];
+    const from = text.indexOf(begin);
+    const to = text.indexOf(end, from);
+    if (from === -1 || to === -1) throw new Error(`${page} has no ${begin} … ${end}`);
+    text = `${text.slice(0, from + begin.length)}\n${table}\n${text.slice(to)}`;
+  }
+  writeFileSync(page, text);
 }
 
 function machineTable({ machine, connections }: Results): string {

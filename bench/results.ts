@@ -1,5 +1,7 @@
 // What a run comes to: the JSON file that it writes, from which tables are made. A part that was not asked for is absent.
 
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Calls } from "./calls.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Growth } from "./growth.ts";
@@ -20,3 +22,16 @@ export type Results = {
   sockets?: SocketMemory[];
   growth?: Growth[];
 };
+
+/** Writes the numbers of each round into a folder. */
+export function writeResults(results: Results, folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  const digits = (_: string, value: unknown) => (typeof value === "number" ? Number(value.toPrecision(5)) : value);
+  writeFileSync(join(folder, "results.json"), `${JSON.stringify(results, digits, 1)}\n`);
+}
+
+/** The results, with the parts that only an earlier run measured. */
+export function withEarlier(results: Results, folder: string): Results {
+  const file = join(folder, "results.json");
+  return existsSync(file) ? { ...JSON.parse(readFileSync(file, "utf8")), ...results } : results;
+}
