@@ -11,7 +11,8 @@ COPY sdk sdk
 COPY durable-objects durable-objects
 COPY memory memory
 COPY worker worker
-RUN npm run build
+# The source map is for debugging a deploy; it contains the source of the Worker.
+RUN npm run build && rm dist/index.js.map
 
 FROM node:24-bookworm-slim AS dependencies
 WORKDIR /app
@@ -28,8 +29,6 @@ COPY --from=build /app/dist dist
 COPY package.json ./
 COPY config config
 COPY selfhost selfhost
-# What selfhost/start.ts has to know of settings.
-COPY memory/store/settings.ts memory/store/settings.ts
 RUN mkdir /data && chown node /data
 USER node
 VOLUME /data

@@ -2,7 +2,7 @@
 // names a Redis; calls the sweep each minute, as Cloudflare's clock does; ends all of it in order. Builds nothing.
 
 import { createServer } from "node:net";
-import { logLength, quota } from "../memory/store/settings.ts";
+import { logLength, quota } from "../config/store-settings.ts";
 import { openDataFolder } from "./data-folder.ts";
 import { type RedisBridge, startRedisBridge } from "./redis-bridge.ts";
 import { withoutPassword } from "./redis-connection.ts";

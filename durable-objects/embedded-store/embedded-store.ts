@@ -3,8 +3,8 @@
 
 import { DurableObject } from "cloudflare:workers";
 import { LIMITS } from "../../config/limits.ts";
+import { logLength, quota } from "../../config/store-settings.ts";
 import type { EmbeddedObject, EmbeddedOutcome } from "../../memory/store/embedded.ts";
-import { logLength, quota } from "../../memory/store/settings.ts";
 import type {
   AppliedVersions,
   EntriesPage,

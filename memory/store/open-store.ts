@@ -1,9 +1,9 @@
 // Picks the engine that the configuration names.
 
+import { logLength, quota } from "../../config/store-settings.ts";
 import { ApiError } from "../errors.ts";
 import { createEmbeddedStore } from "./embedded.ts";
 import { createRedisStore } from "./redis/redis-store.ts";
-import { logLength, quota } from "./settings.ts";
 import type { Store } from "./store.ts";
 import { timedStore } from "./timed-store.ts";
 

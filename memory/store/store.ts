@@ -200,13 +200,7 @@ export type Watch = {
   readonly expiresInMs: number | null;
 };
 
-/** How much a namespace may hold; `undefined` for no limit. */
-export type Quota = {
-  /** Keys that hold a value or have a schema. */
-  readonly keys: number | undefined;
-  /** UTF-8 bytes of the texts of values and schemas. */
-  readonly bytes: number | undefined;
-};
+export type { Quota } from "../../config/store-settings.ts";
 
 /**
  * From the moment a value expires, by the store's clock, it is absent to everything that reads or compares. The store records

@@ -3,9 +3,9 @@
 
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { parse } from "yaml";
 import { freePort } from "../support/free-port.ts";
@@ -72,7 +72,17 @@ describe("the image", () => {
     for (const name of ["wrangler", "vitest", "esbuild", "typescript", "node"]) {
       expect(existsSync(image.at(`/app/node_modules/${name}`)), name).toBe(false);
     }
-    expect(existsSync(image.at("/app/worker/index.ts"))).toBe(false);
+  });
+
+  it("contains the server, its configuration, the bundle and its dependencies, and no other file of the repository", () => {
+    const folder = image.at(image.workdir);
+    const files = globSync("**/*", { cwd: folder, exclude: ["node_modules"], withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(folder, join(entry.parentPath, entry.name)));
+    const modules = [...read("config/workerd.capnp").matchAll(/embed "\.\.\/(dist\/[^"]+)"/g)].map(([, file]) => file);
+    // Wrangler writes the README next to the modules.
+    const bundle = [...modules, "dist/README.md"];
+    expect(files.sort()).toEqual(["package.json", ...globSync("{config,selfhost}/*"), ...bundle].sort());
   });
 
   it("starts what npm start starts", () => {
@@ -80,7 +90,7 @@ describe("the image", () => {
     expect(image.command.join(" ")).toBe(scripts.start);
     expect(read("Makefile")).toContain("selfhost/start.ts");
     expect(scripts.prestart).toBe("npm run build");
-    expect(read("Dockerfile")).toContain("RUN npm run build\n");
+    expect(read("Dockerfile")).toContain("RUN npm run build ");
   });
 });
 

@@ -32,5 +32,5 @@ it.each(["embedded", "redis"])(
 it("says in its log what is wrong with a setting, and answers 503", async () => {
   const { url, output } = await startWorkerd({ bindings: { MAX_NAMESPACE_KEYS: "many" } });
   expect(await sender(url)("/get?key=a")).toMatchObject({ status: 503, body: { code: "store_unavailable" } });
-  await expect.poll(output).toContain("MAX_NAMESPACE_KEYS has to be a whole number");
+  await expect.poll(output).toContain("MAX_NAMESPACE_KEYS must be a whole number");
 });

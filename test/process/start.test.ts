@@ -212,8 +212,8 @@ it.each([
   ["a port that is none", { PORT: "abc" }, "PORT has to be a number"],
   ["an address of another machine", { HOST: "192.0.2.1" }, "HOST: memX can not listen on 192.0.2.1"],
   ["a folder that is a file", { MEMX_DATA_DIR: "/dev/null" }, "MEMX_DATA_DIR: /dev/null is not a folder"],
-  ["a length that is none", { LOG_LENGTH: "long" }, "LOG_LENGTH has to be a whole number"],
-  ["a quota that is none", { MAX_NAMESPACE_KEYS: "-1" }, "MAX_NAMESPACE_KEYS has to be a whole number"],
+  ["a length that is none", { LOG_LENGTH: "long" }, "LOG_LENGTH must be a whole number"],
+  ["a quota that is none", { MAX_NAMESPACE_KEYS: "-1" }, "MAX_NAMESPACE_KEYS must be a whole number"],
   ["no Redis", { REDIS_URL: "redis://user:secret@127.0.0.1:1/0" }, "There is no Redis at redis://127.0.0.1:1/0"],
   ["two stores", { REDIS_URL: "redis://127.0.0.1:1", UPSTASH_REDIS_REST_URL: "http://127.0.0.1:1" }, "two stores"],
 ])("says in one line what is wrong with its settings: %s", async (_, settings, message) => {

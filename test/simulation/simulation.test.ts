@@ -2,7 +2,7 @@
 
 import { env } from "cloudflare:workers";
 import { expect, it, vi } from "vitest";
-import { logLength } from "../../memory/store/settings.ts";
+import { logLength } from "../../config/store-settings.ts";
 import { engine } from "../support/engine.ts";
 import { grant } from "../support/grant.ts";
 import { apiKeyOf, simulate, userOf } from "./simulate.ts";
