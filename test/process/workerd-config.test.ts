@@ -43,7 +43,7 @@ it("binds every setting, but for the two that would open or count what they shou
 });
 
 it("has every script of Redis", () => {
-  const scripts = globSync("worker/**/*.lua").map((path) => basename(path));
+  const scripts = globSync("memory/**/*.lua").map((path) => basename(path));
   expect(all(/text = embed "..\/dist\/([^"]+)"/g)).toEqual(scripts.sort());
 });
 
