@@ -4,6 +4,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { parseArgs } from "node:util";
 import { createClient, type SupabaseClient } from "@supabase/supabase-js";
+import { readServiceUrl } from "../config/service-url.ts";
 
 const USAGE = `npm run keys -- list
 npm run keys -- create [--name NAME] [--user USER_ID] [--read PATTERN]… [--write PATTERN]…
@@ -12,14 +13,14 @@ npm run keys -- revoke ID
 Patterns are globs over the user's own keys, "*" for all of them, as they are without --read and --write.
 In Supabase a key needs a --user, by their id. SUPABASE_URL and SUPABASE_SERVICE_KEY say which project.`;
 
-const { SUPABASE_URL: url, SUPABASE_SERVICE_KEY: serviceKey } = process.env;
-
 try {
-  if (!url !== !serviceKey) throw new Error("SUPABASE_URL and SUPABASE_SERVICE_KEY go together: set both.");
+  const project = readServiceUrl(process.env, "SUPABASE_URL", "SUPABASE_SERVICE_KEY");
   const supabase =
-    url && serviceKey
-      ? createClient(url, serviceKey, { accessToken: async () => null, db: { retry: false, timeout: 10_000 } })
-      : undefined;
+    project &&
+    createClient(project.url, project.secret, {
+      accessToken: async () => null,
+      db: { retry: false, timeout: 10_000 },
+    });
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {

@@ -2,6 +2,7 @@
 // configured, every request is refused.
 
 import developmentList from "../../config/acl.json";
+import { readServiceUrl, type Service } from "../../config/service-url.ts";
 import { type Access, misconfigured } from "./access.ts";
 import { listAccess } from "./access-list.ts";
 import { cachedAccess } from "./cached-access.ts";
@@ -24,21 +25,21 @@ export function openAccess(env: Env): Access {
 }
 
 function open(env: Env, list: unknown): Access {
-  // A secret that comes from a file often ends with a line break.
-  const [url, serviceKey] = [env.SUPABASE_URL?.trim(), env.SUPABASE_SERVICE_KEY?.trim()];
   const acceptedMs = revocationMs(env);
-  if (url || serviceKey) {
-    if (!url || !serviceKey) throw misconfigured("SUPABASE_URL and SUPABASE_SERVICE_KEY go together: set both.");
-    const { protocol, username } = URL.parse(url) ?? {};
-    if (!protocol?.startsWith("http") || username) {
-      throw misconfigured("SUPABASE_URL has to be the https:// address of the project, without a password.");
-    }
-    return cachedAccess(supabaseAccess({ url, serviceKey }), { acceptedMs });
-  }
+  const supabase = readSupabase(env);
+  if (supabase) return cachedAccess(supabaseAccess({ url: supabase.url, serviceKey: supabase.secret }), { acceptedMs });
   if (list === undefined) {
     throw misconfigured(
       "No API keys are configured: set SUPABASE_URL and SUPABASE_SERVICE_KEY, or MEMX_ACL to an access list.",
     );
   }
   return listAccess(list);
+}
+
+function readSupabase(env: Env): Service | undefined {
+  try {
+    return readServiceUrl(env, "SUPABASE_URL", "SUPABASE_SERVICE_KEY");
+  } catch (error) {
+    throw misconfigured((error as Error).message);
+  }
 }

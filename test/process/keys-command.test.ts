@@ -88,6 +88,6 @@ describe("without Supabase", () => {
     for (const args of [["list"], ["revoke", "x"]]) {
       expect(await run(args, {})).toMatchObject({ code: 1, err: expect.stringContaining("MEMX_ACL") });
     }
-    expect((await run(["list"], { SUPABASE_URL: "http://127.0.0.1" })).err).toContain("set both");
+    expect((await run(["list"], { SUPABASE_URL: "http://127.0.0.1" })).err).toContain("Set both");
   });
 });

@@ -406,6 +406,10 @@ it.each<[string, Record<string, string>]>([
     "an address of another protocol",
     { UPSTASH_REDIS_REST_URL: `redis://default:${TOKEN}@127.0.0.1`, UPSTASH_REDIS_REST_TOKEN: TOKEN },
   ],
+  [
+    "a password in the address",
+    { UPSTASH_REDIS_REST_URL: `https://:${TOKEN}@127.0.0.1`, UPSTASH_REDIS_REST_TOKEN: TOKEN },
+  ],
 ])("says what to set, and uses no other store, with %s", async (_, bindings) => {
   const disk = newDisk();
   memx = await startWorkerd({ disk });
