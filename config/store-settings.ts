@@ -10,6 +10,16 @@ export type Quota = {
   readonly bytes: number | undefined;
 };
 
+/** Time limits of a call to memX that needs the store, in milliseconds. */
+export type StoreTimeouts = {
+  /** For one request to Redis. */
+  readonly requestMs: number;
+  /** For starting another attempt of a write. An attempt that takes one request ends before the response is due. */
+  readonly lastAttemptMs: number;
+  /** For the response to the caller, which may need several requests to Redis. */
+  readonly responseMs: number;
+};
+
 /** The number of changes that a namespace's log keeps. */
 export function logLength({ LOG_LENGTH }: { readonly LOG_LENGTH?: string | undefined }): number {
   return count("LOG_LENGTH", LOG_LENGTH) ?? LIMITS.logLength;
@@ -26,6 +36,14 @@ export function quota({
     keys: count("MAX_NAMESPACE_KEYS", MAX_NAMESPACE_KEYS),
     bytes: count("MAX_NAMESPACE_BYTES", MAX_NAMESPACE_BYTES),
   };
+}
+
+export function storeTimeouts({ STORE_TIMEOUT_MS }: { readonly STORE_TIMEOUT_MS?: string | undefined }): StoreTimeouts {
+  const requestMs = Number(STORE_TIMEOUT_MS || 2_000);
+  if (!Number.isInteger(requestMs) || requestMs < 100 || requestMs > 60_000) {
+    throw new Error("STORE_TIMEOUT_MS must be a whole number from 100 to 60000.");
+  }
+  return { requestMs, lastAttemptMs: 1.2 * requestMs, responseMs: 2.25 * requestMs };
 }
 
 function count(name: string, setting: string | undefined): number | undefined {

@@ -54,6 +54,7 @@ const memx :Workerd.Worker = (
     ( name = "REVOCATION_SECONDS", fromEnvironment = "REVOCATION_SECONDS" ),
     ( name = "UPSTASH_REDIS_REST_URL", fromEnvironment = "UPSTASH_REDIS_REST_URL" ),
     ( name = "UPSTASH_REDIS_REST_TOKEN", fromEnvironment = "UPSTASH_REDIS_REST_TOKEN" ),
+    ( name = "STORE_TIMEOUT_MS", fromEnvironment = "STORE_TIMEOUT_MS" ),
     ( name = "LOG_LENGTH", fromEnvironment = "LOG_LENGTH" ),
     ( name = "MAX_NAMESPACE_KEYS", fromEnvironment = "MAX_NAMESPACE_KEYS" ),
     ( name = "MAX_NAMESPACE_BYTES", fromEnvironment = "MAX_NAMESPACE_BYTES" ),

@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { ErrorReply } from "redis";
-import { RedisConnection, RedisUnavailable, withinDeadline } from "./redis-connection.ts";
+import { REDIS_TIMEOUT_MS, RedisConnection, RedisUnavailable, withinDeadline } from "./redis-connection.ts";
 
 /** A bridge that listens. */
 export type RedisBridge = {
@@ -42,19 +42,22 @@ class Refusal extends Error {
  *
  * @param options.token What callers send as `Authorization: Bearer`; a random one unless given.
  * @param options.port 0 takes a free one.
+ * @param options.timeoutMs How long Redis may take to reply.
  */
 export async function startRedisBridge({
   redisUrl,
   token = randomBytes(24).toString("base64url"),
   host = "127.0.0.1",
   port,
+  timeoutMs = REDIS_TIMEOUT_MS,
 }: {
   redisUrl: string;
   token?: string | undefined;
   host?: string;
   port: number;
+  timeoutMs?: number;
 }): Promise<RedisBridge> {
-  const redis = await RedisConnection.open(redisUrl);
+  const redis = await RedisConnection.open(redisUrl, timeoutMs);
   const open = new Set<ServerResponse>();
 
   const server = createServer(async (request, response) => {
@@ -104,7 +107,7 @@ export async function startRedisBridge({
       server.close();
       const answered = Promise.all([...open].map((response) => once(response, "close")));
       // Late requests are cut off, and so are connections that never sent one.
-      await withinDeadline(answered).catch(() => undefined);
+      await withinDeadline(answered, timeoutMs).catch(() => undefined);
       server.closeAllConnections();
       redis.close();
     },

@@ -6,8 +6,8 @@ import { createClient, ErrorReply, RESP_TYPES } from "redis";
 
 export const REDIS_URL = process.env.REDIS_URL || "redis://127.0.0.1:6379/0";
 
-/** For Redis to answer. */
-const DEADLINE_MS = 10_000;
+/** How long Redis may take to reply, unless the caller sets another limit. */
+export const REDIS_TIMEOUT_MS = 10_000;
 /** Between commands that are there to be answered, so that silence is noticed before somebody needs the connection. */
 const HEARTBEAT_MS = 5_000;
 const MIN_RETRY_MS = 50;
@@ -22,13 +22,15 @@ type RedisClient = ReturnType<typeof openClient>;
 
 export class RedisConnection {
   readonly #url: string;
+  readonly #timeoutMs: number;
   #client: RedisClient;
   #heardAt = 0;
   #closed = false;
   readonly #heartbeat: NodeJS.Timeout;
 
-  private constructor(url: string, client: RedisClient) {
+  private constructor(url: string, timeoutMs: number, client: RedisClient) {
     this.#url = url;
+    this.#timeoutMs = timeoutMs;
     this.#client = client;
     this.#use(client);
     // Whether it was answered is judged in `send`, as for any other command.
@@ -37,7 +39,7 @@ export class RedisConnection {
   }
 
   /** Rejects with one sentence for people, free of passwords, when there is no Redis at `url` that will do. */
-  static async open(url: string): Promise<RedisConnection> {
+  static async open(url: string, timeoutMs: number): Promise<RedisConnection> {
     const shown = withoutPassword(url);
     let client: RedisClient;
     try {
@@ -47,9 +49,9 @@ export class RedisConnection {
       throw new Error("REDIS_URL is not an address of a Redis: it looks like redis://user:password@127.0.0.1:6379/0.");
     }
     try {
-      await withinDeadline(client.connect());
-      judge(String(await withinDeadline(client.sendCommand(["INFO"]))), shown);
-      return new RedisConnection(url, client);
+      await withinDeadline(client.connect(), timeoutMs);
+      judge(String(await withinDeadline(client.sendCommand(["INFO"]), timeoutMs)), shown);
+      return new RedisConnection(url, timeoutMs, client);
     } catch (error) {
       client.destroy();
       if (error instanceof UnsuitableRedis) throw error;
@@ -80,7 +82,7 @@ export class RedisConnection {
       return reply;
     });
     try {
-      return await withinDeadline(Promise.all(replies));
+      return await withinDeadline(Promise.all(replies), this.#timeoutMs);
     } catch {
       // A Redis that is slow but talks keeps its connection. Any other cause has come to the listener for errors already.
       if (this.#heardAt <= sentAt) this.#replace(client, "it does not answer");
@@ -110,7 +112,7 @@ export class RedisConnection {
       await sleep(delayMs);
       if (this.#closed) return;
       try {
-        await withinDeadline(client.connect());
+        await withinDeadline(client.connect(), this.#timeoutMs);
       } catch {
         // Redis is still away.
         continue;
@@ -134,11 +136,11 @@ export function withoutPassword(redisUrl: string): string {
     : "the address in REDIS_URL";
 }
 
-/** @throws after `DEADLINE_MS` */
-export async function withinDeadline<T>(work: Promise<T>): Promise<T> {
+/** @throws {Error} after `timeoutMs` */
+export async function withinDeadline<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${DEADLINE_MS} ms`)), DEADLINE_MS);
+    timer = setTimeout(() => reject(new Error(`no reply within ${timeoutMs} ms`)), timeoutMs);
   });
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

@@ -2,10 +2,10 @@
 // names a Redis; calls the sweep each minute, as Cloudflare's clock does; ends all of it in order. Builds nothing.
 
 import { createServer } from "node:net";
-import { logLength, quota } from "../config/store-settings.ts";
+import { logLength, quota, storeTimeouts } from "../config/store-settings.ts";
 import { openDataFolder } from "./data-folder.ts";
 import { type RedisBridge, startRedisBridge } from "./redis-bridge.ts";
-import { withoutPassword } from "./redis-connection.ts";
+import { REDIS_TIMEOUT_MS, withoutPassword } from "./redis-connection.ts";
 import { runWorkerd } from "./workerd.ts";
 
 const READY_MS = 20_000;
@@ -79,6 +79,7 @@ function loadSettings(): void {
   }
   logLength(process.env);
   quota(process.env);
+  storeTimeouts(process.env);
 }
 
 /** As workerd wants it. @throws where nobody can listen there */
@@ -100,16 +101,14 @@ async function freeAddress(host: string, port: string): Promise<string> {
   return `${bound.address.includes(":") ? `[${bound.address}]` : bound.address}:${port}`;
 }
 
-async function openBridge({
-  REDIS_URL,
-  UPSTASH_REDIS_REST_URL,
-  UPSTASH_REDIS_REST_TOKEN,
-}: NodeJS.ProcessEnv): Promise<RedisBridge | undefined> {
-  if (!REDIS_URL) return undefined;
-  if (UPSTASH_REDIS_REST_URL || UPSTASH_REDIS_REST_TOKEN) {
+async function openBridge(env: NodeJS.ProcessEnv): Promise<RedisBridge | undefined> {
+  if (!env.REDIS_URL) return undefined;
+  if (env.UPSTASH_REDIS_REST_URL || env.UPSTASH_REDIS_REST_TOKEN) {
     throw new Error("REDIS_URL and UPSTASH_REDIS_REST_* name two stores: set one of them.");
   }
-  return startRedisBridge({ redisUrl: REDIS_URL, port: 0 });
+  // The bridge must not give up before memX does.
+  const timeoutMs = Math.max(REDIS_TIMEOUT_MS, storeTimeouts(env).requestMs);
+  return startRedisBridge({ redisUrl: env.REDIS_URL, port: 0, timeoutMs });
 }
 
 /** The engine of the store, once that answers. @throws what is wrong with it, when it has not by then */

@@ -3,6 +3,7 @@
 import type { EventFilter } from "../../sdk/protocol.ts";
 import { withDeadline } from "../deadline.ts";
 import { ApiError, storeUnavailable } from "../errors.ts";
+import { openStore } from "../store/open-store.ts";
 import { channelName, type Topic } from "./topic.ts";
 
 export type Join = Topic & {
@@ -29,12 +30,14 @@ const HEADER = "memx-join";
  * @throws {ApiError} `rate_limited`, `store_unavailable`
  */
 export async function joinChannel(env: Env, join: Join): Promise<Response> {
+  const { timeouts } = openStore(env);
   const channel = env.CHANNEL.getByName(channelName(join));
   // In a header, because a URL is logged, and names and scopes must not be.
   const text = new TextEncoder().encode(JSON.stringify(join)).toBase64();
   const joined = channel.fetch("https://channel/", { headers: { upgrade: "websocket", [HEADER]: text } });
   // An error loses its class over RPC. Joining fails only if the channel fails, or the store it calls.
-  const response = await withDeadline(joined.catch((cause) => Promise.reject(storeUnavailable(cause))));
+  const failed = joined.catch((cause) => Promise.reject(storeUnavailable(cause)));
+  const response = await withDeadline(failed, timeouts.responseMs);
   if (response.webSocket) return response;
   throw new ApiError("rate_limited", await response.text(), { retryAfterSeconds: 30 });
 }

@@ -2,6 +2,7 @@
 
 import { withDeadline } from "../deadline.ts";
 import { log } from "../log.ts";
+import { openStore } from "../store/open-store.ts";
 import { ALL_KEYS, type Applied, type AppliedChange } from "../store/store.ts";
 import { channelName, type Topic } from "./topic.ts";
 
@@ -26,7 +27,7 @@ export function announce<T extends { readonly outcome: string }>(
   );
   executionCtx.waitUntil(announcement);
   // A write that misses the deadline is still announced if the store applies it.
-  return withDeadline(write);
+  return withDeadline(write, openStore(env).timeouts.responseMs);
 }
 
 function isApplied(outcome: { readonly outcome: string }): outcome is Applied {

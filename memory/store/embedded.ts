@@ -2,6 +2,7 @@
 
 import { LRUCache } from "lru-cache";
 import { LIMITS } from "../../config/limits.ts";
+import type { StoreTimeouts } from "../../config/store-settings.ts";
 import type { Change } from "../../sdk/protocol.ts";
 import { withDeadline } from "../deadline.ts";
 import { storeUnavailable } from "../errors.ts";
@@ -40,7 +41,7 @@ export interface EmbeddedObject {
   ping(): Promise<void>;
 }
 
-export function createEmbeddedStore(objects: Env["EMBEDDED_STORE"]): Store {
+export function createEmbeddedStore(objects: Env["EMBEDDED_STORE"], timeouts: StoreTimeouts): Store {
   const ids = new LRUCache<string, DurableObjectId>({ max: LIMITS.maxKnownNamespaces });
   /** Caches ids: hashing the name costs as much as the rest of a call here. */
   const objectOf = (namespace: string): EmbeddedObject => {
@@ -58,9 +59,10 @@ export function createEmbeddedStore(objects: Env["EMBEDDED_STORE"]): Store {
   };
   // Writes have no deadline here: `announce` sets it, because a late write must still be announced.
   const read = <T>(namespace: string, method: (object: EmbeddedObject) => Promise<T>) =>
-    withDeadline(call(namespace, method));
+    withDeadline(call(namespace, method), timeouts.responseMs);
   return {
     engine: "embedded",
+    timeouts,
     async write(namespace, operations, idempotency) {
       const outcome = await call(namespace, (object) => object.write(operations, idempotency));
       return outcome.outcome === "applied" ? appliedChanges(operations, outcome) : outcome;

@@ -1,7 +1,7 @@
 // Picks the engine that the configuration names.
 
 import { readServiceUrl } from "../../config/service-url.ts";
-import { logLength, quota } from "../../config/store-settings.ts";
+import { logLength, quota, storeTimeouts } from "../../config/store-settings.ts";
 import { ApiError } from "../errors.ts";
 import { createEmbeddedStore } from "./embedded.ts";
 import { createRedisStore } from "./redis/redis-store.ts";
@@ -23,8 +23,10 @@ const opened = new WeakMap<Env, Store>();
 function openEngine(env: Env): Store {
   try {
     const redis = readServiceUrl(env, "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN");
-    if (!redis) return createEmbeddedStore(env.EMBEDDED_STORE);
-    return createRedisStore({ url: redis.url, token: redis.secret, logLength: logLength(env), quota: quota(env) });
+    const timeouts = storeTimeouts(env);
+    if (!redis) return createEmbeddedStore(env.EMBEDDED_STORE, timeouts);
+    const settings = { timeouts, logLength: logLength(env), quota: quota(env) };
+    return createRedisStore({ url: redis.url, token: redis.secret, ...settings });
   } catch (error) {
     throw new ApiError("store_unavailable", (error as Error).message, { retryAfterSeconds: 60 });
   }

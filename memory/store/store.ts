@@ -1,6 +1,7 @@
 // The store of record as the rest of memX sees it. Two engines implement it. Expected outcomes are data, because errors lose their
 // class across Durable Object RPC. A store that cannot be reached throws `store_unavailable`.
 
+import type { StoreTimeouts } from "../../config/store-settings.ts";
 import type { Change, CurrentText, JsonText } from "../../sdk/protocol.ts";
 
 /** The current value of a key. */
@@ -210,6 +211,8 @@ export type { Quota } from "../../config/store-settings.ts";
 export interface Store {
   /** Which engine this is, for `/health`. */
   readonly engine: string;
+
+  readonly timeouts: StoreTimeouts;
 
   /**
    * Applies all operations in one atomic step, in order, or none. All conditions refer to the state before the first operation.

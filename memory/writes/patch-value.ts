@@ -53,7 +53,7 @@ export async function patchValue(
       await scheduler.wait(Math.random() * Math.min(MAX_PAUSE_MS, MIN_PAUSE_MS * 2 ** attempt));
       current = toCurrent(await store.readEntry(namespace, key));
     }
-    if (!canStart(startMs)) return { ...outcome, current };
+    if (!canStart(store, startMs)) return { ...outcome, current };
   }
 }
 

@@ -21,12 +21,12 @@ type Options = {
 /** A write gives up after this many attempts. Each one needs another schema change within the same request. */
 const MAX_ATTEMPTS = 8;
 
-/** No attempt begins later than this: a caller that already saw a failure must not be overtaken by its own old write. */
-const LAST_START_MS = 2_400;
-
-/** Whether a request that began at `startMs` has time for another attempt. */
-export function canStart(startMs: number): boolean {
-  return Date.now() <= startMs + LAST_START_MS;
+/**
+ * Whether a request that began at `startMs` has time for another attempt. Later than that no attempt begins: a caller that
+ * already saw a failure must not be overtaken by its own old write.
+ */
+export function canStart({ timeouts }: Store, startMs: number): boolean {
+  return Date.now() <= startMs + timeouts.lastAttemptMs;
 }
 
 /** @throws {ApiError} `store_unavailable` */
@@ -40,7 +40,7 @@ export async function writeValues(
   const schemaOf = (key: string) => schemas.get(key) ?? knownSchema(namespace, key);
   const checked = new Map<number, CompiledSchema>();
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-    if (!canStart(startMs)) throw storeUnavailable("the store was slow to say that a schema changed");
+    if (!canStart(store, startMs)) throw storeUnavailable("the store was slow to say that a schema changed");
     const operations = drafts.map((draft) => toOperation(draft, schemaOf));
     let outdated = false;
     for (const [index, draft] of drafts.entries()) {

@@ -110,7 +110,13 @@ it("gives up after a while where others are always first, and is told what they 
       };
     },
   };
-  const bindings = { ...env, UPSTASH_REDIS_REST_URL: "", UPSTASH_REDIS_REST_TOKEN: "", EMBEDDED_STORE: behind };
+  const bindings = {
+    ...env,
+    UPSTASH_REDIS_REST_URL: "",
+    UPSTASH_REDIS_REST_TOKEN: "",
+    EMBEDDED_STORE: behind,
+    STORE_TIMEOUT_MS: "1000",
+  };
   const headers = { "x-api-key": "local_dev_key", "content-type": "application/json" };
   const body = JSON.stringify({ key: freshKey(), merge: { mine: 1 } });
   const startMs = Date.now();

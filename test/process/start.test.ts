@@ -9,7 +9,7 @@ import { createClient } from "redis";
 import { expect, it, onTestFinished } from "vitest";
 import { freePort } from "../support/free-port.ts";
 import { startRedisServer } from "../support/redis-server.ts";
-import { dataFolder, startProcess } from "./support/dev-server.ts";
+import { dataFolder, PATIENT_MS, startProcess } from "./support/dev-server.ts";
 import { connectRaw } from "./support/raw-subscriber.ts";
 
 const API_KEY = "key-of-this-test";
@@ -25,7 +25,7 @@ type Run = {
 
 /** In a folder of the test's own, with these settings and no others. */
 function run(settings: Readonly<Record<string, string>>): Run {
-  const env = { PATH: process.env.PATH, ...settings };
+  const env = { PATH: process.env.PATH, STORE_TIMEOUT_MS: PATIENT_MS, ...settings };
   const child = startProcess(process.execPath, [resolve("selfhost/start.ts")], env, dataFolder());
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => (output += chunk));
@@ -213,6 +213,8 @@ it.each([
   ["an address of another machine", { HOST: "192.0.2.1" }, "HOST: memX can not listen on 192.0.2.1"],
   ["a folder that is a file", { MEMX_DATA_DIR: "/dev/null" }, "MEMX_DATA_DIR: /dev/null is not a folder"],
   ["a length that is none", { LOG_LENGTH: "long" }, "LOG_LENGTH must be a whole number"],
+  ["a time limit that is too short", { STORE_TIMEOUT_MS: "99" }, "STORE_TIMEOUT_MS must be a whole number from 100"],
+  ["a time limit that is no number", { STORE_TIMEOUT_MS: "2s" }, "STORE_TIMEOUT_MS must be a whole number from 100"],
   ["a quota that is none", { MAX_NAMESPACE_KEYS: "-1" }, "MAX_NAMESPACE_KEYS must be a whole number"],
   ["no Redis", { REDIS_URL: "redis://user:secret@127.0.0.1:1/0" }, "There is no Redis at redis://127.0.0.1:1/0"],
   ["two stores", { REDIS_URL: "redis://127.0.0.1:1", UPSTASH_REDIS_REST_URL: "http://127.0.0.1:1" }, "two stores"],

@@ -4,13 +4,15 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
+import { storeTimeouts } from "../../config/store-settings.ts";
 import { Namespace } from "../../durable-objects/embedded-store/namespace.ts";
 import { createEmbeddedStore } from "../../memory/store/embedded.ts";
 import type { Idempotency, Operation, Quota } from "../../memory/store/store.ts";
 import { quotaContract } from "./quota-contract.ts";
 import { storeContract } from "./store-contract.ts";
 
-const store = createEmbeddedStore(env.EMBEDDED_STORE);
+const timeouts = storeTimeouts(env);
+const store = createEmbeddedStore(env.EMBEDDED_STORE, timeouts);
 
 const objectOf = (namespace: string) => env.EMBEDDED_STORE.getByName(`namespace:${namespace}`);
 
@@ -46,7 +48,7 @@ function limitedObjects(quota: Quota) {
 
 quotaContract(
   "the embedded store",
-  (quota) => createEmbeddedStore(limitedObjects(quota) as never),
+  (quota) => createEmbeddedStore(limitedObjects(quota) as never, timeouts),
   (namespace) => runInDurableObject(objectOf(namespace), (_, { storage }) => storage.kv.get("usage") as never),
 );
 

@@ -20,7 +20,7 @@ const address = { url: env.UPSTASH_REDIS_REST_URL as string, token: env.UPSTASH_
 
 quotaContract(
   "the Redis store",
-  (quota) => createRedisStore({ ...address, logLength: LIMITS.logLength, quota }),
+  (quota) => createRedisStore({ ...address, timeouts: store.timeouts, logLength: LIMITS.logLength, quota }),
   async (namespace) => {
     const { bytes, index } = redisKeys(namespace);
     return { keys: Number(await command("ZCARD", index)), bytes: Number(await command("GET", bytes)) };

@@ -4,6 +4,7 @@
 import { errors, Redis } from "@upstash/redis/cloudflare";
 import { LRUCache } from "lru-cache";
 import { LIMITS } from "../../../config/limits.ts";
+import type { StoreTimeouts } from "../../../config/store-settings.ts";
 import { storeUnavailable } from "../../errors.ts";
 import { log } from "../../log.ts";
 import { ALL_KEYS, type Operation, type Quota, type Store } from "../store.ts";
@@ -32,9 +33,6 @@ import unwatchScript from "./unwatch.lua";
 import watchScript from "./watch.lua";
 import writeScript from "./write.lua";
 
-/** For one command. A caller waits at most 5 seconds, and a write may take several (memory/writes/write-values.ts). */
-const TIMEOUT_MS = 2_000;
-
 /** How long a deleted key keeps its time and revision, so that its next change continues from them. */
 const TOMBSTONE_SECONDS = 24 * 60 * 60;
 
@@ -51,11 +49,13 @@ const MIN_LISTED_MS = 2 * LISTED_MS;
 export function createRedisStore({
   url,
   token,
+  timeouts,
   logLength,
   quota,
 }: {
   url: string;
   token: string;
+  timeouts: StoreTimeouts;
   logLength: number;
   quota: Quota;
 }): Store {
@@ -63,7 +63,7 @@ export function createRedisStore({
   /** Not `AbortSignal.timeout`, whose timer would keep a Durable Object awake after the reply. */
   const timed = async <T>(command: () => Promise<T>): Promise<T> => {
     const controller = new AbortController();
-    const timer = setTimeout(() => controller.abort(new Error("Redis did not reply in time.")), TIMEOUT_MS);
+    const timer = setTimeout(() => controller.abort(new Error("Redis did not reply in time.")), timeouts.requestMs);
     timeLimit = controller.signal;
     try {
       return await command();
@@ -114,6 +114,7 @@ export function createRedisStore({
   });
   return {
     engine: "redis",
+    timeouts,
     write: (namespace, operations, idempotency) =>
       orUnavailable(async () => {
         const { record, entry } = redisKeys(namespace);

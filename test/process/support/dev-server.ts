@@ -9,6 +9,9 @@ import { freePort } from "../../support/free-port.ts";
 
 export type Server = { readonly process: ChildProcess; readonly url: string; readonly output: () => string };
 
+/** STORE_TIMEOUT_MS for tests that are not about slowness: on a busy machine the store may take seconds to reply. */
+export const PATIENT_MS = "30000";
+
 let data: string;
 const started: ChildProcess[] = [];
 
@@ -53,7 +56,7 @@ export async function start(command: string, args: readonly string[]): Promise<S
   const port = await freePort();
   // Takes the place of a .dev.vars that somebody has here.
   const settings = join(data, "settings");
-  await writeFile(settings, "");
+  await writeFile(settings, `STORE_TIMEOUT_MS=${PATIENT_MS}\n`);
   const options = ["--port", String(port), "--persist-to", data, "--env-file", settings];
   const child = startProcess(command, [...args, ...options]);
   let output = "";
