@@ -9,6 +9,7 @@ import { join, relative } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { parse } from "yaml";
 import { freePort } from "../support/free-port.ts";
+import { PATIENT_MS } from "./support/dev-server.ts";
 import { buildImage, type Image, openToAll, USER } from "./support/image.ts";
 
 const read = (file: string) => readFileSync(file, "utf8");
@@ -37,7 +38,12 @@ describe("the image", () => {
     expect(image.user).toBe("node");
     const [command, ...args] = image.command as [string, ...string[]];
     // What `docker run -e` would set. Tests listen on loopback only.
-    const settings = { PORT: String(await freePort()), HOST: "127.0.0.1", MEMX_ACL: '{"a-key":["*"]}' };
+    const settings = {
+      PORT: String(await freePort()),
+      HOST: "127.0.0.1",
+      MEMX_ACL: '{"a-key":["*"]}',
+      STORE_TIMEOUT_MS: PATIENT_MS,
+    };
     const options = { cwd: image.at(image.workdir), env: { ...image.env, ...settings }, ...asUser() };
     const isHealthy = () => {
       const [check, ...rest] = image.healthcheck as [string, ...string[]];

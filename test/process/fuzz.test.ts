@@ -100,7 +100,7 @@ function rssOf(pid: number | undefined): number {
 async function startRedis(): Promise<Record<string, string>> {
   const redis = await startRedisServer();
   const token = randomUUID();
-  const bridge = await startRedisBridge({ redisUrl: redis.url, token, port: 0 });
+  const bridge = await startRedisBridge({ redisUrl: redis.url, token, port: 0, timeoutMs: 30_000 });
   onTestFinished(async () => {
     await bridge.close();
     await redis.stop("SIGKILL");

@@ -21,7 +21,7 @@ beforeEach(async () => {
   bridges = [];
   urls = [];
   for (let server = 0; server < 2; server++) {
-    const bridge = await startRedisBridge({ redisUrl: redis.url, token: TOKEN, port: 0 });
+    const bridge = await startRedisBridge({ redisUrl: redis.url, token: TOKEN, port: 0, timeoutMs: 30_000 });
     bridges.push(bridge);
     const bindings = { UPSTASH_REDIS_REST_URL: bridge.url, UPSTASH_REDIS_REST_TOKEN: TOKEN };
     urls.push((await startWorkerd({ bindings })).url);

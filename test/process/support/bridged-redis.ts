@@ -16,6 +16,6 @@ afterEach(async () => {
 /** Answers the settings that name it; it ends after the test. */
 export async function startBridgedRedis(): Promise<Record<string, string>> {
   redis = await startRedisServer();
-  bridge = await startRedisBridge({ redisUrl: redis.url, port: 0 });
+  bridge = await startRedisBridge({ redisUrl: redis.url, port: 0, timeoutMs: 30_000 });
   return { UPSTASH_REDIS_REST_URL: bridge.url, UPSTASH_REDIS_REST_TOKEN: bridge.token };
 }

@@ -8,7 +8,7 @@ import { expect } from "vitest";
 import developmentList from "../../../config/acl.json" with { type: "json" };
 import { WORKERD, workerdArguments } from "../../../selfhost/workerd.ts";
 import { freePort } from "../../support/free-port.ts";
-import { dataFolder, startProcess } from "./dev-server.ts";
+import { dataFolder, PATIENT_MS, startProcess } from "./dev-server.ts";
 
 export type Workerd = {
   readonly url: string;
@@ -28,8 +28,8 @@ export function newDisk(): string {
 }
 
 /**
- * Resolves when it answers. `bindings` are its settings, and no others of the environment; it ends after the test. Unless
- * they say otherwise, it knows the API keys of development.
+ * Resolves when memX responds, and ends it after the test. memX gets `bindings` for its settings, and none of the
+ * environment. By default it knows the API keys of development, and waits long for a slow store.
  */
 export async function startWorkerd({
   bindings = {},
@@ -41,6 +41,7 @@ export async function startWorkerd({
   const port = await freePort();
   const child = startProcess(WORKERD, workerdArguments({ address: `127.0.0.1:${port}`, dataFolder: disk }), {
     MEMX_ACL: JSON.stringify(developmentList),
+    STORE_TIMEOUT_MS: PATIENT_MS,
     ...bindings,
   });
   let output = "";
