@@ -1,4 +1,4 @@
-// The folder that workerd keeps its data in, for one memX at a time: two on the same files would each believe their own memory.
+// The folder with workerd's data, for one memX at a time: two would each trust their own cache of the same files.
 
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -6,12 +6,12 @@ import { DatabaseSync } from "node:sqlite";
 
 const SQLITE_BUSY = 5;
 
-/** SQLite's own lock, because the system lets go of it when the process ends, however it does. Kept from being collected. */
+/** Holds SQLite's file lock, which the system releases however the process ends. Never garbage-collected. */
 let lock: DatabaseSync | undefined;
 
 /**
- * The absolute path of the folder, which is made if it is missing, and is this process's own from now on.
- * @throws one sentence for people
+ * Creates the folder if it is missing, locks it for this process, and returns its absolute path.
+ * @throws {Error} with one sentence for the operator
  */
 export function openDataFolder(path: string): string {
   const folder = resolve(path);
@@ -22,9 +22,9 @@ export function openDataFolder(path: string): string {
     lock.exec("BEGIN EXCLUSIVE");
   } catch (error) {
     if ((error as { errcode?: number }).errcode === SQLITE_BUSY) {
-      throw new Error(`Another memX uses the data in ${folder}: end it, or set MEMX_DATA_DIR to another folder.`);
+      throw new Error(`Another memX uses the data in ${folder}. Stop it, or set MEMX_DATA_DIR to another folder.`);
     }
-    throw new Error(`MEMX_DATA_DIR: ${folder} is not a folder that memX can write to (${(error as Error).message}).`);
+    throw new Error(`MEMX_DATA_DIR: memX cannot write to the folder ${folder} (${(error as Error).message}).`);
   }
   return folder;
 }

@@ -1,5 +1,6 @@
-// Upstash's REST protocol over any Redis 7 or later: memX talks to Redis through @upstash/redis alone, and with this it
-// also runs on a plain one. All callers share one connection, so what would change or block that connection is refused.
+// Upstash's REST protocol in front of any Redis 7 or later. memX talks to Redis only through @upstash/redis; this
+// bridge lets it use a plain Redis too. All callers share one connection, so the bridge refuses commands that would
+// change or block it.
 
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { once } from "node:events";
@@ -8,12 +9,12 @@ import type { AddressInfo } from "node:net";
 import { ErrorReply } from "redis";
 import { REDIS_TIMEOUT_MS, RedisConnection, RedisUnavailable, withinDeadline } from "./redis-connection.ts";
 
-/** A bridge that listens. */
+/** A running bridge. */
 export type RedisBridge = {
-  /** Where it listens, for `UPSTASH_REDIS_REST_URL`. */
+  /** Its address, for `UPSTASH_REDIS_REST_URL`. */
   readonly url: string;
   readonly token: string;
-  /** Answers what is in flight, then ends the server and the connection to Redis. */
+  /** Finishes the requests in flight, then closes the server and the connection to Redis. */
   close(): Promise<void>;
 };
 
@@ -27,7 +28,7 @@ const REFUSED_COMMANDS = new Set(
   ].flatMap((line) => line.split(" ")),
 );
 
-/** A request that is answered with `status` and `{"error": message}`. */
+/** Makes the bridge respond with `status` and `{"error": message}`. */
 class Refusal extends Error {
   readonly status: number;
   constructor(status: number, message: string) {
@@ -37,11 +38,11 @@ class Refusal extends Error {
 }
 
 /**
- * Connects to Redis, then listens. Rejects with one sentence for people, free of passwords, when there is no Redis that
- * will do at `redisUrl` or the port is taken.
+ * Connects to Redis, then listens. Rejects with one sentence for the operator, without passwords, if there is no usable
+ * Redis at `redisUrl` or if the port is in use.
  *
- * @param options.token What callers send as `Authorization: Bearer`; a random one unless given.
- * @param options.port 0 takes a free one.
+ * @param options.token What callers send as `Authorization: Bearer`. Random by default.
+ * @param options.port 0 picks a free port.
  * @param options.timeoutMs How long Redis may take to reply.
  */
 export async function startRedisBridge({
@@ -70,16 +71,16 @@ export async function startRedisBridge({
       body = await handle(redis, request);
     } catch (error) {
       status = error instanceof Refusal ? error.status : error instanceof RedisUnavailable ? 503 : 500;
-      // A caller that hung up in the middle of its body is no failure of the bridge.
+      // A caller that disconnects in the middle of its body is not a failure of the bridge.
       if (status === 500 && !response.destroyed) console.error(error);
-      body = { error: status === 500 ? "The bridge failed; its log says why." : (error as Error).message };
+      body = { error: status === 500 ? "The bridge failed. The details are in its log." : (error as Error).message };
     }
-    // The rest of a body that is too large stays unread, so nothing can follow it on this connection.
+    // The bridge does not read the rest of a body that is too large, so this connection cannot carry another request.
     if (status === 413) response.setHeader("connection", "close");
     if (status === 405) response.setHeader("allow", "POST");
     response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
   });
-  // Longer than clients keep idle connections: a request on one that is just being closed is a failed write to them.
+  // Longer than clients keep idle connections: a write that is sent while the server closes the connection fails.
   server.keepAliveTimeout = 120_000;
   server.headersTimeout = 130_000;
 
@@ -89,25 +90,23 @@ export async function startRedisBridge({
   } catch (error) {
     redis.close();
     if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
-    throw new Error(`Port ${port} on ${host} is taken: end what listens there, or choose another port.`);
+    throw new Error(`Port ${port} on ${host} is in use. Stop the program that listens there, or choose another port.`);
   }
 
   const bound = server.address() as AddressInfo;
   if (!/^127\.|^::1$/.test(bound.address)) {
-    console.warn(
-      `Commands and the token cross the network in plain HTTP, because the bridge listens on ${bound.address}.`,
-    );
+    console.warn(`The bridge listens on ${bound.address}, so commands and the token cross the network in plain HTTP.`);
   }
-  // Nobody can call "all addresses of this machine".
+  // A client cannot call "all addresses of this machine".
   const callable = { "0.0.0.0": "127.0.0.1", "::": "::1" }[bound.address] ?? host;
   return {
     url: `http://${callable.includes(":") ? `[${callable}]` : callable}:${bound.port}`,
     token,
     async close() {
       server.close();
-      const answered = Promise.all([...open].map((response) => once(response, "close")));
-      // Late requests are cut off, and so are connections that never sent one.
-      await withinDeadline(answered, timeoutMs).catch(() => undefined);
+      const finished = Promise.all([...open].map((response) => once(response, "close")));
+      // Then cut off requests that take too long, and connections that never sent one.
+      await withinDeadline(finished, timeoutMs).catch(() => undefined);
       server.closeAllConnections();
       redis.close();
     },
@@ -125,23 +124,23 @@ function checkToken(request: IncomingMessage, token: string): void {
 async function handle(redis: RedisConnection, request: IncomingMessage): Promise<unknown> {
   const path = request.url?.replace(/\?.*/s, "");
   if (path !== "/" && path !== "/pipeline" && path !== "/multi-exec") {
-    throw new Refusal(404, "There are /, /pipeline and /multi-exec.");
+    throw new Refusal(404, "No such path. Use /, /pipeline or /multi-exec.");
   }
-  if (request.method !== "POST") throw new Refusal(405, "Commands are sent with POST.");
+  if (request.method !== "POST") throw new Refusal(405, "Send commands with POST.");
   const body = await readJson(request);
   const base64 = request.headers["upstash-encoding"] === "base64";
   if (path === "/") {
-    const [answer] = await send(redis, [readCommand(body)], base64);
-    if (answer && "error" in answer) throw new Refusal(400, answer.error);
-    return answer;
+    const [reply] = await send(redis, [readCommand(body)], base64);
+    if (reply && "error" in reply) throw new Refusal(400, reply.error);
+    return reply;
   }
-  if (!Array.isArray(body)) throw new Refusal(400, "The body has to be an array of commands.");
+  if (!Array.isArray(body)) throw new Refusal(400, "The body must be an array of commands.");
   const commands = body.map(readCommand);
   return path === "/pipeline" ? send(redis, commands, base64) : transact(redis, commands, base64);
 }
 
 async function readJson(request: IncomingMessage): Promise<unknown> {
-  const tooLarge = () => new Refusal(413, `A body has at most ${MAX_BODY_BYTES} bytes.`);
+  const tooLarge = () => new Refusal(413, `The body must not have more than ${MAX_BODY_BYTES} bytes.`);
   if (Number(request.headers["content-length"]) > MAX_BODY_BYTES) throw tooLarge();
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -153,29 +152,31 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.concat(chunks)));
   } catch {
-    throw new Refusal(400, "The body is not JSON in UTF-8.");
+    throw new Refusal(400, "The body must be JSON in UTF-8.");
   }
 }
 
 function readCommand(value: unknown): string[] {
-  if (!Array.isArray(value) || value.length === 0) throw new Refusal(400, "A command has to be an array, not empty.");
+  if (!Array.isArray(value) || value.length === 0) throw new Refusal(400, "A command must be a non-empty array.");
   const command = value.map((arg) => {
     if (typeof arg === "string" || typeof arg === "number" || typeof arg === "boolean") return String(arg);
-    throw new Refusal(400, "The parts of a command have to be strings, numbers or booleans.");
+    throw new Refusal(400, "The parts of a command must be strings, numbers or booleans.");
   });
-  const refused = whatIsRefused(command);
-  if (refused) throw new Refusal(400, `${refused} is refused: all callers share one connection to Redis.`);
+  const refused = refusedCommand(command);
+  if (refused)
+    throw new Refusal(400, `The bridge does not allow ${refused}, because all callers share one connection to Redis.`);
   return command;
 }
 
-function whatIsRefused([command = "", ...args]: string[]): string | undefined {
+/** The name of the command, if the bridge must not pass it on. */
+function refusedCommand([command = "", ...args]: string[]): string | undefined {
   const name = command.toUpperCase();
   if (REFUSED_COMMANDS.has(name)) return name;
   if (name === "SCRIPT" && args[0]?.toUpperCase() === "DEBUG") return "SCRIPT DEBUG";
   return /^XREAD(GROUP)?$/.test(name) && blocks(args) ? `${name} with BLOCK` : undefined;
 }
 
-/** The arguments of XREAD or XREADGROUP, where groups, consumers and streams may be called BLOCK as well. */
+/** Whether XREAD or XREADGROUP has the option BLOCK. A group, consumer or stream may have that name as well. */
 function blocks(args: string[]): boolean {
   for (let at = 0; at < args.length; at++) {
     const option = args[at]?.toUpperCase();
@@ -186,23 +187,26 @@ function blocks(args: string[]): boolean {
   return false;
 }
 
-type Answer = { readonly result: unknown } | { readonly error: string };
+type Reply = { readonly result: unknown } | { readonly error: string };
 
-/** Each on its own: what becomes of one changes nothing for the others. */
-async function send(redis: RedisConnection, commands: string[][], base64: boolean): Promise<Answer[]> {
-  return (await redis.send(commands)).map((reply) => toAnswer(reply, base64));
+/** Sends independent commands: an error of one does not affect the others. */
+async function send(redis: RedisConnection, commands: string[][], base64: boolean): Promise<Reply[]> {
+  return (await redis.send(commands)).map((reply) => toReply(reply, base64));
 }
 
-/** All or nothing. Not with the client's own `multi()`, which reads the replies of EXEC as text and queues offline. */
-async function transact(redis: RedisConnection, commands: string[][], base64: boolean): Promise<Answer[]> {
+/**
+ * Sends a transaction. Not with the client's own `multi()`, which decodes the replies of EXEC as text and queues
+ * commands while offline.
+ */
+async function transact(redis: RedisConnection, commands: string[][], base64: boolean): Promise<Reply[]> {
   const all = await redis.send([["MULTI"], ...commands, ["EXEC"]]);
   const results = all.at(-1);
-  // EXEC itself only says that something was wrong before it.
+  // EXEC only says that an earlier command was wrong. Report the error of that command.
   if (!Array.isArray(results)) throw new Refusal(400, all.find((reply) => reply instanceof ErrorReply)?.message ?? "");
-  return results.map((reply) => toAnswer(reply, base64));
+  return results.map((reply) => toReply(reply, base64));
 }
 
-function toAnswer(reply: unknown, base64: boolean): Answer {
+function toReply(reply: unknown, base64: boolean): Reply {
   if (reply instanceof ErrorReply) return { error: reply.message };
   return { result: reply === "OK" ? reply : encode(reply, base64) };
 }

@@ -1,5 +1,5 @@
-// One connection to a Redis that will do for memX, and another one whenever it is lost. Not node-redis's own way to
-// reconnect: it waits for the socket to fail, which on a path that swallows everything takes TCP a quarter of an hour.
+// One connection to a Redis that memX can use, replaced whenever it is lost. node-redis's own reconnect is off, because
+// it waits for the socket to fail: if the network drops every packet, TCP takes a quarter of an hour for that.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { createClient, ErrorReply, RESP_TYPES } from "redis";
@@ -8,12 +8,12 @@ export const REDIS_URL = process.env.REDIS_URL || "redis://127.0.0.1:6379/0";
 
 /** How long Redis may take to reply, unless the caller sets another limit. */
 export const REDIS_TIMEOUT_MS = 10_000;
-/** Between commands that are there to be answered, so that silence is noticed before somebody needs the connection. */
+/** Between PINGs, so that the bridge notices a dead connection before a caller needs it. */
 const HEARTBEAT_MS = 5_000;
 const MIN_RETRY_MS = 50;
 const MAX_RETRY_MS = 1_000;
 
-/** Redis can not be asked, or did not answer. */
+/** Redis is not reachable, or did not reply in time. */
 export class RedisUnavailable extends Error {
   override readonly name = "RedisUnavailable";
 }
@@ -33,40 +33,42 @@ export class RedisConnection {
     this.#timeoutMs = timeoutMs;
     this.#client = client;
     this.#use(client);
-    // Whether it was answered is judged in `send`, as for any other command.
+    // `send` handles a missing reply, as for any other command.
     const beat = () => this.send([["PING"]]).catch(() => undefined);
     this.#heartbeat = setInterval(beat, HEARTBEAT_MS).unref();
   }
 
-  /** Rejects with one sentence for people, free of passwords, when there is no Redis at `url` that will do. */
+  /** Rejects with one sentence for the operator, without passwords, if there is no usable Redis at `url`. */
   static async open(url: string, timeoutMs: number): Promise<RedisConnection> {
     const shown = withoutPassword(url);
     let client: RedisClient;
     try {
       client = openClient(url);
     } catch {
-      // The cause may quote the address with its password.
-      throw new Error("REDIS_URL is not an address of a Redis: it looks like redis://user:password@127.0.0.1:6379/0.");
+      // Without the cause, which may quote the address with its password.
+      throw new Error("REDIS_URL must be the address of a Redis, such as redis://user:password@127.0.0.1:6379/0.");
     }
     try {
       await withinDeadline(client.connect(), timeoutMs);
-      judge(String(await withinDeadline(client.sendCommand(["INFO"]), timeoutMs)), shown);
+      checkSuitable(String(await withinDeadline(client.sendCommand(["INFO"]), timeoutMs)), shown);
       return new RedisConnection(url, timeoutMs, client);
     } catch (error) {
       client.destroy();
       if (error instanceof UnsuitableRedis) throw error;
       if (error instanceof ErrorReply) {
         const reason = error.message.replace(/\.$/, "");
-        throw new Error(`Redis at ${shown} refused: ${reason}. Check user, password and database of REDIS_URL.`);
+        throw new Error(
+          `Redis at ${shown} refused the connection: ${reason}. Check the user, password and database in REDIS_URL.`,
+        );
       }
       throw new Error(
-        `There is no Redis at ${shown}. Start one with redis-server (Debian: apt-get install redis-server), or set REDIS_URL.`,
+        `No Redis responds at ${shown}. Start one with redis-server (Debian: apt-get install redis-server), or set REDIS_URL.`,
       );
     }
   }
 
   /**
-   * Redis's replies, its errors among them. The commands are sent without another caller's in between.
+   * Returns Redis's replies, including its errors. No command of another caller goes out between these commands.
    * @throws {RedisUnavailable}
    */
   async send(commands: readonly string[][]): Promise<unknown[]> {
@@ -84,9 +86,9 @@ export class RedisConnection {
     try {
       return await withinDeadline(Promise.all(replies), this.#timeoutMs);
     } catch {
-      // A Redis that is slow but talks keeps its connection. Any other cause has come to the listener for errors already.
-      if (this.#heardAt <= sentAt) this.#replace(client, "it does not answer");
-      throw new RedisUnavailable("Redis did not answer, and may have executed the request all the same.");
+      // A Redis that is slow but replies keeps its connection. The error listener handles every other cause.
+      if (this.#heardAt <= sentAt) this.#replace(client, "no reply");
+      throw new RedisUnavailable("Redis did not reply. It may have executed the request.");
     }
   }
 
@@ -100,11 +102,11 @@ export class RedisConnection {
     client.on("error", (error) => this.#replace(client, error.code ?? error.message));
   }
 
-  /** Fails all that wait for `lost`, and goes on with another, unless that is under way. */
+  /** Fails the commands that wait for `lost` and opens another connection, unless another call already does. */
   async #replace(lost: RedisClient, reason: string): Promise<void> {
     if (this.#closed || this.#client !== lost) return;
     const shown = withoutPassword(this.#url);
-    console.warn(`The connection to Redis at ${shown} is lost (${reason}); trying again.`);
+    console.warn(`The connection to Redis at ${shown} is lost (${reason}). Reconnecting.`);
     for (let delayMs = MIN_RETRY_MS; ; delayMs = Math.min(2 * delayMs, MAX_RETRY_MS)) {
       this.#client.destroy();
       const client = openClient(this.#url);
@@ -114,22 +116,22 @@ export class RedisConnection {
       try {
         await withinDeadline(client.connect(), this.#timeoutMs);
       } catch {
-        // Redis is still away.
+        // Redis is still not reachable.
         continue;
       }
-      // A client that is destroyed while it connects gets its connection all the same.
+      // A client that was destroyed while it connected still gets its connection.
       if (this.#closed) return client.destroy();
       this.#use(client);
-      console.log(`Redis at ${shown} is back.`);
+      console.log(`Reconnected to Redis at ${shown}.`);
       return;
     }
   }
 }
 
-/** The address without user, password and query, fit for print, whatever it is. */
+/** The address without user, password and query, safe to print whatever the setting contains. */
 export function withoutPassword(redisUrl: string): string {
   const { protocol, host, pathname, search, hash } = URL.parse(redisUrl) ?? {};
-  // An "@" behind the host means that the password has a "/", "?" or "#" in it, and what looks like a host is a part of it.
+  // An "@" after the host means that the password contains "/", "?" or "#", and the "host" is part of it.
   const isAddress = /^rediss?:$/.test(protocol ?? "") && host && !`${pathname}${search}${hash}`.includes("@");
   return isAddress
     ? `${protocol}//${host}${/^\/\d*$/.test(pathname ?? "") ? pathname : ""}`
@@ -149,33 +151,33 @@ function openClient(url: string) {
   const client = createClient({
     url,
     RESP: 2,
-    // A lost connection fails all that wait for it. Otherwise the rest of a transaction would go out on the next one.
+    // A lost connection fails every waiting command. Otherwise the rest of a transaction would go out on the next one.
     disableOfflineQueue: true,
     socket: { reconnectStrategy: false },
     commandOptions: {
       typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer },
-      // The client's own time limit drops single commands that wait to be sent, and would tear transactions apart.
+      // The client's own time limit drops single commands from its queue, and so would break transactions apart.
       timeout: 0,
     },
   });
-  // Until it is connected, `connect()` tells what is wrong; but an error that nobody listens for ends the process.
+  // `connect()` rejects with the error. But an "error" event without a listener would end the process.
   client.on("error", () => undefined);
   return client;
 }
 
 class UnsuitableRedis extends Error {}
 
-/** Of the reply to INFO. */
-function judge(info: string, shown: string): void {
+/** @throws {UnsuitableRedis} if the reply to INFO shows a Redis that memX cannot use */
+function checkSuitable(info: string, shown: string): void {
   const version = /^redis_version:((\d+)\S*)/m.exec(info);
   if (version === null || Number(version[2]) < 7) {
-    throw new UnsuitableRedis(`Redis at ${shown} is version ${version?.[1] ?? "unknown"}: memX needs 7 or later.`);
+    throw new UnsuitableRedis(`Redis at ${shown} has version ${version?.[1] ?? "unknown"}. memX needs 7 or later.`);
   }
   const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1] ?? "noeviction";
   if (policy !== "noeviction") {
     console.warn(
-      `Redis at ${shown} throws data away when its memory is full (maxmemory-policy ${policy}), and memX would not ` +
-        "notice: run redis-cli config set maxmemory-policy noeviction.",
+      `Redis at ${shown} deletes data when its memory is full (maxmemory-policy ${policy}), and memX would not notice. ` +
+        "Run: redis-cli config set maxmemory-policy noeviction",
     );
   }
 }

@@ -1,4 +1,4 @@
-// `npm run redis`: the bridge from memX to a plain Redis, as a process of its own.
+// `npm run redis`: runs the bridge from memX to a plain Redis as its own process.
 
 import { parseArgs } from "node:util";
 import { startRedisBridge } from "./redis-bridge.ts";
@@ -23,10 +23,10 @@ try {
     });
   }
   console.log(`
-The bridge to Redis at ${withoutPassword(REDIS_URL)} is ready on ${bridge.url}. For memX, put into .dev.vars:
+The bridge to Redis at ${withoutPassword(REDIS_URL)} is ready on ${bridge.url}. Put this into .dev.vars for memX:
 
 UPSTASH_REDIS_REST_URL=${bridge.url}
-UPSTASH_REDIS_REST_TOKEN=${token ? "(the one that is set here)" : bridge.token}
+UPSTASH_REDIS_REST_TOKEN=${token ? "(the token you set)" : bridge.token}
 `);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);

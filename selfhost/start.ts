@@ -1,5 +1,6 @@
-// `npm start`: memX in production on one's own machine. Reads the settings, starts workerd, and the bridge where REDIS_URL
-// names a Redis; calls the sweep each minute, as Cloudflare's clock does; ends all of it in order. Builds nothing.
+// `npm start`: runs memX in production on your own machine. Reads the settings, starts workerd, and the bridge if
+// REDIS_URL is set; calls the sweep each minute, as Cloudflare's cron trigger does; stops everything in order. It does
+// not build.
 
 import { createServer } from "node:net";
 import { logLength, quota, storeTimeouts } from "../config/store-settings.ts";
@@ -38,17 +39,17 @@ async function start(): Promise<void> {
     workerd.stop();
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => end(0));
-  // npm runs this in a shell, which ends on a signal and does not hand it on.
+  // npm runs this in a shell, which exits on a signal without passing it on.
   const parent = process.ppid;
   if (env.npm_lifecycle_event === "start") setInterval(() => process.ppid === parent || end(0), 500).unref();
   workerd.ended.then(async (code) => {
     await bridge?.close();
-    if (exitCode === undefined) console.error(`workerd has ended by itself, with code ${code}.`);
+    if (exitCode === undefined) console.error(`workerd exited unexpectedly with code ${code}.`);
     process.exit(exitCode ?? (code || 1));
   });
 
   const ports = await workerd.listening;
-  // Nobody can call "all addresses of this machine".
+  // A client cannot call "all addresses of this machine".
   const local = { "0.0.0.0": "127.0.0.1", "::": "::1" }[host] ?? host;
   const url = (name: string, port: number) => `http://${name.includes(":") ? `[${name}]` : name}:${port}`;
   try {
@@ -62,15 +63,18 @@ async function start(): Promise<void> {
     console.log(
       `memX is ready on ${url(host, ports.http)}   store: ${store === "redis" ? place : "embedded"}   data: ${dataFolder}`,
     );
-    if (closed) console.log(`Nobody gets in yet. ${closed}`);
+    if (closed) console.log(`Every request will be refused. ${closed}`);
   } catch (error) {
-    // Otherwise somebody ended it meanwhile.
+    // With an exit code, this process is already stopping.
     if (exitCode === undefined) console.error((error as Error).message);
     end(1);
   }
 }
 
-/** Those of a `.env` file in the folder that this is started in, where the environment does not have them. */
+/**
+ * Loads a `.env` file from the working directory; the environment takes precedence.
+ * @throws {Error} for an invalid setting
+ */
 function loadSettings(): void {
   try {
     process.loadEnvFile();
@@ -82,19 +86,22 @@ function loadSettings(): void {
   storeTimeouts(process.env);
 }
 
-/** As workerd wants it. @throws where nobody can listen there */
+/** The address in workerd's format. @throws {Error} if this process cannot listen there */
 async function freeAddress(host: string, port: string): Promise<string> {
-  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) throw new Error("PORT has to be a number from 0 to 65535.");
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) throw new Error("PORT must be a number from 0 to 65535.");
   const server = createServer();
   try {
     await new Promise<void>((resolve, reject) => server.once("error", reject).listen(Number(port), host, resolve));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "EADDRINUSE") {
-      throw new Error(`Port ${port} on ${host} is taken: end what listens there, or set PORT to another one.`);
+      throw new Error(
+        `Port ${port} on ${host} is in use. Stop the program that listens there, or set PORT to another port.`,
+      );
     }
-    if (code === "EACCES") throw new Error(`This user may not listen on port ${port}: set PORT to one from 1024 on.`);
-    throw new Error(`HOST: memX can not listen on ${host} (${code}).`);
+    if (code === "EACCES")
+      throw new Error(`This user is not allowed to listen on port ${port}. Set PORT to 1024 or higher.`);
+    throw new Error(`HOST: memX cannot listen on ${host} (${code}).`);
   }
   const bound = server.address() as { address: string };
   await new Promise((resolve) => server.close(resolve));
@@ -104,39 +111,45 @@ async function freeAddress(host: string, port: string): Promise<string> {
 async function openBridge(env: NodeJS.ProcessEnv): Promise<RedisBridge | undefined> {
   if (!env.REDIS_URL) return undefined;
   if (env.UPSTASH_REDIS_REST_URL || env.UPSTASH_REDIS_REST_TOKEN) {
-    throw new Error("REDIS_URL and UPSTASH_REDIS_REST_* name two stores: set one of them.");
+    throw new Error("REDIS_URL and UPSTASH_REDIS_REST_* name two stores. Set only one of them.");
   }
   // The bridge must not give up before memX does.
   const timeoutMs = Math.max(REDIS_TIMEOUT_MS, storeTimeouts(env).requestMs);
   return startRedisBridge({ redisUrl: env.REDIS_URL, port: 0, timeoutMs });
 }
 
-/** The engine of the store, once that answers. @throws what is wrong with it, when it has not by then */
+/** Waits until the store responds, and returns its engine. @throws {Error} with the problem if it does not in time */
 async function health(url: string): Promise<string> {
   const end = performance.now() + READY_MS;
   for (;;) {
-    const { status, body } = await ask(`${url}/health`);
+    const { status, body } = await getJson(`${url}/health`);
     if (status === 200) return body.store;
-    if (performance.now() > end) throw new Error(body.detail ?? `${url}/health answers ${status}.`);
+    if (performance.now() > end) throw new Error(body.detail ?? `${url}/health responds with ${status}.`);
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
 }
 
-/** Why nobody gets in, if nobody does: what memX says to somebody with a key that nobody has. */
+/** Why memX refuses every request, if it does: the problem that it reports for an unknown API key. */
 async function whyClosed(url: string): Promise<string | undefined> {
-  const { status, body } = await ask(`${url}/get?key=a`, { "x-api-key": crypto.randomUUID() });
+  const { status, body } = await getJson(`${url}/get?key=a`, { "x-api-key": crypto.randomUUID() });
   return status === 503 ? body.detail : undefined;
 }
 
-async function ask(url: string, headers: Record<string, string> = {}): Promise<{ status: number; body: Answer }> {
+async function getJson(
+  url: string,
+  headers: Record<string, string> = {},
+): Promise<{ status: number; body: ResponseBody }> {
   const response = await fetch(url, { headers });
-  return { status: response.status, body: (await response.json()) as Answer };
+  return { status: response.status, body: (await response.json()) as ResponseBody };
 }
 
-type Answer = { readonly store: string; readonly detail?: string };
+type ResponseBody = { readonly store: string; readonly detail?: string };
 
 function sweepEachMinute(url: string): void {
-  const sweep = () => fetch(url).catch(() => console.warn("What has expired on Redis was not removed; trying again."));
+  const sweep = () =>
+    fetch(url).catch(() =>
+      console.warn("memX could not remove expired values from Redis. It tries again in a minute."),
+    );
   setInterval(sweep, 60_000).unref();
   sweep();
 }

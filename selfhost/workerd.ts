@@ -1,5 +1,5 @@
-// workerd with config/workerd.capnp, as a process of its own: how it is called, when it listens, how it ends. It reads
-// dist/, which `npm run build` makes, and nothing else of memX.
+// Runs workerd with config/workerd.capnp as a child process: its arguments, when it listens, how it stops. Of memX it
+// reads only dist/, which `npm run build` creates.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -10,19 +10,22 @@ import type { Readable } from "node:stream";
 
 const require = createRequire(import.meta.url);
 
-/** The program itself. What npm puts on the path is a script around it where install scripts do not run. */
+/** The program itself. If install scripts do not run, npm's `workerd` command is a Node script around it. */
 export const WORKERD: string = require("workerd").default;
 
-/** What requests in flight have to be answered in. None that is not a stream takes longer. */
+/** Time for requests in flight to finish. With the default STORE_TIMEOUT_MS, only streams take longer. */
 const STOP_MS = 5_000;
 
 export type Workerd = {
   readonly process: ChildProcess;
-  /** Resolves with the ports once it listens; never where it ends before. */
+  /** Resolves with the ports once workerd listens. If workerd exits first, it never resolves. */
   readonly listening: Promise<{ readonly http: number; readonly sweep: number }>;
-  /** Resolves with its exit code. */
+  /** Resolves with the exit code. */
   readonly ended: Promise<number>;
-  /** Takes no more connections, answers the requests in flight, and ends. Open sockets and streams are cut off after 5 seconds. */
+  /**
+   * Accepts no more connections, finishes the requests in flight, and exits. After 5 seconds it cuts off open sockets
+   * and streams.
+   */
   stop(): void;
 };
 
@@ -40,7 +43,7 @@ export function runWorkerd(options: { address: string; dataFolder: string; env: 
   const child = spawn(WORKERD, [...workerdArguments(options), "--control-fd=3"], {
     env: options.env,
     stdio: ["ignore", "inherit", "inherit", "pipe"],
-    // Out of reach of a terminal's Ctrl-C, which ends workerd at once.
+    // In its own process group, because a terminal's Ctrl-C would kill workerd at once.
     detached: true,
   });
   const guard = endWithMe(child.pid as number);
@@ -59,7 +62,10 @@ export function runWorkerd(options: { address: string; dataFolder: string; env: 
   };
 }
 
-/** This pipe closes when this process ends, however it does; then that one must not stay behind with port and data. */
+/**
+ * Kills `pid` when this process exits, however it does: then the pipe closes. Otherwise workerd would keep the port and
+ * the data.
+ */
 function endWithMe(pid: number): ChildProcess {
   const guard = spawn("sh", ["-c", 'read -r _; kill -KILL "$0"', String(pid)], {
     stdio: ["pipe", "ignore", "ignore"],

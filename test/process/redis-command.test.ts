@@ -110,7 +110,7 @@ it("says how to start Redis when there is none, without the password", async () 
   });
   expect(await code).toBe(1);
   expect(output()).toBe(
-    `There is no Redis at redis://127.0.0.1:${port}. Start one with redis-server ` +
+    `No Redis responds at redis://127.0.0.1:${port}. Start one with redis-server ` +
       "(Debian: apt-get install redis-server), or set REDIS_URL.\n",
   );
 });
@@ -118,7 +118,9 @@ it("says how to start Redis when there is none, without the password", async () 
 it("says that its port is taken", async () => {
   const { code, output } = run({ REDIS_BRIDGE_PORT: String(redis.port) });
   expect(await code).toBe(1);
-  expect(output()).toBe(`Port ${redis.port} on 127.0.0.1 is taken: end what listens there, or choose another port.\n`);
+  expect(output()).toBe(
+    `Port ${redis.port} on 127.0.0.1 is in use. Stop the program that listens there, or choose another port.\n`,
+  );
 });
 
 it("says which option it does not know", async () => {

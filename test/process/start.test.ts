@@ -138,7 +138,7 @@ it("ends with workerd when that ends by itself", async () => {
   const { process: child, code, output } = await start();
   process.kill(workerdOf(child), "SIGKILL");
   expect(await code).toBe(1);
-  expect(output()).toContain("workerd has ended by itself");
+  expect(output()).toContain("workerd exited unexpectedly");
 });
 
 it("takes its settings from .env, and before that from the environment", async () => {
@@ -209,14 +209,18 @@ it("serves the page at /docs with types that browsers take", async () => {
 });
 
 it.each([
-  ["a port that is none", { PORT: "abc" }, "PORT has to be a number"],
-  ["an address of another machine", { HOST: "192.0.2.1" }, "HOST: memX can not listen on 192.0.2.1"],
-  ["a folder that is a file", { MEMX_DATA_DIR: "/dev/null" }, "MEMX_DATA_DIR: /dev/null is not a folder"],
+  ["a port that is not a number", { PORT: "abc" }, "PORT must be a number"],
+  ["an address of another machine", { HOST: "192.0.2.1" }, "HOST: memX cannot listen on 192.0.2.1"],
+  [
+    "a folder that is a file",
+    { MEMX_DATA_DIR: "/dev/null" },
+    "MEMX_DATA_DIR: memX cannot write to the folder /dev/null",
+  ],
   ["a length that is none", { LOG_LENGTH: "long" }, "LOG_LENGTH must be a whole number"],
   ["a time limit that is too short", { STORE_TIMEOUT_MS: "99" }, "STORE_TIMEOUT_MS must be a whole number from 100"],
   ["a time limit that is no number", { STORE_TIMEOUT_MS: "2s" }, "STORE_TIMEOUT_MS must be a whole number from 100"],
   ["a quota that is none", { MAX_NAMESPACE_KEYS: "-1" }, "MAX_NAMESPACE_KEYS must be a whole number"],
-  ["no Redis", { REDIS_URL: "redis://user:secret@127.0.0.1:1/0" }, "There is no Redis at redis://127.0.0.1:1/0"],
+  ["no Redis", { REDIS_URL: "redis://user:secret@127.0.0.1:1/0" }, "No Redis responds at redis://127.0.0.1:1/0"],
   ["two stores", { REDIS_URL: "redis://127.0.0.1:1", UPSTASH_REDIS_REST_URL: "http://127.0.0.1:1" }, "two stores"],
 ])("says in one line what is wrong with its settings: %s", async (_, settings, message) => {
   const { code, output } = run({ MEMX_ACL, PORT: String(await freePort()), ...settings });
@@ -239,7 +243,7 @@ it("does not start on a port that is taken, or on data that another one uses", a
   const { port } = other.address() as { port: number };
   const late = run({ MEMX_ACL, PORT: String(port) });
   expect(await late.code).toBe(1);
-  expect(late.output()).toMatch(/^Port \d+ on 127.0.0.1 is taken: .*\n$/);
+  expect(late.output()).toMatch(/^Port \d+ on 127.0.0.1 is in use\. .*\n$/);
 
   await start();
   const second = run({ MEMX_ACL, PORT: String(await freePort()) });
