@@ -1,4 +1,4 @@
-# memX on workerd, as `npm start` runs it. What builds it stays behind: no wrangler, no compiler, no source of the Worker.
+# memX on workerd, as `npm start` runs it. The image has no build tools and no source of the Worker.
 
 FROM node:24-bookworm-slim AS build
 WORKDIR /app
@@ -11,17 +11,17 @@ COPY sdk sdk
 COPY durable-objects durable-objects
 COPY memory memory
 COPY worker worker
-# The source map is for debugging a deploy; it contains the source of the Worker.
+# workerd does not read the source map, which contains the source of the Worker.
 RUN npm run build && rm dist/index.js.map
 
 FROM node:24-bookworm-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-# Not npm ci: docs/decisions/0007-npm-install-not-npm-ci.md. workerd runs without its install script.
+# Not npm ci: see docs/decisions/0007-npm-install-not-npm-ci.md. workerd runs without its install script.
 RUN npm install --omit=dev --ignore-scripts
 
 FROM node:24-bookworm-slim
-# Within the container; who reaches it from outside is up to the port that is published.
+# Inside the container. The published port decides who reaches it from outside.
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8000 MEMX_DATA_DIR=/data
 WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
@@ -34,5 +34,5 @@ USER node
 VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --start-period=30s CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-# No shell around it, so that it hears of signals.
+# Without a shell, so that it receives signals.
 CMD ["node", "selfhost/start.ts"]

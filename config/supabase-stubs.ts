@@ -1,18 +1,18 @@
-// Takes the place of those parts of Supabase's client in the bundle that memX never calls: signing users in, its channels, and
-// its files. The client makes one of each but the first, and does nothing with them by itself.
+// Replaces the parts of Supabase's client that memX never calls, to keep them out of the bundle: sign-in, channels, and
+// files. The client constructs each of them except the first, and by itself does nothing else with them.
 
 export class AuthClient {
   constructor() {
-    throw new Error("memX signs nobody in.");
+    throw new Error("memX does not sign in users.");
   }
 }
 
 export class RealtimeClient {
-  /** Told of the token that the client was given, at its beginning. */
+  /** The client calls this once with its token when it starts. */
   setAuth(): void {}
 }
 
 export class StorageClient {}
 
-/** Named by the client, for those who use files. */
+/** The client exports this for callers that use files. */
 export class StorageApiError extends Error {}

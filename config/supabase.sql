@@ -1,9 +1,9 @@
--- memX's API keys in a Supabase project: run it in the SQL editor, or with psql. Running it again changes nothing, and a table
--- that another memX made is brought up to date in place. It needs PostgreSQL 15 or later.
+-- memX's API keys in a Supabase project. Run it in the SQL editor or with psql. A second run changes nothing; a table
+-- from an earlier memX is updated in place. Needs PostgreSQL 15 or later.
 
 begin;
 
--- Immutable, unlike convert_to itself, because the answer for this one encoding never changes.
+-- Immutable, unlike convert_to itself, because the result for this one encoding never changes.
 create or replace function public.memx_sha256(text text) returns text
   language sql immutable strict parallel safe set search_path = ''
   as $$ select encode(sha256(pg_catalog.convert_to($1, 'UTF8')), 'hex') $$;
@@ -22,10 +22,10 @@ alter table public.api_keys
   add column if not exists id uuid not null default gen_random_uuid(),
   add column if not exists name text,
   add column if not exists created_at timestamptz not null default now(),
-  -- SHA-256 of the API key, in hexadecimal digits, in place of the key.
+  -- SHA-256 of the API key in hexadecimal digits, instead of the key.
   add column if not exists key_hash text;
 
--- A row that has only a hash has no key, so the key can not be what rows are told apart by.
+-- A row with only a hash has no key, so the key cannot be the primary key.
 do $$
 declare
   primary_key name;
@@ -47,13 +47,14 @@ alter table public.api_keys
   alter column scopes set default '{"read": [], "write": []}',
   alter column user_id set default auth.uid();
 
--- What keys are looked up by. Of the key or of its hash, so one look-up finds both, and no key is ever in a request.
+-- memX looks up keys by this column. It comes from the key or from its hash, so one lookup finds both kinds of rows,
+-- and no request contains a key.
 alter table public.api_keys
   add column if not exists lookup_hash text generated always as (coalesce(key_hash, public.memx_sha256(key))) stored;
 create unique index if not exists api_keys_lookup_hash on public.api_keys (lookup_hash);
 create index if not exists api_keys_user_id on public.api_keys (user_id);
 
--- Not about rows that are there already: memX lets nobody in by a row that is not as it should be.
+-- Not valid: existing rows are not checked, and memX refuses the keys of malformed rows.
 alter table public.api_keys
   drop constraint if exists api_keys_key_or_hash,
   drop constraint if exists api_keys_key_hash,
@@ -66,8 +67,8 @@ alter table public.api_keys
       and coalesce(jsonb_typeof(scopes::jsonb -> 'write'), '') = 'array'
   ) not valid;
 
--- A namespace is the first 8 characters of user_id. Two users who share them by chance would share their memory, so the
--- second one gets no key.
+-- A namespace is the first 8 characters of user_id. Two users with the same 8 characters would share their memory, so
+-- the second user gets no key.
 create or replace function public.memx_check_namespace() returns trigger
   language plpgsql security definer set search_path = ''
   as $$
@@ -77,7 +78,7 @@ begin
     select from public.api_keys
       where left(user_id::text, 8) = left(new.user_id::text, 8) and user_id is distinct from new.user_id
   ) then
-    raise exception 'The namespace of this user belongs to another one.' using errcode = 'unique_violation';
+    raise exception 'Another user already has this user''s namespace.' using errcode = 'unique_violation';
   end if;
   return new;
 end $$;
@@ -87,7 +88,7 @@ create or replace trigger api_keys_check_namespace
   before insert or update of user_id on public.api_keys
   for each row execute function public.memx_check_namespace();
 
--- A signed-in user sees and manages their own keys and no others. Policies add up, so those of before go.
+-- A signed-in user sees and manages only their own keys. Policies add up, so this drops all earlier ones.
 alter table public.api_keys enable row level security;
 do $$
 declare
@@ -106,7 +107,7 @@ revoke all on public.api_keys from public, anon, authenticated;
 grant select, insert, update, delete on public.api_keys to authenticated;
 grant all on public.api_keys to service_role;
 
--- What the dashboard calls. With the caller's own rights, so the policy above holds here too.
+-- The dashboard calls this function. It runs with the caller's rights, so the policy above applies.
 drop function if exists public.create_api_key(text, text, json, boolean);
 drop function if exists public.create_api_key(text, text, jsonb, boolean);
 create function public.create_api_key(key_name text, key_value text, scopes jsonb, is_active boolean default true)
@@ -121,5 +122,5 @@ grant execute on function public.create_api_key(text, text, jsonb, boolean) to a
 
 commit;
 
--- So that the REST API knows of it at once.
+-- Makes the REST API see the changes at once.
 notify pgrst, 'reload schema';

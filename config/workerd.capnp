@@ -1,7 +1,7 @@
-# memX on workerd, for one's own machine: the bundle that a deploy uploads, with the settings of the environment and the
-# data in a folder. `npm start` serves it, and says which folders, address and settings they are. By hand, from the root of
-# the repository, after `npm run build` and `mkdir data`: `npx workerd serve config/workerd.capnp`.
-# There is no MEMX_ENV, so that no plain start opens memX to the key that everybody knows, and no rate limiter.
+# memX on workerd, for your own machine: the bundle that a deploy uploads, with settings from the environment and data
+# in a folder. `npm start` serves it and sets the folders and the address. To run it by hand from the root of the
+# repository: `npm run build && mkdir data && npx workerd serve config/workerd.capnp`.
+# MEMX_ENV is not bound, so that no production start accepts the public development key. There is no rate limiter.
 
 using Workerd = import "/workerd/workerd.capnp";
 
@@ -9,9 +9,9 @@ const config :Workerd.Config = (
   services = [
     ( name = "memx", worker = .memx ),
     ( name = "data", disk = ( path = "data", writable = true ) ),
-    # The files of the page at /docs. The Worker decides which of them anyone can reach.
+    # The files of the page at /docs. The Worker decides which of them it serves.
     ( name = "swagger-ui", disk = ( path = "node_modules/swagger-ui-dist" ) ),
-    # Redis's bridge is on this machine, and Supabase may be in this house. Unless told so, workerd reaches neither.
+    # The Redis bridge is on this machine, and Supabase may be on the local network. By default workerd reaches neither.
     ( name = "internet", network = (
         allow = ["public", "private", "local"],
         tlsOptions = ( trustBrowserCas = true ),
@@ -19,8 +19,8 @@ const config :Workerd.Config = (
   ],
   sockets = [
     ( name = "http", address = "127.0.0.1:8000", service = "memx" ),
-    # Whoever calls it has what expired on Redis removed. On Cloudflare a clock does; here selfhost/start.ts does, and no
-    # one else has to reach it.
+    # A call removes expired values from Redis. On Cloudflare a cron trigger does that; here selfhost/start.ts calls
+    # this socket, and no other client needs it.
     ( name = "sweep", address = "127.0.0.1:0", service = ( name = "memx", entrypoint = "sweep" ) ),
   ],
 );
@@ -47,7 +47,7 @@ const memx :Workerd.Worker = (
     ( name = "CHANNEL", durableObjectNamespace = "Channel" ),
     ( name = "EMBEDDED_STORE", durableObjectNamespace = "EmbeddedStore" ),
     ( name = "ASSETS", service = "swagger-ui" ),
-    # What the environment does not have is null, which counts as not set.
+    # A variable that the environment does not have is null, which counts as not set.
     ( name = "MEMX_ACL", fromEnvironment = "MEMX_ACL" ),
     ( name = "SUPABASE_URL", fromEnvironment = "SUPABASE_URL" ),
     ( name = "SUPABASE_SERVICE_KEY", fromEnvironment = "SUPABASE_SERVICE_KEY" ),
@@ -59,7 +59,7 @@ const memx :Workerd.Worker = (
     ( name = "MAX_NAMESPACE_KEYS", fromEnvironment = "MAX_NAMESPACE_KEYS" ),
     ( name = "MAX_NAMESPACE_BYTES", fromEnvironment = "MAX_NAMESPACE_BYTES" ),
   ],
-  # The names of the folders under "data". With another one, memX would begin anew.
+  # These keys name the folders under "data". With another key, memX would start with no data.
   durableObjectNamespaces = [
     ( className = "Channel", uniqueKey = "channel", enableSql = true ),
     ( className = "EmbeddedStore", uniqueKey = "store", enableSql = true ),

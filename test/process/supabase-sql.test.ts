@@ -130,7 +130,7 @@ describe.each([
     expect((await one.create("first", `key-${one.id}`)).error).toBeNull();
     expect((await one.create("second", `key2-${one.id}`)).error).toBeNull();
     const { error } = await other.create("third", `key-${other.id}`);
-    expect(error?.message).toBe("The namespace of this user belongs to another one.");
+    expect(error?.message).toBe("Another user already has this user's namespace.");
   });
 
   it("running it again changes nothing", async () => {
