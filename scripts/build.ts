@@ -1,4 +1,4 @@
-// `npm run build`: the bundle that a deploy uploads, into dist/, where config/workerd.capnp takes it from.
+// `npm run build`: writes the bundle that a deploy uploads into dist/, where config/workerd.capnp reads it.
 
 import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";

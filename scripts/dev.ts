@@ -1,6 +1,6 @@
-// `npm run dev`: memX on wrangler dev, for people. Adds what makes a local run quiet and open to config/acl.json, and
-// passes every argument on. With --redis (`npm run dev:redis`) the store is the Redis at REDIS_URL, through a bridge in
-// this process. Ends when whoever started it does, so that no server is left behind on the port.
+// `npm run dev`: runs memX on wrangler dev for development. Accepts the API keys of config/acl.json, makes wrangler
+// quiet, and passes every argument on. With --redis (`npm run dev:redis`) the store is the Redis at REDIS_URL, through
+// a bridge in this process. Exits when its parent process does, so that no server stays behind on the port.
 
 import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
@@ -19,8 +19,8 @@ const { values } = parseArgs({
 });
 const address = `http://${values.ip}:${values.port}`;
 
-if (await answer("/health")) {
-  console.error(`Something answers on ${address} already: end it, or choose another port with -- --port 8123.`);
+if (await get("/health")) {
+  console.error(`A server already listens on ${address}. Stop it, or choose another port with -- --port 8123.`);
   process.exit(1);
 }
 
@@ -32,7 +32,7 @@ const bridge = values.redis
   : undefined;
 
 const wrangler = spawn(
-  // This Node rather than the machine's, which may be too old.
+  // This Node, because the one on the path may be too old.
   process.execPath,
   [
     join(dirname(createRequire(import.meta.url).resolve("wrangler/package.json")), "bin/wrangler.js"),
@@ -43,13 +43,13 @@ const wrangler = spawn(
       ? ["--var", `UPSTASH_REDIS_REST_URL:${bridge.url}`, "--var", `UPSTASH_REDIS_REST_TOKEN:${bridge.token}`]
       : []),
     "--show-interactive-dev-session=false",
-    // Nothing to warn of: what the cron trigger would do is done below.
+    // Silences a warning about the cron trigger, which the timer below replaces.
     "--test-scheduled",
     ...process.argv.slice(2).filter((arg) => arg !== "--redis"),
   ],
   {
     stdio: ["ignore", "inherit", "inherit"],
-    // Usage figures, the request.cf lookup, and the banner with its version check are all that would use the internet.
+    // Without these, wrangler uses the internet: for metrics, for request.cf, and for the version check of its banner.
     env: {
       WRANGLER_SEND_METRICS: "false",
       CLOUDFLARE_CF_FETCH_ENABLED: "false",
@@ -68,12 +68,12 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal
 const parent = process.ppid;
 setInterval(() => process.ppid === parent || wrangler.kill("SIGTERM"), 500).unref();
 
-// What a deployment's cron trigger does. Wrangler leaves it to whoever develops.
-if (bridge) setInterval(() => answer("/__scheduled"), 60_000).unref();
+// Replaces the cron trigger of a deployment, which wrangler dev does not run.
+if (bridge) setInterval(() => get("/__scheduled"), 60_000).unref();
 
-while (!(await answer("/health"))?.ok) await new Promise((resolve) => setTimeout(resolve, 200));
-// A MEMX_ACL or Supabase in .dev.vars takes the place of config/acl.json, and may not know this key.
-const open = (await answer("/get?key=agent:goal", { "x-api-key": "local_dev_key" }))?.ok;
+while (!(await get("/health"))?.ok) await new Promise((resolve) => setTimeout(resolve, 200));
+// MEMX_ACL or Supabase in .dev.vars replaces config/acl.json, and may not have this key.
+const open = (await get("/get?key=agent:goal", { "x-api-key": "local_dev_key" }))?.ok;
 const key = open ? "local_dev_key" : "YOUR_API_KEY";
 console.log(`
 memX is ready on ${address}   API key: ${open ? key : "as configured"}   reference: ${address}/docs
@@ -81,7 +81,7 @@ ${bridge ? `Its store is the Redis at ${withoutPassword(REDIS_URL)}.\n` : ""}
   curl ${address}/set -H 'x-api-key: ${key}' -H 'content-type: application/json' -d '{"key":"agent:goal","value":{"x":1}}'
 `);
 
-async function answer(path: string, headers: Record<string, string> = {}): Promise<Response | undefined> {
+async function get(path: string, headers: Record<string, string> = {}): Promise<Response | undefined> {
   try {
     return await fetch(address + path, { headers });
   } catch {

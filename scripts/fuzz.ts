@@ -1,5 +1,5 @@
-// `npm run fuzz -- --requests 100000 --seed 7`: as many random requests against memX on each engine. Its figures are the line of
-// JSON for each.
+// `npm run fuzz -- --requests 100000 --seed 7`: sends random requests to memX on each engine, and prints a line of JSON
+// with figures for each.
 
 import { spawnSync } from "node:child_process";
 import { parseArgs } from "node:util";

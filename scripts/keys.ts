@@ -1,5 +1,5 @@
-// `npm run keys`: lists, creates and revokes API keys, for whoever runs memX. With SUPABASE_URL and SUPABASE_SERVICE_KEY in the
-// environment they are in that project, which is given their hashes only; otherwise it prints an entry for MEMX_ACL.
+// `npm run keys`: lists, creates and revokes API keys, for the operator. With SUPABASE_URL and SUPABASE_SERVICE_KEY
+// set, the keys are in that project, which gets only their hashes. Otherwise it prints an entry for MEMX_ACL.
 
 import { createHash, randomBytes } from "node:crypto";
 import { parseArgs } from "node:util";
@@ -10,8 +10,8 @@ const USAGE = `npm run keys -- list
 npm run keys -- create [--name NAME] [--user USER_ID] [--read PATTERN]… [--write PATTERN]…
 npm run keys -- revoke ID
 
-Patterns are globs over the user's own keys, "*" for all of them, as they are without --read and --write.
-In Supabase a key needs a --user, by their id. SUPABASE_URL and SUPABASE_SERVICE_KEY say which project.`;
+Patterns are globs over the user's own keys. Without --read and --write, the API key may read and write all keys.
+In Supabase every API key needs --user. SUPABASE_URL and SUPABASE_SERVICE_KEY select the project.`;
 
 try {
   const project = readServiceUrl(process.env, "SUPABASE_URL", "SUPABASE_SERVICE_KEY");
@@ -32,8 +32,8 @@ try {
   });
   const [command, id, ...rest] = positionals;
   if (command === "create" && id === undefined) await create(supabase, values);
-  else if (command === "list" && id === undefined) await list(needed(supabase));
-  else if (command === "revoke" && id !== undefined && rest.length === 0) await revoke(needed(supabase), id);
+  else if (command === "list" && id === undefined) await list(requireSupabase(supabase));
+  else if (command === "revoke" && id !== undefined && rest.length === 0) await revoke(requireSupabase(supabase), id);
   else throw new Error(USAGE);
 } catch (error) {
   console.error((error as Error).message);
@@ -45,21 +45,21 @@ async function create(
   { name, user, read, write }: { name?: string; user?: string; read?: string[]; write?: string[] },
 ): Promise<void> {
   const both = read || write ? [] : ["*"];
-  // Scopes are about keys as the store knows them, with their namespace.
+  // Scopes name keys with their namespace.
   const namespaced = (patterns: readonly string[] = both) =>
     patterns.map((pattern) => (user ? `${[...user].slice(0, 8).join("")}:${pattern}` : pattern));
   const scopes = { read: namespaced(read), write: namespaced(write) };
   const apiKey = `memx_${randomBytes(24).toString("base64url")}`;
   if (!supabase) {
     const entry = JSON.stringify({ [apiKey]: { ...scopes, ...(user && { user_id: user }) } });
-    console.log(`A new API key, shown this once. Put the entry into the JSON of MEMX_ACL:\n\n${entry}`);
+    console.log(`This API key is shown only once. Add the entry to the JSON of MEMX_ACL:\n\n${entry}`);
     return;
   }
-  if (!user) throw new Error("In Supabase every key belongs to a user: say which with --user.");
+  if (!user) throw new Error("In Supabase every API key belongs to a user. Name the user with --user USER_ID.");
   const keyHash = createHash("sha256").update(apiKey).digest("hex");
   const row = { name: name ?? null, key_hash: keyHash, scopes, user_id: user, active: true };
   const [created] = checked(await supabase.from("api_keys").insert(row).select("id"));
-  console.log(`A new API key, shown this once. The project has its hash; its id there is ${created?.id}.\n\n${apiKey}`);
+  console.log(`This API key is shown only once; the project stores its hash. Its id is ${created?.id}.\n\n${apiKey}`);
 }
 
 async function list(supabase: SupabaseClient): Promise<void> {
@@ -74,18 +74,18 @@ async function list(supabase: SupabaseClient): Promise<void> {
 
 async function revoke(supabase: SupabaseClient, id: string): Promise<void> {
   const revoked = checked(await supabase.from("api_keys").update({ active: false }).eq("id", id).select("id"));
-  if (revoked.length === 0) throw new Error(`There is no API key with the id ${id}.`);
-  console.log("Revoked. memX refuses it within 60 seconds, and closes its sockets within 90.");
+  if (revoked.length === 0) throw new Error(`No API key has the id ${id}.`);
+  console.log("Revoked. memX refuses the key within 60 seconds and closes its sockets within 90.");
 }
 
-function needed(supabase: SupabaseClient | undefined): SupabaseClient {
+function requireSupabase(supabase: SupabaseClient | undefined): SupabaseClient {
   if (supabase) return supabase;
   throw new Error(
-    "Without SUPABASE_URL and SUPABASE_SERVICE_KEY the list is what you set as MEMX_ACL: change it there.",
+    "Without SUPABASE_URL and SUPABASE_SERVICE_KEY, the API keys are those in MEMX_ACL. Change them there.",
   );
 }
 
 function checked<T>({ data, error }: { data: T[] | null; error: { message: string } | null }): T[] {
-  if (error) throw new Error(`Supabase says: ${error.message}`);
+  if (error) throw new Error(`Supabase reports: ${error.message}`);
   return data ?? [];
 }

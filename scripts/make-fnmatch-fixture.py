@@ -1,5 +1,5 @@
-"""Prints [pattern, key, answer] triples answered by Python's own fnmatch, half of them matching, weighted to the tokens
-that glob libraries read differently. The same on every run and every Python since 3.9:
+"""Prints [pattern, key, matches] triples from Python's own fnmatch. Half of them match, and most use tokens that glob
+libraries read differently. The output is the same on every run and every Python since 3.9:
 
     python3 scripts/make-fnmatch-fixture.py > test/access/fnmatch.fixture.json
 """
@@ -22,7 +22,7 @@ WORDS = [
     "[--0]", "[a--]", "[+--]", "[!-a]", "[a-c-e]", "[a-]", "[-]", "[!-]",
 ]
 
-# Python warns about sets such as [[a] and [a||b], and reads them as it always has.
+# Python warns about sets such as [[a] and [a||b], but reads them as it always has.
 warnings.simplefilter("ignore")
 
 
@@ -59,7 +59,7 @@ def make_pattern(rng):
 
 
 def make_key(rng, pattern):
-    """A key that may well match: the pattern's wildcards filled in, and then perhaps one character changed."""
+    """Returns a key that probably matches: fills in the wildcards, and sometimes changes one character."""
     key, i = "", 0
     while i < len(pattern):
         close = pattern.find("]", i + 2) if pattern[i] == "[" else -1
@@ -89,11 +89,11 @@ def triples(rng, count):
     while any(wanted.values()):
         pattern = make_pattern(rng)
         key = make_key(rng, pattern)
-        answer = fnmatchcase(key, pattern)
-        if wanted[answer] > 0 and (pattern, key) not in seen:
-            wanted[answer] -= 1
+        matches = fnmatchcase(key, pattern)
+        if wanted[matches] > 0 and (pattern, key) not in seen:
+            wanted[matches] -= 1
             seen.add((pattern, key))
-            yield [pattern, key, answer]
+            yield [pattern, key, matches]
 
 
 if __name__ == "__main__":

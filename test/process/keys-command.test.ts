@@ -54,9 +54,9 @@ describe("with Supabase", () => {
 
   it.each([
     [["create"], "--user"],
-    [["create", "--user", "nobody"], "Supabase says"],
-    [["create", "--user", "00000000-0000-4000-8000-000000000000"], "Supabase says"],
-    [["revoke", "00000000-0000-4000-8000-000000000000"], "There is no API key"],
+    [["create", "--user", "nobody"], "Supabase reports"],
+    [["create", "--user", "00000000-0000-4000-8000-000000000000"], "Supabase reports"],
+    [["revoke", "00000000-0000-4000-8000-000000000000"], "No API key has the id"],
     [["revoke"], "npm run keys"],
     [["delete", "x"], "npm run keys"],
     [["list", "--all"], "--all"],
