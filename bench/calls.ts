@@ -1,4 +1,5 @@
-// What an operation asks of others: calls of Durable Objects, requests to Redis, and commands within them. Counted, not timed.
+// Counts what one operation causes: calls of Durable Objects, requests to Redis, and commands inside them. It measures
+// no times.
 
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -12,7 +13,7 @@ import { type ContestantName, type Headers, OPERATIONS, prepare } from "./operat
 export type Calls = {
   readonly what: string;
   readonly contestant: string;
-  /** For one operation. */
+  /** For one operation, like the two below. */
   readonly durableObjectCalls: number;
   readonly redisRequests: number;
   readonly redisCommands: number;
@@ -40,18 +41,19 @@ async function countOn(contestant: ContestantName, redis: BridgedRedis | undefin
   const { port, headers } = memx;
 
   const count = async (what: string, request: (last: string | undefined, headers: Headers) => Buffer) => {
-    // The first ones find nothing kept.
+    // The first request finds empty caches.
     let last = await connection.ask(request(undefined, headers));
     await sleep(100);
     await countedCalls(port);
     monitor?.read();
     for (let n = 0; n < TIMES; n++) last = await connection.ask(request(last, headers));
-    // For what follows the answer.
+    // For work that follows the response.
     await sleep(100);
     const calls = await countedCalls(port);
     const { requests, commands } = monitor?.read() ?? { requests: 0, commands: 0 };
     return {
-      ...{ what, contestant },
+      what,
+      contestant,
       durableObjectCalls: calls / TIMES,
       redisRequests: requests / TIMES,
       redisCommands: commands / TIMES,
@@ -87,7 +89,7 @@ async function countedCalls(port: number): Promise<number> {
   return Object.values<number>(calls).reduce((sum, number) => sum + number, 0);
 }
 
-/** What Redis is asked for, as its MONITOR tells. Commands of scripts have `lua` for an address. */
+/** Counts what Redis receives, from its MONITOR. Commands of scripts have the address `lua`. */
 async function openMonitor(port: number) {
   const socket = connect(port, "127.0.0.1");
   await new Promise((resolve, reject) => socket.once("connect", resolve).once("error", reject));
@@ -98,7 +100,7 @@ async function openMonitor(port: number) {
     read() {
       const lines = received.split("\n").filter((line) => /^\+\d+\.\d+ \[/.test(line));
       received = "";
-      // The bridge asks by itself whether Redis is there.
+      // The bridge sends PINGs of its own.
       const requests = lines.filter((line) => !/ \[\d+ lua\] /.test(line) && !/"PING"/i.test(line));
       return { requests: requests.length, commands: lines.filter((line) => / \[\d+ lua\] /.test(line)).length };
     },

@@ -1,15 +1,15 @@
-// A connection that asks one thing at a time. Small on purpose, because it shares the machine with what it measures; it is no
-// HTTP client, and reads no answer but those of the servers in this folder.
+// A connection that sends one request at a time. It is small, because it shares the machine with the server that it
+// measures. It is not a general HTTP client: it reads only the responses of the servers in this folder.
 
 import { connect } from "node:net";
 
 export type Connection = {
-  /** The body of the answer. @throws where it is not a success */
+  /** Returns the body of the response. @throws {Error} if the status is not 200 */
   ask(request: Buffer): Promise<string>;
   close(): void;
 };
 
-/** The bytes of a request. */
+/** Returns the bytes of a request. */
 export function httpRequest(
   method: string,
   path: string,
@@ -36,7 +36,7 @@ export async function openConnection(port: number): Promise<Connection> {
     received += chunk;
     const body = bodyOf(received);
     if (body === undefined) return;
-    if (!received.startsWith("HTTP/1.1 200 ")) return fail("not answered with success");
+    if (!received.startsWith("HTTP/1.1 200 ")) return fail("the status is not 200");
     received = "";
     waiting?.resolve(body);
   });
@@ -44,8 +44,8 @@ export async function openConnection(port: number): Promise<Connection> {
   waiting = undefined;
   return {
     ask(request) {
-      // Servers close a connection that is idle for some seconds.
-      if (!socket.writable) return Promise.reject(new Error("the connection was closed before it was asked"));
+      // Servers close connections that are idle for some seconds.
+      if (!socket.writable) return Promise.reject(new Error("the connection was closed before the request"));
       waiting = Promise.withResolvers();
       socket.write(request);
       return waiting.promise;
@@ -57,13 +57,13 @@ export async function openConnection(port: number): Promise<Connection> {
   };
 }
 
-/** Once the answer is whole. Nothing follows it, because the next request has not been sent. */
-function bodyOf(answer: string): string | undefined {
-  const end = answer.indexOf("\r\n\r\n");
+/** Returns the body once the response is complete. Nothing follows it, because the next request is not sent yet. */
+function bodyOf(response: string): string | undefined {
+  const end = response.indexOf("\r\n\r\n");
   if (end === -1) return undefined;
-  const length = /\r\ncontent-length: (\d+)/i.exec(answer)?.[1];
-  const body = answer.slice(end + 4);
-  // What is measured is ASCII: a character is a byte.
+  const length = /\r\ncontent-length: (\d+)/i.exec(response)?.[1];
+  const body = response.slice(end + 4);
+  // All responses here are ASCII, so a character is a byte.
   if (length !== undefined) return body.length >= Number(length) ? body : undefined;
   return body.endsWith("\r\n0\r\n\r\n") ? body : undefined;
 }

@@ -1,5 +1,5 @@
-// The entry of memX's bundle, with every call of its Durable Objects counted. Only the bench runs it, and workerd reads it as it
-// stands: hence JavaScript.
+// Wraps the entry of memX's bundle and counts every call of its Durable Objects. Only the bench runs it. It is
+// JavaScript, because workerd reads the file as it is.
 
 import memx, * as bundle from "./index.js";
 
@@ -20,7 +20,7 @@ export default {
   },
 };
 
-/** What the platform calls by itself costs too, but no way between objects. */
+/** Does not count methods that the platform calls itself, because those calls do not cross between objects. */
 function counted(Class, name) {
   const Counted = class extends Class {};
   for (const method of Object.getOwnPropertyNames(Class.prototype)) {

@@ -1,4 +1,4 @@
-// How long a message takes from the call that sends it until the last of so many subscribers has it.
+// Measures the time from the call that sends a message until the last of many subscribers has it.
 
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
@@ -10,16 +10,16 @@ import { FEEDS, type Feed } from "./feeds.ts";
 import { cpuSeconds } from "./processes.ts";
 import { startAll } from "./start-all.ts";
 import { median } from "./statistics.ts";
-import type { Open, Told } from "./subscribers.ts";
+import type { Open, SubscriberEvent } from "./subscribers.ts";
 
-/** Medians of each round, in milliseconds. */
+/** The median of each round, in milliseconds. */
 export type Delivery = {
   readonly feed: string;
   readonly contestant: string;
   readonly subscribers: number;
   readonly firstMs: number[];
   readonly lastMs: number[];
-  /** Microseconds on a processor for each message to each subscriber: of all that serve, and of the subscribers. */
+  /** Microseconds of processor time per message and subscriber: of all server processes, and of the subscribers. */
   readonly serverMicros: number[];
   readonly subscriberMicros: number[];
 };
@@ -27,12 +27,12 @@ export type Delivery = {
 export type DeliveryOptions = {
   readonly rounds: number;
   readonly sizes: readonly number[];
-  /** Messages at one size; fewer where there are many subscribers. */
+  /** The number of messages for a number of subscribers. */
   readonly messages: (subscribers: number) => number;
   readonly only: (feed: Feed, subscribers: number) => boolean;
 };
 
-/** Messages before anything is counted. */
+/** Messages before the measurement begins. */
 const WARM_UP = 20;
 
 let topics = 0;
@@ -59,23 +59,27 @@ export async function measureDelivery(
             );
           });
           const key = `${feed.name} ${feed.contestant} ${subscribers}`;
-          const { name, contestant: on } = feed;
-          const so = results.get(key) ?? {
-            ...{ feed: name, contestant: on, subscribers },
-            ...{ firstMs: [], lastMs: [], serverMicros: [], subscriberMicros: [] },
+          const result = results.get(key) ?? {
+            feed: feed.name,
+            contestant: feed.contestant,
+            subscribers,
+            firstMs: [],
+            lastMs: [],
+            serverMicros: [],
+            subscriberMicros: [],
           };
-          results.set(key, so);
-          so.firstMs.push(median(delivered.firstMs));
-          so.lastMs.push(median(delivered.lastMs));
-          so.serverMicros.push(delivered.serverMicros);
-          so.subscriberMicros.push(delivered.subscriberMicros);
+          results.set(key, result);
+          result.firstMs.push(median(delivered.firstMs));
+          result.lastMs.push(median(delivered.lastMs));
+          result.serverMicros.push(delivered.serverMicros);
+          result.subscriberMicros.push(delivered.subscriberMicros);
         }
       }
     } finally {
       await stop();
     }
     const shown = [...results.values()].map(
-      (so) => `${so.feed} ${so.contestant} ${so.subscribers}: ${so.lastMs.at(-1)?.toFixed(2)} ms`,
+      (result) => `${result.feed} ${result.contestant} ${result.subscribers}: ${result.lastMs.at(-1)?.toFixed(2)} ms`,
     );
     say(`round ${round + 1} of ${rounds}: ${shown.join(", ")}`);
   }
@@ -102,7 +106,7 @@ async function deliver(
       const reached = crowd.reached(message);
       const sentMs = Number(process.hrtime.bigint()) / 1e6;
       const [at] = await Promise.all([reached, connection.ask(request)]);
-      // For what a server still does behind its answer.
+      // For work that a server does after its response.
       await sleep(5);
       if (message <= warmUp) continue;
       firstMs.push(at.firstMs - sentMs);
@@ -111,7 +115,8 @@ async function deliver(
     const after = cpu();
     const micros = (seconds: number) => (seconds * 1e6) / messages / subscribers;
     return {
-      ...{ firstMs, lastMs },
+      firstMs,
+      lastMs,
       serverMicros: micros(after[0] - before[0]),
       subscriberMicros: micros(after[1] - before[1]),
     };
@@ -121,7 +126,10 @@ async function deliver(
   }
 }
 
+type ReachedAll = Extract<SubscriberEvent, { event: "reached_all" }>;
+
 export type Crowd = {
+  /** Resolves with the times at which the first and the last subscriber had the message. */
   reached(message: number): Promise<{ readonly firstMs: number; readonly lastMs: number }>;
   readonly process: ChildProcess;
   close(): Promise<void>;
@@ -130,23 +138,23 @@ export type Crowd = {
 export async function openSubscribers(open: Open): Promise<Crowd> {
   const child = fork(join(import.meta.dirname, "subscribers.ts"));
   const ended = once(child, "exit");
-  const broken = ended.then(() => Promise.reject(new Error("the subscribers ended")));
-  // Asked by whoever waits for something.
-  broken.catch(() => undefined);
-  const waiting = new Map<number, (told: Extract<Told, { told: "all" }>) => void>();
-  const { promise: standing, resolve } = Promise.withResolvers<void>();
-  child.on("message", (told: Told) => {
-    if (told.told === "open") resolve();
-    else waiting.get(told.message)?.(told);
+  const failed = ended.then(() => Promise.reject(new Error("the subscribers exited")));
+  // The calls below report the rejection.
+  failed.catch(() => undefined);
+  const waiting = new Map<number, (reached: ReachedAll) => void>();
+  const { promise: opened, resolve } = Promise.withResolvers<void>();
+  child.on("message", (event: SubscriberEvent) => {
+    if (event.event === "open") resolve();
+    else waiting.get(event.message)?.(event);
   });
   child.send(open);
-  await Promise.race([standing, broken]);
+  await Promise.race([opened, failed]);
   return {
     process: child,
     reached(message) {
-      const { promise, resolve } = Promise.withResolvers<Extract<Told, { told: "all" }>>();
+      const { promise, resolve } = Promise.withResolvers<ReachedAll>();
       waiting.set(message, resolve);
-      return Promise.race([promise, broken, late(message)]);
+      return Promise.race([promise, failed, late(message)]);
     },
     async close() {
       if (child.exitCode === null) child.send("close");
@@ -155,8 +163,8 @@ export async function openSubscribers(open: Open): Promise<Crowd> {
   };
 }
 
-/** The same for all, and far beyond what anybody needs. */
+/** Rejects after far more time than any contestant needs. */
 async function late(message: number): Promise<never> {
   await sleep(60_000, undefined, { ref: false });
-  throw new Error(`message ${message} had not come to everybody after a minute`);
+  throw new Error(`message ${message} did not reach all subscribers within a minute`);
 }

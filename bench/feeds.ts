@@ -1,4 +1,5 @@
-// The ways to subscribe that are measured, each with how a message is sent to all its subscribers.
+// The kinds of subscriptions that the bench measures, each with the request that sends a message to all its
+// subscribers.
 
 import { httpRequest } from "./connection.ts";
 import { base64 } from "./contestants/etcd.ts";
@@ -9,7 +10,7 @@ import type { Open } from "./subscribers.ts";
 export type Feed = {
   readonly name: string;
   readonly contestant: ContestantName;
-  /** `topic` is new for each measurement, so that none meets the sockets of the one before. */
+  /** `topic` is new for each measurement, so that no measurement meets sockets of an earlier one. */
   readonly subscribe: (topic: string) => Omit<Open, "port" | "count">;
   readonly send: (topic: string, message: number, headers: Headers) => Buffer;
 };

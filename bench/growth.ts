@@ -1,25 +1,25 @@
-// Whether memX becomes slower as it fills: the rate of get and set on all keys at random, beside another memX that stays
-// small and is asked in turn; and what a key takes of memory and disk.
+// Measures whether memX becomes slower as it fills: the rate of get and set on random keys, compared with a second memX
+// that stays small and is measured in turn. Also measures how much memory and disk a key takes.
 
 import { execFileSync } from "node:child_process";
 import { httpRequest, openConnection } from "./connection.ts";
 import { type Memx, startMemx } from "./contestants/memx.ts";
 import { type BridgedRedis, startBridgedRedis } from "./contestants/redis.ts";
 import { runLoad } from "./load.ts";
-import { mention, updated, value } from "./operations.ts";
+import { includes, updated, value } from "./operations.ts";
 import { residentBytes } from "./processes.ts";
 import { median, medianRatio } from "./statistics.ts";
 
 export type Growth = {
   readonly contestant: string;
   readonly keys: number;
-  /** Medians, of the filled one and of the small one. */
+  /** Medians of the filled memX. */
   readonly getPerSecond: number;
   readonly setPerSecond: number;
-  /** Medians of the ratios to the small one. */
+  /** Medians of each round's ratio to the small memX. */
   readonly getRatio: number;
   readonly setRatio: number;
-  /** Of memX's process, and of Redis. */
+  /** Resident memory of workerd and of Redis. */
   readonly memxBytes: number;
   readonly redisBytes: number;
   readonly diskBytes: number;
@@ -79,10 +79,12 @@ async function fill({ port, headers }: Memx, from: number, to: number): Promise<
         const first = next;
         next = Math.min(to, first + BATCH);
         const operations = Array.from({ length: next - first }, (_, n) => ({
-          ...{ op: "set", key: name(first + n), value: value(first + n) },
+          op: "set",
+          key: name(first + n),
+          value: value(first + n),
         }));
-        const answer = await connection.ask(httpRequest("POST", "/batch", headers, { operations }));
-        if (answer.split('"updated":true').length !== operations.length + 1) throw new Error(`not filled: ${answer}`);
+        const body = await connection.ask(httpRequest("POST", "/batch", headers, { operations }));
+        if (body.split('"updated":true').length !== operations.length + 1) throw new Error(`not filled: ${body}`);
       }
       connection.close();
     }),
@@ -102,9 +104,12 @@ async function compare(
     const get = () => httpRequest("GET", `/get?key=${encodeURIComponent(anyKey())}`, headers);
     const set = () => httpRequest("POST", "/set", headers, { key: anyKey(), value: value(1) });
     const { perSecond } = await runLoad({
-      ...{ port, connections, seconds, warmUpSeconds: seconds / 4 },
+      port,
+      connections,
+      seconds,
+      warmUpSeconds: seconds / 4,
       request: operation === "get" ? get : set,
-      check: operation === "get" ? mention('"agent":"researcher"') : updated,
+      check: operation === "get" ? includes('"agent":"researcher"') : updated,
     });
     return perSecond;
   };
@@ -127,7 +132,7 @@ async function compare(
   };
 }
 
-/** As the disk counts it, with what a database has set aside. */
+/** Allocated blocks, including space that a database has reserved. */
 function diskBytes(folder: string): number {
   return Number(/^\d+/.exec(execFileSync("du", ["-sk", folder], { encoding: "utf8" }))?.[0]) * 1024;
 }

@@ -1,4 +1,4 @@
-// The load: connections that each send the next request when the last one was answered. An answer that is not as it should be
+// The load: connections that each send the next request when the response to the last one arrives. A wrong response
 // ends the run.
 
 import { performance } from "node:perf_hooks";
@@ -10,13 +10,13 @@ export type Load = {
   readonly port: number;
   readonly connections: number;
   readonly seconds: number;
-  /** Before anything is counted, because a runtime compiles what it runs often. */
+  /** Before the measurement begins, because a runtime compiles code that runs often. */
   readonly warmUpSeconds: number;
-  /** The bytes of a request; `last` is the answer before it on the same connection. */
+  /** Returns the bytes of a request; `last` is the body of the previous response on the same connection. */
   readonly request: (connection: number, last: string | undefined) => Buffer;
-  /** What is wrong with the body of an answer. */
+  /** Returns what is wrong with the body of a response, if anything. */
   readonly check: (body: string) => string | undefined;
-  /** Called when counting begins. */
+  /** Called when the measurement begins. */
   readonly onStart?: () => void;
 };
 
@@ -25,11 +25,11 @@ export type Measured = {
   readonly perSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** Seconds on a processor of this process, to see that it was not the limit. */
+  /** Processor time of this process, to see that it was not the limit. */
   readonly loadCpuSeconds: number;
 };
 
-/** @throws at the first answer that is wrong */
+/** @throws {Error} at the first wrong response */
 export async function runLoad(load: Load): Promise<Measured> {
   const { port, connections, seconds, warmUpSeconds, request, check, onStart } = load;
   let counting = false;
@@ -44,7 +44,7 @@ export async function runLoad(load: Load): Promise<Measured> {
       last = await connection.ask(bytes);
       if (counting) latencies.push(performance.now() - start);
       const wrong = check(last);
-      if (wrong !== undefined) throw new Error(`wrong answer, ${wrong}: ${last}\nto ${bytes}`);
+      if (wrong !== undefined) throw new Error(`wrong response (${wrong}): ${last}\nto ${bytes}`);
     }
     connection.close();
   };
@@ -56,7 +56,7 @@ export async function runLoad(load: Load): Promise<Measured> {
     const start = performance.now();
     const cpu = process.cpuUsage();
     await Promise.race([all, sleep(seconds * 1000)]);
-    // A very short time, on a busy machine: at least one is waited for.
+    // If the time is very short and the machine is busy, wait for at least one response.
     while (latencies.length === 0) await Promise.race([all, sleep(10)]);
     counting = false;
     const took = (performance.now() - start) / 1000;

@@ -1,4 +1,4 @@
-// What it was measured on and with: numbers without it say nothing.
+// Describes the machine and the versions of a run, and checks that the machine can run the bench.
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -12,7 +12,7 @@ export type Machine = {
   readonly processors: string;
   readonly memoryGiB: number;
   readonly system: string;
-  /** Of the minute before the run. More than a little means that others were at work. */
+  /** Load average of the minute before the run. A high one means that other programs used the machine. */
   readonly loadBefore: number;
   readonly versions: Readonly<Record<string, string>>;
 };
@@ -35,7 +35,7 @@ export function describeMachine({ etcd }: { etcd: boolean }): Machine {
   };
 }
 
-/** @throws where it is no Linux, saying so */
+/** @throws {Error} if the system is not Linux */
 export function needLinux(): void {
   if (process.platform === "linux") return;
   throw new Error("The bench needs Linux: it reads the processor time and memory of processes from /proc.");
@@ -44,7 +44,7 @@ export function needLinux(): void {
 /** The servers that npm does not bring, each with its Debian package. */
 const PACKAGES = { "redis-server": "redis-server", etcd: "etcd-server" } as const;
 
-/** @throws if a program is missing and cannot be installed, saying what to do */
+/** @throws {Error} that says what to install, if a program is missing and cannot be installed */
 export function needPrograms(programs: readonly (keyof typeof PACKAGES)[]): void {
   const missing = programs.filter((program) => versionOf(program) === undefined).map((program) => PACKAGES[program]);
   if (missing.length === 0 || installPackages(missing)) return;
@@ -54,9 +54,9 @@ export function needPrograms(programs: readonly (keyof typeof PACKAGES)[]): void
   );
 }
 
-/** How many sockets a workerd can hold here: it takes two files for each, and ends when there are no more. */
+/** How many sockets workerd can hold here. It needs two files for each, and exits when it cannot open more. */
 export function mostSockets(): number {
-  // Node raises its own limit to this one, and processes that it starts have it too.
+  // Node raises its own limit to the hard limit, and child processes inherit it.
   const hard = /^Max open files\s+\S+\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1];
   return hard === undefined ? Number.POSITIVE_INFINITY : (Number(hard) - 500) / 2;
 }

@@ -1,5 +1,5 @@
-// Measures what a page of /keys costs at the start and at the end of many keys. Run by hand against a memX of one's own, for it
-// fills it: node bench/measure-keys.ts http://127.0.0.1:8000 local_dev_key 100000
+// Measures the time of a page of /keys at the start and at the end of many keys. Run it by hand against a memX for
+// tests only, because it writes the keys: node bench/measure-keys.ts http://127.0.0.1:8000 local_dev_key 100000
 
 export {};
 
@@ -19,21 +19,21 @@ for (let from = 0; from < KEYS; from += 100) {
   if (!response.ok) throw new Error(await response.text());
 }
 
-/** In milliseconds, of a page of 100 keys after that key. */
+/** Returns the milliseconds that a page of 100 keys after this key takes. */
 async function timePage(after: string): Promise<number> {
   const cursor = Buffer.from(after).toString("base64url");
   const start = performance.now();
   const response = await fetch(`${url}/keys?prefix=measured:&cursor=${cursor}`, { headers });
   const { keys } = (await response.json()) as { keys: unknown[] };
-  if (keys.length !== 100) throw new Error(`a page of ${keys.length} keys`);
+  if (keys.length !== 100) throw new Error(`expected a page of 100 keys, got ${keys.length}`);
   return performance.now() - start;
 }
 
 const times = { start: [] as number[], end: [] as number[] };
 for (let n = 0; n < 2 * PAGES; n++) {
-  // One after the other, so that both meet the same machine.
+  // In turn, so that both run under the same conditions.
   const pair = { start: await timePage(name(0)), end: await timePage(name(KEYS - 101)) };
-  // The first ones are slow for other reasons.
+  // The first pages are slow for other reasons.
   if (n < PAGES) continue;
   times.start.push(pair.start);
   times.end.push(pair.end);

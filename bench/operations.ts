@@ -1,4 +1,4 @@
-// The operations whose rate is measured, each with what it is on every contestant: memX's own calls, the floor's, etcd's.
+// The operations whose rate the bench measures, each with its request on every contestant.
 
 import { httpRequest } from "./connection.ts";
 import { base64 } from "./contestants/etcd.ts";
@@ -14,7 +14,7 @@ export type Operation = {
   readonly on: Readonly<Partial<Record<ContestantName, (headers: Headers) => Call>>>;
 };
 
-/** About as large as what agents tell each other. */
+/** About as large as the values that agents share. */
 export const value = (n: number) => ({ n, agent: "researcher", status: "done", note: "x".repeat(60) });
 const KEYS = 100;
 const PAGE = 100;
@@ -32,22 +32,22 @@ const SCHEMA = {
 };
 
 let turn = 0;
-/** Built once, so that the load costs no more than it has to. */
+/** Requests are built once, so that the load takes little processor time. */
 const each = <T>(count: number, make: (n: number) => T) => Array.from({ length: count }, (_, n) => make(n));
-export const mention = (text: string) => (body: string) =>
-  body.includes(text) ? undefined : `it does not say ${text}`;
+export const includes = (text: string) => (body: string) => (body.includes(text) ? undefined : `${text} is missing`);
 const post = (path: string, headers: Headers, body: unknown) => httpRequest("POST", path, headers, body);
 
-/** One after the other, whichever connection it is. */
+/** Sends the requests in turn, on whichever connection is free. */
 function rotating(requests: readonly Buffer[], check: Call["check"]): Call {
   return { request: () => requests[turn++ % requests.length] as Buffer, check };
 }
 
-function ofConnection(requests: readonly Buffer[], check: Call["check"]): Call {
+/** Sends one request per connection. */
+function perConnection(requests: readonly Buffer[], check: Call["check"]): Call {
   return { request: (connection) => requests[connection] as Buffer, check };
 }
 
-export const updated = mention('"ok":true,"updated":true');
+export const updated = includes('"ok":true,"updated":true');
 const set = (key: string, headers: Headers) => post("/set", headers, { key, value: value(1) });
 const bare = (path: string) => post(path, {}, { key: "bench:one", value: value(1) });
 export const put = (key: string) =>
@@ -63,15 +63,15 @@ export const OPERATIONS: readonly Operation[] = [
     what: "set, one key",
     on: {
       ...memx((headers) => rotating([set("bench:one", headers)], updated)),
-      etcd: () => rotating([put("bench:one")], mention('"revision"')),
+      etcd: () => rotating([put("bench:one")], includes('"revision"')),
     },
   },
   {
     name: "get",
     what: "get, one key",
     on: {
-      ...memx((headers) => rotating([httpRequest("GET", "/get?key=bench%3A0", headers)], mention('"revision"'))),
-      etcd: () => rotating([range("bench:0")], mention('"count":"1"')),
+      ...memx((headers) => rotating([httpRequest("GET", "/get?key=bench%3A0", headers)], includes('"revision"'))),
+      etcd: () => rotating([range("bench:0")], includes('"count":"1"')),
     },
   },
   {
@@ -82,12 +82,12 @@ export const OPERATIONS: readonly Operation[] = [
   {
     name: "call",
     what: "bare Worker, one empty Durable Object call",
-    on: { floor: () => rotating([bare("/call")], mention('"ok":true')) },
+    on: { floor: () => rotating([bare("/call")], includes('"ok":true')) },
   },
   {
     name: "evalsha",
     what: "bare Worker, one EVALSHA",
-    on: { floor: () => rotating([bare("/evalsha")], mention('"ok":true')) },
+    on: { floor: () => rotating([bare("/evalsha")], includes('"ok":true')) },
   },
   {
     name: "set-100",
@@ -99,7 +99,7 @@ export const OPERATIONS: readonly Operation[] = [
           updated,
         ),
       ),
-      etcd: () => rotating(names.map(put), mention('"revision"')),
+      etcd: () => rotating(names.map(put), includes('"revision"')),
     },
   },
   {
@@ -118,7 +118,7 @@ export const OPERATIONS: readonly Operation[] = [
     name: "batch",
     what: "batch of 10 sets",
     on: memx((headers) =>
-      ofConnection(
+      perConnection(
         each(CONNECTIONS_AT_MOST, (connection) =>
           post("/batch", headers, {
             operations: each(10, (n) => ({ op: "set", key: `bench:batch:${connection}:${n}`, value: value(n) })),
@@ -132,7 +132,7 @@ export const OPERATIONS: readonly Operation[] = [
     name: "patch",
     what: "increment, one key per connection",
     on: memx((headers) =>
-      ofConnection(
+      perConnection(
         each(CONNECTIONS_AT_MOST, (connection) =>
           post("/patch", headers, { key: `bench:patch:${connection}`, increment: { path: "/n", by: 1 } }),
         ),
@@ -164,7 +164,7 @@ export const OPERATIONS: readonly Operation[] = [
   },
 ];
 
-/** What the operations find when they begin. */
+/** Writes the data that the operations need. */
 export async function prepare(name: ContestantName, port: number, headers: Headers): Promise<void> {
   const send = async (path: string, body: unknown) => {
     const response = await fetch(`http://127.0.0.1:${port}${path}`, {

@@ -1,4 +1,4 @@
-// Servers that are measured: each a process of its own on the loopback, with what it costs, as Linux counts it.
+// Starts servers as processes on the loopback, and reads their processor time and memory from Linux.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -13,14 +13,14 @@ export type Server = {
 
 const running = new Set<ChildProcess>();
 
-// For a run that ends without stopping them.
+// For a run that exits without stopping its servers.
 process.once("exit", () => {
   for (const child of running) kill(child);
 });
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
 
-/** Resolves when `ready` does not throw, and rejects with what the process said if it ends before. */
+/** Resolves when `ready` does not throw. Rejects with the output of the process if it exits first. */
 export async function startServer(
   command: string,
   args: readonly string[],
@@ -31,7 +31,7 @@ export async function startServer(
   }: { ready: () => Promise<unknown>; env?: Readonly<Record<string, string>>; cwd?: string | undefined },
 ): Promise<Server> {
   const child = spawn(command, args, {
-    // A group of its own, because some start others.
+    // In its own process group, because some servers start child processes.
     detached: true,
     cwd,
     stdio: ["ignore", "pipe", "pipe"],
@@ -50,7 +50,7 @@ export async function startServer(
   });
   const ended = once(child, "exit").catch(() => undefined);
   ended.then(() => {
-    failure ??= "it ended";
+    failure ??= "it exited";
     running.delete(child);
   });
   const deadline = performance.now() + 30_000;
@@ -64,7 +64,7 @@ export async function startServer(
     }
   }
   const stop = async () => {
-    // Their data goes with them, so nothing has to be finished.
+    // The bench deletes the data anyway, so the server does not need to finish.
     kill(child);
     await ended;
   };
@@ -79,23 +79,24 @@ function kill(child: ChildProcess): void {
   try {
     if (child.pid) process.kill(-child.pid, "SIGKILL");
   } catch {
-    // It has ended already.
+    // The process has exited already.
   }
 }
 
-/** Seconds on a processor of the threads that these processes have. */
+/** Processor time, in seconds, of the current threads of these processes. */
 export function cpuSeconds(pids: readonly number[]): number {
   let nanoseconds = 0;
   for (const pid of pids) {
     for (const thread of readdirSync(`/proc/${pid}/task`)) {
-      // In proc(5): "time spent on the cpu, in nanoseconds". Its ticks in `stat` are of 10 ms, which is too much for one message.
+      // proc(5): "time spent on the cpu, in nanoseconds". The ticks in `stat` are 10 ms long, too coarse for one
+      // message.
       nanoseconds += Number.parseInt(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8"), 10);
     }
   }
   return nanoseconds / 1e9;
 }
 
-/** Bytes of memory that are resident. */
+/** Resident memory, in bytes. */
 export function residentBytes(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => {
     const kilobytes = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];

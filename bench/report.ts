@@ -1,4 +1,4 @@
-// Results as Markdown tables, for a terminal and for docs/performance.md alike.
+// Formats results as Markdown tables, for the terminal and for docs/performance.md.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Delivery } from "./delivery.ts";
@@ -9,7 +9,7 @@ import { median } from "./statistics.ts";
 import { judge } from "./targets.ts";
 import type { Rates } from "./throughput.ts";
 
-/** Each under the name that it has in docs/performance.md. */
+/** The tables by their names in docs/performance.md. */
 export function tables(results: Results): Map<string, string> {
   const made = new Map([
     ["machine", machineTable(results)],
@@ -19,9 +19,9 @@ export function tables(results: Results): Map<string, string> {
   if (results.delivery) {
     const { delivery } = results;
     const last = ({ lastMs }: Delivery) => lastMs;
-    made.set("delivery", deliveryTable(delivery, "milliseconds to the last of so many subscribers", last));
+    made.set("delivery", deliveryTable(delivery, "ms until the last of N subscribers has it, N =", last));
     const cpu = ({ serverMicros }: Delivery) => serverMicros;
-    made.set("delivery-cpu", deliveryTable(delivery, "server CPU µs of a message for each of them", cpu));
+    made.set("delivery-cpu", deliveryTable(delivery, "server CPU µs per message and subscriber, N =", cpu));
   }
   if (results.resume) made.set("resume", resumeTable(results.resume));
   if (results.calls) made.set("calls", callTable(results.calls));
@@ -32,7 +32,7 @@ export function tables(results: Results): Map<string, string> {
 
 /**
  * Puts the tables between their markers in a page.
- * @throws if the page has no place for a table
+ * @throws {Error} if the page has no place for a table
  */
 export function rewritePage(page: string, results: Results): void {
   let text = readFileSync(page, "utf8");
@@ -92,7 +92,9 @@ function deliveryTable(all: readonly Delivery[], head: string, of: (delivery: De
   const rows = feeds.map((name) => [
     name,
     ...sizes.map((size) => {
-      const found = all.find((so) => `${so.contestant}, ${so.feed}` === name && so.subscribers === size);
+      const found = all.find(
+        (result) => `${result.contestant}, ${result.feed}` === name && result.subscribers === size,
+      );
       return found ? short(median(of(found))) : "";
     }),
   ]);
@@ -101,7 +103,7 @@ function deliveryTable(all: readonly Delivery[], head: string, of: (delivery: De
 
 function resumeTable(all: NonNullable<Results["resume"]>): string {
   const rows = all.map(({ contestant, feed, ms }) => [contestant, feed, short(median(ms))]);
-  return table(["1,000 missed changes", "by", "ms"], rows);
+  return table(["1,000 missed changes, on", "by", "ms"], rows);
 }
 
 function callTable(all: NonNullable<Results["calls"]>): string {
@@ -118,7 +120,7 @@ function callTable(all: NonNullable<Results["calls"]>): string {
     ];
   });
   return table(
-    ["one operation", "object calls, embedded", "object calls, Redis", "requests to Redis", "commands in them"],
+    ["one operation", "object calls, embedded", "object calls, Redis", "requests to Redis", "commands in the scripts"],
     rows,
   );
 }
@@ -132,13 +134,13 @@ function sizeTable({ size, sockets, growth = [] }: Results): string {
   for (const { feed, contestant, bytesPerSocket } of sockets ?? []) {
     rows.push([`memory of an idle socket: ${contestant}, ${feed}`, `${kib(bytesPerSocket)} KiB`]);
   }
-  for (const contestant of new Set(growth.map((so) => so.contestant))) {
-    const all = growth.filter((so) => so.contestant === contestant);
+  for (const contestant of new Set(growth.map((result) => result.contestant))) {
+    const all = growth.filter((result) => result.contestant === contestant);
     const [small, large] = [all[0], all.at(-1)];
     if (small === undefined || large === undefined) continue;
-    const each = (of: (so: Growth) => number) => count((of(large) - of(small)) / (large.keys - small.keys));
-    rows.push([`memory of a key: ${contestant}`, `${each((so) => so.memxBytes + so.redisBytes)} bytes`]);
-    rows.push([`disk of a key: ${contestant}`, `${each((so) => so.diskBytes)} bytes`]);
+    const each = (of: (result: Growth) => number) => count((of(large) - of(small)) / (large.keys - small.keys));
+    rows.push([`memory of a key: ${contestant}`, `${each((result) => result.memxBytes + result.redisBytes)} bytes`]);
+    rows.push([`disk of a key: ${contestant}`, `${each((result) => result.diskBytes)} bytes`]);
   }
   return table(["what", "how much"], rows);
 }
@@ -156,10 +158,7 @@ function growthTable(all: NonNullable<Results["growth"]>): string {
     mib(growth.diskBytes),
   ]);
   return table(
-    [
-      ...["on", "keys", "gets a second", "× small", "sets a second", "× small"],
-      ...["memX MiB", "Redis MiB", "disk MiB"],
-    ],
+    ["on", "keys", "gets a second", "× small", "sets a second", "× small", "memX MiB", "Redis MiB", "disk MiB"],
     rows,
   );
 }
@@ -171,7 +170,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)].join("\n");
 }
 
-/** Three digits. */
+/** Three significant digits. */
 function short(number: number): string {
   return number >= 100 ? count(number) : number.toPrecision(3);
 }

@@ -1,4 +1,4 @@
-// What a run comes to: the JSON file that it writes, from which tables are made. A part that was not asked for is absent.
+// The results of a run and the JSON file with them. A part that the run did not measure is absent.
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

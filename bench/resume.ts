@@ -1,4 +1,4 @@
-// How long a subscriber that comes back waits until it has the 1,000 changes that it missed: from connecting to `ready`.
+// Measures how long a returning subscriber waits for the 1,000 changes that it missed: from connecting to `ready`.
 
 import { connect } from "node:net";
 import { httpRequest, openConnection } from "./connection.ts";
@@ -9,10 +9,10 @@ import { type ContestantName, type Headers, put } from "./operations.ts";
 import { startAll } from "./start-all.ts";
 import { median } from "./statistics.ts";
 
-/** Medians of each round, in milliseconds. */
+/** The median of each round, in milliseconds. */
 export type Resume = { readonly feed: string; readonly contestant: string; readonly ms: number[] };
 
-/** As many as the log of a namespace keeps. */
+/** As many changes as the log of a namespace keeps. */
 const MISSED = 1_000;
 
 type Place = {
@@ -45,10 +45,10 @@ export async function measureResume(
         const place = places[at] as Place;
         const contestant = contestants.get(place.contestant) as Contestant;
         const topic = `resume:${++topics}:`;
-        const since = await missed(place, topic, contestant);
-        const request = comeBack(place, topic, since, contestant.headers);
+        const since = await writeMissed(place, topic, contestant);
+        const request = resumeRequest(place, topic, since, contestant.headers);
         const times: number[] = [];
-        // The first is slow for other reasons.
+        // The first sample is slow for other reasons.
         for (let sample = 0; sample <= samples; sample++) {
           const ms = await resume(contestant.port, request, place.contestant === "etcd");
           if (sample > 0) times.push(ms);
@@ -64,8 +64,12 @@ export async function measureResume(
   return results;
 }
 
-/** Writes what is to be missed, and answers the revision before it. */
-async function missed({ pattern, contestant }: Place, topic: string, { port, headers }: Contestant): Promise<number> {
+/** Writes the changes to miss, and returns the revision before them. */
+async function writeMissed(
+  { pattern, contestant }: Place,
+  topic: string,
+  { port, headers }: Contestant,
+): Promise<number> {
   const connection = await openConnection(port);
   try {
     if (contestant === "etcd") {
@@ -88,7 +92,12 @@ async function missed({ pattern, contestant }: Place, topic: string, { port, hea
   }
 }
 
-function comeBack({ pattern, contestant }: Place, topic: string, since: number, headers: Headers): string | Buffer {
+function resumeRequest(
+  { pattern, contestant }: Place,
+  topic: string,
+  since: number,
+  headers: Headers,
+): string | Buffer {
   if (contestant === "etcd") {
     const range = { key: base64(topic), range_end: base64(topic.replace(/:$/, ";")), start_revision: since + 1 };
     return httpRequest("POST", "/v3/watch", {}, { create_request: range });
@@ -107,14 +116,14 @@ function resume(port: number, request: string | Buffer, isEtcd: boolean): Promis
   socket.on("close", () => reject(new Error(`a subscriber was closed: ${received.slice(0, 500)}`)));
   socket.on("data", (chunk: string) => {
     received += chunk;
-    // Looked at once it may be whole: most chunks are not the last.
+    // Counts changes only when the replay may be complete: most chunks are not the last.
     const changes = () => received.split(isEtcd ? '"kv":{' : '"event":"value"').length - 1;
-    const whole = isEtcd ? changes() === MISSED : chunk.includes('"event":"ready"');
-    if (!whole) return;
+    const complete = isEtcd ? changes() === MISSED : chunk.includes('"event":"ready"');
+    if (!complete) return;
     const ms = performance.now() - start;
     socket.destroy();
     if (changes() === MISSED) resolve(ms);
-    else reject(new Error(`${changes()} changes before it was ready`));
+    else reject(new Error(`expected ${MISSED} changes before \`ready\`, got ${changes()}`));
   });
   return promise;
 }

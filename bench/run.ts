@@ -1,5 +1,5 @@
-// `npm run bench`: measures memX, the floor of the runtime that it runs on, and etcd, in rounds that take turns. Prints
-// tables and whether memX reaches what it sets out to, and leaves them with the numbers of each round in bench/results.
+// `npm run bench`: measures memX, a bare Worker on the same runtime (the floor), and etcd, in rounds that take turns.
+// Prints tables and whether memX reaches its targets, and writes them with the numbers of each round to bench/results.
 
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -25,17 +25,17 @@ const DOCS = "docs/performance";
 const { values } = parseArgs({
   allowNegative: true,
   options: {
-    /** Parts of the run, or operations of its throughput part; all of them unless given. */
+    /** Parts of the run, or operations of the throughput part, separated by commas. All by default. */
     only: { type: "string" },
     rounds: { type: "string", default: "5" },
     seconds: { type: "string", default: "2" },
     connections: { type: "string", default: "16" },
-    /** As little of everything as shows that it works. */
+    /** Measures as little as possible, to show that the bench works. */
     quick: { type: "boolean", default: false },
     etcd: { type: "boolean", default: true },
-    /** Whether dist/ is made anew first. */
+    /** Builds dist/ first. */
     build: { type: "boolean", default: true },
-    /** Puts the results into docs/performance.md, too. */
+    /** Also writes the results to docs/performance.md. */
     docs: { type: "boolean", default: false },
     out: { type: "string", default: "bench/results" },
   },
@@ -48,7 +48,9 @@ const only = values.only === undefined ? undefined : new Set(values.only.split("
 const operations = OPERATIONS.map(({ name }) => name);
 const unknown = [...(only ?? [])].filter((name) => ![...PARTS, ...operations].includes(name));
 if (unknown.length > 0 || !(rounds > 0) || !(seconds > 0) || !(connections > 0)) {
-  console.error(`--only takes ${[...PARTS, ...operations].join(", ")}; rounds, seconds and connections are above 0.`);
+  console.error(
+    `--only takes ${[...PARTS, ...operations].join(", ")}. --rounds, --seconds and --connections must be above 0.`,
+  );
   process.exit(1);
 }
 const wanted = (part: (typeof PARTS)[number]) => only === undefined || only.has(part);
@@ -60,16 +62,14 @@ try {
   const results: Results = { machine: describeMachine({ etcd }), connections };
   if (values.build) execFileSync(process.execPath, ["scripts/build.ts"], { stdio: "inherit" });
   buildFloor();
-  // Whatever ends the run, what was measured before is kept.
+  // After each part, so that a run that fails keeps its earlier parts.
   const save = () => writeResults(results, values.out);
-  // As many as memX takes in one channel, or as the machine does.
+  // As many sockets as memX allows in one channel, or as the machine allows.
   const crowd = Math.min(10_000, Math.floor(mostSockets() / 1_000) * 1_000);
   if (crowd < 10_000 && !quick && (wanted("delivery") || wanted("sockets"))) {
     if (crowd < 6_000)
-      throw new Error("The bench opens 6,000 sockets at least: raise ulimit -n to 12,500, or better 20,500.");
-    console.log(
-      `A process may open too few files here for 10,000 sockets (ulimit -n): measuring ${crowd} in their place.`,
-    );
+      throw new Error("The bench opens at least 6,000 sockets. Raise ulimit -n to 12,500, or better 20,500.");
+    console.log(`The limit of open files (ulimit -n) is too low for 10,000 sockets. Measuring ${crowd} instead.`);
   }
   if (chosen.length > 0) {
     const warmUpSeconds = quick ? 0.05 : 0.5;
@@ -110,7 +110,7 @@ try {
   const made = [...tables(results).values()];
   writeFileSync(join(values.out, "results.md"), `${made.join("\n\n")}\n`);
   const [machine, targets, ...rest] = made;
-  console.log(`\n${[...rest, machine, targets].join("\n\n")}\n\nIn full in ${values.out}.`);
+  console.log(`\n${[...rest, machine, targets].join("\n\n")}\n\nAll numbers are in ${values.out}.`);
   if (values.docs) {
     const all = withEarlier(results, DOCS);
     writeResults(all, DOCS);

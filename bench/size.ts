@@ -1,4 +1,4 @@
-// What memX is before it does anything: bytes of its bundle, and the time from starting it to its first answer.
+// Measures the bytes of the bundle, and the time from the start of memX to its first response.
 
 import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
@@ -12,7 +12,7 @@ export type Size = {
 };
 
 export async function measureSize({ starts }: { starts: number }): Promise<Size> {
-  // Those that workerd is told of, because dist/ may have files of before; all as one, as wrangler counts them.
+  // Only the modules in workerd.capnp, because dist/ may contain old files. Concatenated, as wrangler counts them.
   const modules = readFileSync("config/workerd.capnp", "utf8").matchAll(/embed "\.\.\/(dist\/[^"]+)"/g);
   const bundle = Buffer.concat(Array.from(modules, ([, file = ""]) => readFileSync(file)));
   const times: number[] = [];

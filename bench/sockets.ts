@@ -1,4 +1,4 @@
-// Memory of the runtime per idle socket: memX's, and a bare one's that does nothing but hibernate.
+// Measures the memory of workerd per idle socket, with memX and with a bare object that only hibernates.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { openConnection } from "./connection.ts";
@@ -10,7 +10,7 @@ import { startAll } from "./start-all.ts";
 
 export type SocketMemory = { readonly feed: string; readonly contestant: string; readonly bytesPerSocket: number };
 
-/** Objects are put to sleep after 10 seconds. */
+/** The runtime hibernates idle objects after 10 seconds. */
 const ASLEEP_MS = 15_000;
 
 export async function measureSockets({ from, to, quick }: { from: number; to: number; quick: boolean }) {
@@ -20,7 +20,7 @@ export async function measureSockets({ from, to, quick }: { from: number; to: nu
     const { contestants, stop } = await startAll(new Set([feed.contestant]));
     try {
       const contestant = contestants.get(feed.contestant) as Contestant;
-      const bytesPerSocket = await bytesOf(feed, contestant, from, to, quick ? 0 : ASLEEP_MS);
+      const bytesPerSocket = await bytesPerSocketOf(feed, contestant, from, to, quick ? 0 : ASLEEP_MS);
       results.push({ feed: feed.name, contestant: feed.contestant, bytesPerSocket });
     } finally {
       await stop();
@@ -29,8 +29,8 @@ export async function measureSockets({ from, to, quick }: { from: number; to: nu
   return results;
 }
 
-/** Between some sockets and many, for what only the first costs not to count. */
-async function bytesOf(
+/** Compares a few sockets with many, so that one-time costs do not count. */
+async function bytesPerSocketOf(
   feed: Feed,
   { port, headers, pids }: Contestant,
   from: number,
@@ -46,7 +46,7 @@ async function bytesOf(
   try {
     const few = await settled(from);
     const many = await settled(to - from);
-    // All of them are there, and are woken.
+    // Wakes the object, and checks that every socket is still open.
     const connection = await openConnection(port);
     const reached = crowds.map((crowd) => crowd.reached(1));
     await Promise.all([...reached, connection.ask(feed.send("idle", 1, headers))]);

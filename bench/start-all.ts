@@ -1,4 +1,4 @@
-// All contestants of a round, afresh and at once, for one round's answers to be about the same minutes of the machine.
+// Starts all contestants of a round together, so that they run under the same conditions of the machine.
 
 import type { Contestant } from "./contestants/contestant.ts";
 import { startEtcd } from "./contestants/etcd.ts";
@@ -7,7 +7,7 @@ import { startMemx } from "./contestants/memx.ts";
 import { startBridgedRedis } from "./contestants/redis.ts";
 import { type ContestantName, prepare } from "./operations.ts";
 
-/** Those that are asked for, with data of their own; all of them wait while one is measured. */
+/** Starts these contestants with new data. While the bench measures one, the others are idle. */
 export async function startAll(names: ReadonlySet<ContestantName>) {
   const contestants = new Map<ContestantName, Contestant>();
   const stops: (() => Promise<void>)[] = [];

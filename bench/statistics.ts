@@ -1,4 +1,4 @@
-// What rounds come to.
+// Statistics over the rounds of a run.
 
 export function median(numbers: readonly number[]): number {
   const sorted = numbers.toSorted((a, b) => a - b);
@@ -6,7 +6,7 @@ export function median(numbers: readonly number[]): number {
   return sorted.length % 2 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
 }
 
-/** Of the ratios of each round, so that a slow minute of the machine meets both sides. */
+/** The median of each round's ratio: a slow minute of the machine affects both sides of a ratio. */
 export function medianRatio(over: readonly number[], under: readonly number[]): number {
   return median(over.map((number, round) => number / (under[round] ?? Number.NaN)));
 }

@@ -1,37 +1,37 @@
-// Subscribers, in a process of their own so that they do not hold up the clock of who sends. They tell when a message had
-// reached all of them, by the clock that all processes of the machine share. Each message has to come to each, once.
+// Subscribers in their own process, so that they do not delay the sender. They report when a message has reached all of
+// them, by the clock that all processes of the machine share. Each subscriber must receive each message exactly once.
 
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** From the parent: open so many. */
+/** From the parent: opens subscribers. */
 export type Open = {
   readonly port: number;
   readonly count: number;
-  /** Of the handshake; subscribers take turns. */
+  /** Handshake requests. Subscribers use them in turn. */
   readonly requests: readonly string[];
-  /** What the answer to it says when it stands. */
+  /** Text in the response that confirms the subscription. */
   readonly opened: string;
-  /** Finds the number of a message; `base64` where it is in that. */
+  /** A regular expression that captures the number of a message, which may be in base64. */
   readonly pattern: string;
   readonly base64: boolean;
   readonly webSocket: boolean;
 };
 
 /** To the parent. Times are in milliseconds of `process.hrtime`. */
-export type Told =
-  | { readonly told: "open" }
-  | { readonly told: "all"; readonly message: number; readonly firstMs: number; readonly lastMs: number };
+export type SubscriberEvent =
+  | { readonly event: "open" }
+  | { readonly event: "reached_all"; readonly message: number; readonly firstMs: number; readonly lastMs: number };
 
-/** Handshakes under way at one time. */
+/** Concurrent handshakes. */
 const AT_ONCE = 100;
 
-/** A close frame with the code 1000, masked with nothing. */
+/** A close frame with code 1000 and an empty mask. */
 const CLOSE = Buffer.from([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8]);
 const CLOSE_MS = 5_000;
 
 const now = () => Number(process.hrtime.bigint()) / 1e6;
-const tell = (told: Told) => process.send?.(told);
+const report = (event: SubscriberEvent) => process.send?.(event);
 
 process.once("message", async (open: Open) => {
   const reached = new Map<number, { count: number; firstMs: number }>();
@@ -41,10 +41,12 @@ process.once("message", async (open: Open) => {
 
   const onMessage = (message: number) => {
     const at = now();
-    const so = reached.get(message) ?? { count: 0, firstMs: at };
-    reached.set(message, so);
-    if (++so.count === open.count) tell({ told: "all", message, firstMs: so.firstMs, lastMs: at });
-    if (so.count > open.count) fail(`message ${message} came more often than once to each`);
+    const progress = reached.get(message) ?? { count: 0, firstMs: at };
+    reached.set(message, progress);
+    if (++progress.count === open.count) {
+      report({ event: "reached_all", message, firstMs: progress.firstMs, lastMs: at });
+    }
+    if (progress.count > open.count) fail(`a subscriber received message ${message} twice`);
   };
 
   const subscribe = () =>
@@ -54,17 +56,17 @@ process.once("message", async (open: Open) => {
       sockets.push(socket);
       socket.setEncoding("latin1");
       let received = "";
-      let standing = false;
+      let isOpen = false;
       const pattern = new RegExp(open.pattern, "g");
       socket.on("error", (error) => leaving || fail(error.message));
       socket.on("close", () => leaving || fail(`a subscriber was closed: ${received}`));
       socket.on("connect", () => socket.write(open.requests[number % open.requests.length] ?? ""));
       socket.on("data", (chunk: string) => {
         received += chunk;
-        if (!standing) {
+        if (!isOpen) {
           const at = received.indexOf(open.opened);
           if (at === -1) return;
-          standing = true;
+          isOpen = true;
           received = received.slice(at + open.opened.length);
           resolve();
         }
@@ -74,7 +76,7 @@ process.once("message", async (open: Open) => {
           const text = match[1] ?? "";
           onMessage(Number(open.base64 ? Buffer.from(text, "base64") : text));
         }
-        // The rest may be the beginning of a message.
+        // The rest may be the start of a message.
         received = received.slice(end);
       });
     });
@@ -84,18 +86,18 @@ process.once("message", async (open: Open) => {
       while (next < open.count) await subscribe();
     }),
   );
-  tell({ told: "open" });
+  report({ event: "open" });
   process.once("message", async () => {
     leaving = true;
     const closed = sockets.map((socket) => new Promise((resolve) => socket.once("close", resolve)));
-    // workerd keeps the files of a socket whose client leaves without a word until its object sleeps.
+    // If a client disconnects without a close frame, workerd keeps the socket's files until its object hibernates.
     for (const socket of sockets) open.webSocket ? socket.write(CLOSE) : socket.destroy();
     await Promise.race([Promise.all(closed), sleep(CLOSE_MS)]);
     process.exit(0);
   });
 });
 
-// The parent is gone.
+// The parent has exited.
 process.once("disconnect", () => process.exit(0));
 
 function fail(reason: string): void {

@@ -1,4 +1,4 @@
-// What memX sets out to reach, as ratios within one run: how fast a machine is says nothing about memX.
+// The targets of memX, as ratios within one run, because absolute rates depend on the machine.
 
 import type { Delivery } from "./delivery.ts";
 import type { Results } from "./results.ts";
@@ -8,10 +8,10 @@ import type { Rates } from "./throughput.ts";
 export type Target = {
   readonly what: string;
   readonly measured: number | undefined;
-  /** The same by processor time per operation, of all processes that work for it: steadier where others use the machine. */
+  /** The same ratio by processor time per operation, of all processes involved. It is steadier on a shared machine. */
   readonly byCpu?: number | undefined;
   readonly bound: string;
-  /** `undefined` where the run did not measure it. */
+  /** `undefined` if the run did not measure it. */
   readonly reached: boolean | undefined;
 };
 
@@ -58,7 +58,7 @@ export function judge(results: Results): Target[] {
 }
 
 function growth(results: Results, contestant: string): number | undefined {
-  return results.growth?.find((so) => so.contestant === contestant && so.keys === 1_000_000)?.getRatio;
+  return results.growth?.find((result) => result.contestant === contestant && result.keys === 1_000_000)?.getRatio;
 }
 
 function between(what: string, measured: number | undefined, least: number, most: number): Target {
@@ -69,7 +69,7 @@ function between(what: string, measured: number | undefined, least: number, most
 function rateAtLeast(what: string, over: Rates | undefined, under: Rates | undefined, bound: number): Target {
   if (!over || !under) return { what, measured: undefined, bound: `≥ ${bound}`, reached: undefined };
   const measured = medianRatio(over.perSecond, under.perSecond);
-  // The more it takes, the fewer there are.
+  // Inverted, because more processor time means fewer operations.
   const byCpu = medianRatio(under.allMicros, over.allMicros);
   return { what, measured, byCpu, bound: `≥ ${bound}`, reached: measured >= bound };
 }

@@ -1,5 +1,5 @@
-// How many of an operation are answered in a second. In a round every contestant starts afresh and is measured once at every
-// operation, next to those that it is compared with, in an order that rotates.
+// Measures how many operations a contestant completes in a second. In each round every contestant starts anew and is
+// measured once at every operation, next to the contestants it is compared with, in an order that rotates.
 
 import type { Contestant } from "./contestants/contestant.ts";
 import { runLoad } from "./load.ts";
@@ -8,14 +8,17 @@ import { cpuSeconds } from "./processes.ts";
 import { startAll } from "./start-all.ts";
 import { median } from "./statistics.ts";
 
-/** One place of an operation's table: a number for each round. */
+/** One row of an operation's table, with a number for each round. */
 export type Rates = {
   readonly operation: string;
   readonly contestant: string;
   readonly perSecond: number[];
   readonly p50Ms: number[];
   readonly p99Ms: number[];
-  /** Microseconds on a processor per operation: of the server that answers, of all with Redis and its bridge, and of the load. */
+  /**
+   * Processor time per operation, in microseconds: of the server, of the server with Redis and its bridge, and of the
+   * load.
+   */
   readonly serverMicros: number[];
   readonly allMicros: number[];
   readonly loadMicros: number[];
@@ -30,7 +33,7 @@ export type ThroughputOptions = {
   readonly etcd: boolean;
 };
 
-/** Compared with each other, and so measured one after the other. */
+/** Compared with each other, and therefore measured one after the other. */
 const NEIGHBOURS = [
   ["memX embedded", ["set", "get", "set-schema"]],
   ["floor", ["call"]],
@@ -52,19 +55,22 @@ export async function measureThroughput(
     try {
       const shift = Math.floor((all.length * round) / rounds);
       for (const { operation, contestant } of [...all.slice(shift), ...all.slice(0, shift)]) {
-        const { port, headers, pids, output: said } = contestants.get(contestant) as Contestant;
+        const { port, headers, pids, output } = contestants.get(contestant) as Contestant;
         const call = OPERATIONS.find(({ name }) => name === operation)?.on[contestant]?.(headers);
         if (call === undefined) throw new Error(`${contestant} has no ${operation}`);
         const cpu = () => [cpuSeconds(pids.slice(0, 1)), cpuSeconds(pids)] as const;
         let before = cpu();
         const measured = await runLoad({
           ...call,
-          ...{ port, connections, seconds, warmUpSeconds },
+          port,
+          connections,
+          seconds,
+          warmUpSeconds,
           onStart() {
             before = cpu();
           },
         }).catch((error) => {
-          throw new Error(`${operation} on ${contestant}: ${error.message}\n${said()}`);
+          throw new Error(`${operation} on ${contestant}: ${error.message}\n${output()}`);
         });
         const after = cpu();
         const micros = (cpuTime: number) => (cpuTime * 1e6) / measured.operations;
@@ -102,5 +108,12 @@ function places(): { operation: string; contestant: ContestantName }[] {
 }
 
 const emptyRates = (operation: string, contestant: string): Rates => ({
-  ...{ operation, contestant, perSecond: [], p50Ms: [], p99Ms: [], serverMicros: [], allMicros: [], loadMicros: [] },
+  operation,
+  contestant,
+  perSecond: [],
+  p50Ms: [],
+  p99Ms: [],
+  serverMicros: [],
+  allMicros: [],
+  loadMicros: [],
 });

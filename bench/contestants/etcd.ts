@@ -1,12 +1,12 @@
-// etcd, the store of this kind that people already run, by its JSON gateway. One member, with its defaults: every commit is
-// synced to the disk.
+// etcd, a widely used store of this kind, through its JSON gateway. One member with its defaults: it syncs every commit
+// to disk.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../../test/support/free-port.ts";
 import { startServer } from "../processes.ts";
-import { answers, type Contestant } from "./contestant.ts";
+import { type Contestant, expectOk } from "./contestant.ts";
 
 export async function startEtcd(): Promise<Contestant> {
   const folder = mkdtempSync(join(tmpdir(), "memx-bench-etcd-"));
@@ -21,7 +21,7 @@ export async function startEtcd(): Promise<Contestant> {
     ],
     {
       ready: () =>
-        answers(`${client}/v3/kv/put`, { method: "POST", body: JSON.stringify({ key: base64("ready"), value: "" }) }),
+        expectOk(`${client}/v3/kv/put`, { method: "POST", body: JSON.stringify({ key: base64("ready"), value: "" }) }),
     },
   );
   return {

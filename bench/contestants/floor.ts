@@ -1,4 +1,4 @@
-// The bare Worker of bench/floor on the workerd that runs memX, with the bridged Redis that memX asks.
+// The bare Worker of bench/floor, on the same workerd and the same bridged Redis as memX.
 
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -8,12 +8,12 @@ import { join } from "node:path";
 import { WORKERD } from "../../selfhost/workerd.ts";
 import { freePort } from "../../test/support/free-port.ts";
 import { startServer } from "../processes.ts";
-import { answers, type Contestant } from "./contestant.ts";
+import { type Contestant, expectOk } from "./contestant.ts";
 import type { BridgedRedis } from "./redis.ts";
 
 const require = createRequire(import.meta.url);
 
-/** As memX is bundled. */
+/** Bundles it the same way as memX. */
 export function buildFloor(): void {
   const wrangler = join(require.resolve("wrangler/package.json"), "../bin/wrangler.js");
   execFileSync(process.execPath, [wrangler, "deploy", "--dry-run", "--outdir", "dist"], {
@@ -39,7 +39,7 @@ export async function startFloor(redis: BridgedRedis): Promise<Contestant> {
     ],
     {
       env: { BRIDGE_URL: redis.url, BRIDGE_TOKEN: redis.token, SCRIPT_SHA: sha },
-      ready: () => answers(`http://127.0.0.1:${port}/evalsha`, { method: "POST", body: "{}" }),
+      ready: () => expectOk(`http://127.0.0.1:${port}/evalsha`, { method: "POST", body: "{}" }),
     },
   );
   return {

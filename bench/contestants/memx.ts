@@ -1,4 +1,5 @@
-// memX as `npm start` serves it, on either store and in data of its own. Without selfhost/start.ts around it, which waits.
+// memX as `npm start` serves it, on either store and with its own data. Without selfhost/start.ts, which adds waiting
+// time.
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,14 +7,14 @@ import { join } from "node:path";
 import { WORKERD, workerdArguments } from "../../selfhost/workerd.ts";
 import { freePort } from "../../test/support/free-port.ts";
 import { startServer } from "../processes.ts";
-import { answers, type Contestant } from "./contestant.ts";
+import { type Contestant, expectOk } from "./contestant.ts";
 import type { BridgedRedis } from "./redis.ts";
 
 const CONFIG = "config/workerd.capnp";
-/** Beside the bundle, which its paths are relative to. */
+/** In dist/, because the paths of its modules are relative to the file. */
 const COUNTING_CONFIG = "dist/counting.capnp";
 
-/** So many that each may have its 1,000 sockets in a channel. */
+/** Ten, because each API key may have 1,000 sockets in a channel. */
 export const API_KEYS = Array.from({ length: 10 }, (_, n) => `bench-key-${n}`);
 
 export type Memx = Contestant & { readonly folder: string };
@@ -23,7 +24,7 @@ export async function startMemx({
   counting = false,
 }: {
   redis?: BridgedRedis | undefined;
-  /** Behind bench/counting.js, which counts calls. */
+  /** Runs bench/counting.js around the bundle, which counts calls. */
   counting?: boolean;
 } = {}): Promise<Memx> {
   const port = await freePort();
@@ -33,7 +34,7 @@ export async function startMemx({
   const args = workerdArguments({ address: `127.0.0.1:${port}`, dataFolder: folder });
   const server = await startServer(WORKERD, args.with(1, counting ? COUNTING_CONFIG : CONFIG), {
     env: {
-      // What whoever runs the bench has set for a memX of theirs is not measured.
+      // Ignores the settings that the environment has for another memX.
       ...{ SUPABASE_URL: "", SUPABASE_SERVICE_KEY: "", REVOCATION_SECONDS: "", LOG_LENGTH: "" },
       ...{ MAX_NAMESPACE_KEYS: "", MAX_NAMESPACE_BYTES: "" },
       // A slow minute of the machine makes numbers worse, but does not end the run.
@@ -42,7 +43,7 @@ export async function startMemx({
       UPSTASH_REDIS_REST_URL: redis?.url ?? "",
       UPSTASH_REDIS_REST_TOKEN: redis?.token ?? "",
     },
-    ready: () => answers(`http://127.0.0.1:${port}/get?key=ready`, { headers }),
+    ready: () => expectOk(`http://127.0.0.1:${port}/get?key=ready`, { headers }),
   });
   return {
     name: redis ? "memX on Redis" : "memX embedded",
@@ -58,11 +59,10 @@ export async function startMemx({
   };
 }
 
-/** The first module is the one that runs. */
+/** workerd runs the first module. */
 function countingConfig(): string {
   const config = readFileSync(CONFIG, "utf8");
   const first = "modules = [";
-  if (config.split(first).length !== 2)
-    throw new Error(`${CONFIG} does not have its modules where they are looked for`);
+  if (config.split(first).length !== 2) throw new Error(`${CONFIG} must contain "${first}" exactly once`);
   return config.replace(first, `${first} ( name = "counting.js", esModule = embed "../bench/counting.js" ),`);
 }

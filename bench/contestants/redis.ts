@@ -1,4 +1,4 @@
-// A Redis of the run's own with memX's bridge before it, each a process of its own. memX and the floor ask the same ones.
+// A Redis with memX's bridge in front, each in its own process. memX and the floor share both.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
@@ -22,7 +22,7 @@ export type BridgedRedis = {
 export async function startBridgedRedis(): Promise<BridgedRedis> {
   const folder = mkdtempSync(join(tmpdir(), "memx-bench-redis-"));
   const [port, bridgePort] = [await freePort(), await freePort()];
-  // As docs/storage.md asks for where nothing may be lost but the last second.
+  // What docs/storage.md requires if at most the last second may be lost.
   const args = ["--port", `${port}`, "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "yes"];
   const redisUrl = `redis://127.0.0.1:${port}`;
   const listens = () =>

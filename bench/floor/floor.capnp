@@ -1,4 +1,4 @@
-# The floor on workerd, with the same kind of Durable Object as memX has.
+# The floor on workerd, with the same kind of Durable Object as memX.
 
 using Workerd = import "/workerd/workerd.capnp";
 

@@ -1,4 +1,5 @@
-// The least that a Worker and a Durable Object can do on this runtime, next to which memX is measured. Not memX's code.
+// The least that a Worker and a Durable Object can do on this runtime, as a baseline for memX. It shares no code with
+// memX.
 
 import { DurableObject } from "cloudflare:workers";
 import { Hono } from "hono";

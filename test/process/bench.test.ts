@@ -1,4 +1,4 @@
-// The bench works, in the little time that shows it. How fast anything is, is not judged here.
+// Runs the bench as briefly as possible to show that it works. These tests do not judge speed.
 
 import { execFile } from "node:child_process";
 import { copyFileSync, readFileSync } from "node:fs";
@@ -19,11 +19,11 @@ import { dataFolder } from "./support/dev-server.ts";
 
 const run = promisify(execFile);
 
-it("measures every operation on memX and the floor, and writes tables that the page has a place for", {
+it("measures every operation on memX and the floor, and writes every table into the page", {
   timeout: 180_000,
 }, async () => {
   const out = dataFolder();
-  // Without etcd, which tests do not install; dist/ is there.
+  // Without etcd, which the tests do not install. dist/ exists already.
   const options = ["--quick", "--no-etcd", "--no-build", "--out", out];
   const { stdout } = await run(process.execPath, ["bench/run.ts", ...options]);
   expect(stdout).toContain("| set, embedded, of the floor's empty call");
@@ -46,7 +46,7 @@ it("measures every operation on memX and the floor, and writes tables that the p
   expect(results.resume).toHaveLength(4);
   expect(results.sockets).toHaveLength(3);
   expect(results.growth?.map(({ keys }) => keys)).toEqual([100, 300, 100, 300]);
-  // What a set or get costs others is what docs/architecture.md says: one call or one request.
+  // As docs/architecture.md promises: a set or get costs one call or one request.
   const calls = (what: string, contestant: string) =>
     results.calls?.find((counted) => counted.what === what && counted.contestant === contestant);
   for (const what of ["set, one key", "get, one key"]) {
@@ -61,7 +61,7 @@ it("measures every operation on memX and the floor, and writes tables that the p
   expect(readFileSync(page, "utf8")).toContain(`memX ${version}, node ${process.versions.node}`);
 });
 
-it("keeps what a later run did not measure", () => {
+it("keeps parts that a later run did not measure", () => {
   const machine = { date: "", processors: "", memoryGiB: 1, system: "", loadBefore: 0, versions: {} };
   const size = { bundleBytes: 2, bundleGzipBytes: 1, startMs: 80.123456 };
   writeResults({ machine, connections: 16, size, resume: [] }, dataFolder());
@@ -74,7 +74,7 @@ it("keeps what a later run did not measure", () => {
   });
 });
 
-it("takes the median of each round's ratio, and judges by it", () => {
+it("judges a target by the median of each round's ratio", () => {
   expect(medianRatio([10, 200, 3], [10, 100, 1])).toBe(2);
   const rates = (operation: string, contestant: string, perSecond: number[]) => ({
     ...{ operation, contestant, perSecond, p50Ms: [], p99Ms: [], serverMicros: [], allMicros: [], loadMicros: [] },
@@ -90,13 +90,13 @@ it("takes the median of each round's ratio, and judges by it", () => {
 });
 
 it.each([
-  ["an error", 503, '{"ok":true}', "not answered with success"],
-  ["another answer than it should have", 200, '{"ok":false}', "not ok"],
-])("ends at %s instead of counting it", async (_, status, body, reason) => {
-  let answered = 0;
+  ["an error", 503, '{"ok":true}', "the status is not 200"],
+  ["a wrong response", 200, '{"ok":false}', "not ok"],
+])("stops at %s instead of counting it", async (_, status, body, reason) => {
+  let responses = 0;
   const server = createServer((_, response) => {
-    // Well at first.
-    const good = ++answered < 20;
+    // The first responses are correct.
+    const good = ++responses < 20;
     response.writeHead(good ? 200 : status).end(good ? '{"ok":true}' : body);
   }).listen(0, "127.0.0.1");
   onTestFinished(() => {
@@ -106,14 +106,16 @@ it.each([
   await new Promise((resolve) => server.once("listening", resolve));
   const load = runLoad({
     port: (server.address() as AddressInfo).port,
-    ...{ connections: 2, seconds: 60, warmUpSeconds: 0 },
+    connections: 2,
+    seconds: 60,
+    warmUpSeconds: 0,
     request: () => httpRequest("GET", "/", {}),
-    check: (answer) => (answer.includes('"ok":true') ? undefined : "not ok"),
+    check: (body) => (body.includes('"ok":true') ? undefined : "not ok"),
   });
   await expect(load).rejects.toThrow(reason);
 });
 
-it("ends where a subscriber is sent a message twice", async () => {
+it("fails if a subscriber receives a message twice", async () => {
   const sockets: Socket[] = [];
   const server = createTcpServer((socket) => {
     sockets.push(socket);
@@ -127,23 +129,21 @@ it("ends where a subscriber is sent a message twice", async () => {
   await new Promise((resolve) => server.once("listening", resolve));
   const { port } = server.address() as AddressInfo;
   const crowd = await openSubscribers({
-    ...{
-      port,
-      count: 2,
-      requests: ["hello"],
-      opened: "open;",
-      pattern: "message (\\d+);",
-      base64: false,
-      webSocket: false,
-    },
+    port,
+    count: 2,
+    requests: ["hello"],
+    opened: "open;",
+    pattern: "message (\\d+);",
+    base64: false,
+    webSocket: false,
   });
   const first = crowd.reached(1);
-  // In pieces, as the network may cut it.
+  // In pieces, as the network may deliver it.
   sockets[0]?.write("messa");
   sockets[1]?.write("message 1;");
   sockets[0]?.write("ge 1;");
   await expect(first).resolves.toMatchObject({ message: 1 });
   const second = crowd.reached(2);
   sockets[0]?.write("message 1;");
-  await expect(second).rejects.toThrow("the subscribers ended");
+  await expect(second).rejects.toThrow("the subscribers exited");
 });
