@@ -42,11 +42,11 @@ async function countOn(contestant: ContestantName, redis: BridgedRedis | undefin
 
   const count = async (what: string, request: (last: string | undefined, headers: Headers) => Buffer) => {
     // The first request finds empty caches.
-    let last = await connection.ask(request(undefined, headers));
+    let last = await connection.send(request(undefined, headers));
     await sleep(100);
     await countedCalls(port);
     monitor?.read();
-    for (let n = 0; n < TIMES; n++) last = await connection.ask(request(last, headers));
+    for (let n = 0; n < TIMES; n++) last = await connection.send(request(last, headers));
     // For work that follows the response.
     await sleep(100);
     const calls = await countedCalls(port);
@@ -84,7 +84,7 @@ async function countOn(contestant: ContestantName, redis: BridgedRedis | undefin
 
 async function countedCalls(port: number): Promise<number> {
   const connection = await openConnection(port);
-  const calls = JSON.parse(await connection.ask(httpRequest("GET", "/counted-calls", {})));
+  const calls = JSON.parse(await connection.send(httpRequest("GET", "/counted-calls", {})));
   connection.close();
   return Object.values<number>(calls).reduce((sum, number) => sum + number, 0);
 }

@@ -5,7 +5,7 @@ import { connect } from "node:net";
 
 export type Connection = {
   /** Returns the body of the response. @throws {Error} if the status is not 200 */
-  ask(request: Buffer): Promise<string>;
+  send(request: Buffer): Promise<string>;
   close(): void;
 };
 
@@ -43,7 +43,7 @@ export async function openConnection(port: number): Promise<Connection> {
   await waiting.promise;
   waiting = undefined;
   return {
-    ask(request) {
+    send(request) {
       // Servers close connections that are idle for some seconds.
       if (!socket.writable) return Promise.reject(new Error("the connection was closed before the request"));
       waiting = Promise.withResolvers();

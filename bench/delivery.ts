@@ -105,7 +105,7 @@ async function deliver(
       const request = feed.send(topic, message, headers);
       const reached = crowd.reached(message);
       const sentMs = Number(process.hrtime.bigint()) / 1e6;
-      const [at] = await Promise.all([reached, connection.ask(request)]);
+      const [at] = await Promise.all([reached, connection.send(request)]);
       // For work that a server does after its response.
       await sleep(5);
       if (message <= warmUp) continue;

@@ -83,7 +83,7 @@ async function fill({ port, headers }: Memx, from: number, to: number): Promise<
           key: name(first + n),
           value: value(first + n),
         }));
-        const body = await connection.ask(httpRequest("POST", "/batch", headers, { operations }));
+        const body = await connection.send(httpRequest("POST", "/batch", headers, { operations }));
         if (body.split('"updated":true').length !== operations.length + 1) throw new Error(`not filled: ${body}`);
       }
       connection.close();

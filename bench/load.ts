@@ -35,20 +35,20 @@ export async function runLoad(load: Load): Promise<Measured> {
   let counting = false;
   let stopping = false;
   const latencies: number[] = [];
-  const ask = async (index: number) => {
+  const run = async (index: number) => {
     const connection = await openConnection(port);
     let last: string | undefined;
     while (!stopping) {
       const bytes = request(index, last);
       const start = performance.now();
-      last = await connection.ask(bytes);
+      last = await connection.send(bytes);
       if (counting) latencies.push(performance.now() - start);
       const wrong = check(last);
       if (wrong !== undefined) throw new Error(`wrong response (${wrong}): ${last}\nto ${bytes}`);
     }
     connection.close();
   };
-  const all = Promise.all(Array.from({ length: connections }, (_, index) => ask(index)));
+  const all = Promise.all(Array.from({ length: connections }, (_, index) => run(index)));
   try {
     await Promise.race([all, sleep(warmUpSeconds * 1000)]);
     onStart?.();

@@ -129,7 +129,7 @@ function sizeTable({ size, sockets, growth = [] }: Results): string {
   const rows: string[][] = [];
   if (size) {
     rows.push(["the bundle", `${kib(size.bundleBytes)} KiB; gzip ${kib(size.bundleGzipBytes)} KiB`]);
-    rows.push(["from start to the first answer", `${short(size.startMs)} ms`]);
+    rows.push(["from start to the first response", `${short(size.startMs)} ms`]);
   }
   for (const { feed, contestant, bytesPerSocket } of sockets ?? []) {
     rows.push([`memory of an idle socket: ${contestant}, ${feed}`, `${kib(bytesPerSocket)} KiB`]);

@@ -73,18 +73,18 @@ async function writeMissed(
   const connection = await openConnection(port);
   try {
     if (contestant === "etcd") {
-      const first = await connection.ask(put(topic));
-      for (let n = 0; n < MISSED; n++) await connection.ask(put(`${topic}${n}`));
+      const first = await connection.send(put(topic));
+      for (let n = 0; n < MISSED; n++) await connection.send(put(`${topic}${n}`));
       return Number(/"revision":"(\d+)"/.exec(first)?.[1]);
     }
-    const first = await connection.ask(httpRequest("POST", "/set", headers, { key: topic, value: -1 }));
+    const first = await connection.send(httpRequest("POST", "/set", headers, { key: topic, value: -1 }));
     for (let from = 0; from < MISSED; from += 100) {
       const operations = Array.from({ length: 100 }, (_, n) => ({
         op: "set",
         key: pattern ? `${topic}${from + n}` : topic,
         value: from + n,
       }));
-      await connection.ask(httpRequest("POST", "/batch", headers, { operations }));
+      await connection.send(httpRequest("POST", "/batch", headers, { operations }));
     }
     return Number(/"revision":(\d+)/.exec(first)?.[1]);
   } finally {

@@ -49,7 +49,7 @@ async function bytesPerSocketOf(
     // Wakes the object, and checks that every socket is still open.
     const connection = await openConnection(port);
     const reached = crowds.map((crowd) => crowd.reached(1));
-    await Promise.all([...reached, connection.ask(feed.send("idle", 1, headers))]);
+    await Promise.all([...reached, connection.send(feed.send("idle", 1, headers))]);
     connection.close();
     return (many - few) / (to - from);
   } finally {

@@ -35,7 +35,7 @@ export const LIMITS = {
   maxTsAheadSeconds: 60,
   /** Operations of a batch. */
   maxOperations: 100,
-  /** Keys in one response of the listing, and keys examined for it if the caller may not read them all. */
+  /** Keys in one response of the listing, and keys examined for it if the caller cannot read them all. */
   maxKeys: 1_000,
   maxScannedKeys: 5_000,
   /** Values that expire in one step: the store does nothing else meanwhile. */

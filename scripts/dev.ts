@@ -72,7 +72,7 @@ setInterval(() => process.ppid === parent || wrangler.kill("SIGTERM"), 500).unre
 if (bridge) setInterval(() => get("/__scheduled"), 60_000).unref();
 
 while (!(await get("/health"))?.ok) await new Promise((resolve) => setTimeout(resolve, 200));
-// MEMX_ACL or Supabase in .dev.vars replaces config/acl.json, and may not have this key.
+// MEMX_ACL or Supabase in .dev.vars replaces config/acl.json, and may lack this key.
 const open = (await get("/get?key=agent:goal", { "x-api-key": "local_dev_key" }))?.ok;
 const key = open ? "local_dev_key" : "YOUR_API_KEY";
 console.log(`
