@@ -1,4 +1,5 @@
-// Requests that no client should send, and some that they do: routes, methods, headers, bodies, keys and tokens at random.
+// Random requests, sensible ones and ones that no client should send: routes, methods, headers, bodies, keys and
+// tokens.
 
 import type { Random } from "../support/random.ts";
 import { KEYS, markOf, TENANTS, type Tenant } from "./tenants.ts";
@@ -55,7 +56,7 @@ const NAMES = [
   "x",
 ];
 
-/** Of one kind or of any other: half of all requests are nearly right, so that they reach what lies behind the checks. */
+/** More than half of all requests are nearly valid, so that they reach the code behind the checks. */
 export function randomRequest(random: Random): FuzzRequest {
   const tenant = random.pick(TENANTS);
   const headers: Record<string, string> = {};
@@ -179,7 +180,7 @@ function randomBody(random: Random, tenant: Tenant): Buffer {
     () => "",
     () => "null",
   ];
-  // The large ones are few, or the run is about nothing else.
+  // Few large bodies, because they would dominate the run.
   const body = Buffer.from(random.pick(random.chance(0.95) ? bodies.slice(0, -4) : bodies)());
   if (random.chance(0.15) && body.length > 0) body[random.integer(0, body.length - 1)] = random.integer(0, 255);
   return random.chance(0.1) ? body.subarray(0, random.integer(0, body.length)) : body;
@@ -206,11 +207,11 @@ function text(random: Random): string {
   return Array.from({ length: random.integer(0, 12) }, () => random.pick(characters)).join("");
 }
 
-/** For a URL, sometimes as one would not. */
+/** Encodes a part for a URL; `raw` encodes it wrongly on purpose. */
 const encode = (part: string) => encodeURIComponent(part.toWellFormed());
 const raw = (part: string) =>
   part.replace(/[^!-~]|#/g, (character) => `%${(character.charCodeAt(0) & 0xff).toString(16)}`);
-/** For a header. */
+/** Encodes a part for a header. */
 const latin1 = (part: string) =>
   Buffer.from(part)
     .toString("latin1")

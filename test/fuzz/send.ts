@@ -1,4 +1,4 @@
-// Sends a request as it is, over Node's plain HTTP, and reads of the answer what there is within a moment.
+// Sends a request unchanged over Node's plain HTTP, and reads the response, or the first moment of a stream.
 
 import { Agent, request } from "node:http";
 import type { Socket } from "node:net";
@@ -7,13 +7,13 @@ import type { FuzzRequest } from "./requests.ts";
 export type Outcome = {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** Of a stream, what came within a moment; of a WebSocket, its frames as they are. */
+  /** For a stream, the text of the first moment; for a WebSocket, its raw frames. */
   readonly text: string;
 };
 
-/** Within this an answer has begun, or memX hangs. */
+/** memX hangs if no response starts within this time. */
 const MAX_WAIT_MS = 10_000;
-/** So long streams and sockets are read. */
+/** Time for which streams and sockets are read. */
 const READ_MS = 60;
 
 const agent = new Agent({ keepAlive: true, maxSockets: 64 });
@@ -22,7 +22,7 @@ export function closeConnections(): void {
   agent.destroy();
 }
 
-/** @throws where no answer begins in time, or the connection breaks */
+/** @throws {Error} if no response starts in time, or if the connection breaks */
 export function send(port: number, { method, path, headers, body }: FuzzRequest): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const upgrade = headers.upgrade !== undefined;
@@ -40,19 +40,19 @@ export function send(port: number, { method, path, headers, body }: FuzzRequest)
       },
       timeout: MAX_WAIT_MS,
     });
-    sent.on("timeout", () => sent.destroy(new Error(`no answer within ${MAX_WAIT_MS} ms`)));
+    sent.on("timeout", () => sent.destroy(new Error(`no response within ${MAX_WAIT_MS} ms`)));
     sent.on("error", reject);
     sent.on("response", (response) => {
       let text = "";
-      const { statusCode: status = 0, headers: answered } = response;
-      const done = () => resolve({ status, headers: answered, text });
+      const { statusCode: status = 0, headers: responseHeaders } = response;
+      const done = () => resolve({ status, headers: responseHeaders, text });
       response.setEncoding("utf8");
       response.on("data", (chunk) => {
         text += chunk;
       });
       response.on("end", done);
       response.on("error", done);
-      if (String(answered["content-type"]).startsWith("text/event-stream")) {
+      if (String(responseHeaders["content-type"]).startsWith("text/event-stream")) {
         setTimeout(() => {
           done();
           response.destroy();
@@ -65,7 +65,7 @@ export function send(port: number, { method, path, headers, body }: FuzzRequest)
         text += chunk.toString("latin1");
       });
       socket.on("error", () => {
-        // It is about to be ended anyway.
+        // The timer below closes the socket anyway.
       });
       setTimeout(() => {
         socket.destroy();

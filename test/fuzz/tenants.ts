@@ -1,22 +1,22 @@
-// Who calls in a fuzz run, and what each may come to see: everything that is written bears the mark of its namespace.
+// The tenants of a fuzz run, and what each may see. Every value and schema contains the mark of its namespace.
 
 export type Tenant = {
   readonly name: string;
   readonly apiKey: string | undefined;
-  /** Stands in every value and schema that it writes. */
+  /** Part of every value and schema that the tenant writes. */
   readonly mark: string;
-  /** Marks that it may see. */
+  /** Marks that the tenant may see. */
   readonly sees: readonly string[];
 };
 
 const all = ["*"];
 const users = { a: "aaaaaaaa-0000-4000-8000-000000000000", b: "bbbbbbbb-0000-4000-8000-000000000000" };
 
-/** As `MEMX_ACL` takes it. */
+/** The access list for `MEMX_ACL`. */
 export const LIST = {
   "fuzz-key-of-a": { read: all, write: all, user_id: users.a },
   "fuzz-key-of-b": { read: all, write: all, user_id: users.b },
-  // May read but a little of what the first one has.
+  // May read only a little of the first tenant's data.
   "fuzz-key-of-a-that-reads-little": { read: ["aaaaaaaa:open:*"], write: [], user_id: users.a },
   "fuzz-key-of-nobody": { read: all, write: all },
 };
@@ -32,12 +32,14 @@ export const TENANTS: readonly Tenant[] = [
   { name: "stranger", apiKey: undefined, mark: "MARK-OF-A-STRANGER", sees: [] },
 ];
 
-/** What a tenant marks a value of this key with: keys that "little" may read are marked as such. */
+/** The mark that a tenant puts into a value of this key. Keys that "little" may read have their own mark. */
 export function markOf({ name, mark }: Tenant, key: string): string {
   return name === "a" && key.startsWith("open:") ? MARKS.open : mark;
 }
 
-/** Key names that try to be another's: by namespaces, by how stores and channels are named, by encodings. */
+/**
+ * Key names that try to reach another tenant's data: through namespaces, names of stores and channels, and encodings.
+ */
 export const KEYS: readonly string[] = [
   ...[
     "a",

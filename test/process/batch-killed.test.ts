@@ -1,4 +1,4 @@
-// The process is killed in the middle of batches: after that each of them is wholly there, or wholly not.
+// Kills the process in the middle of batches. Afterwards each batch is either complete or absent.
 
 import { once } from "node:events";
 import { expect, it } from "vitest";
@@ -10,7 +10,7 @@ const WRITERS = 4;
 const KEYS = Array.from({ length: 50 }, (_, n) => `part:${n}`);
 const headers = { "x-api-key": "local_dev_key", "content-type": "application/json" };
 
-it("leaves each batch wholly there or wholly not, and those that were answered there", async () => {
+it("keeps every acknowledged batch, and leaves each batch complete or absent", async () => {
   const disk = newDisk();
   let memx: Workerd = await startWorkerd({ disk });
   for (let kill = 0; kill < KILLS; kill++) {
@@ -29,7 +29,7 @@ it("leaves each batch wholly there or wholly not, and those that were answered t
           if (revision > last.revision) last = { of, revision };
           if (++batches === 8) underWay.resolve();
         } catch {
-          return; // It was killed.
+          return; // The process was killed.
         }
       }
     };

@@ -1,4 +1,5 @@
-// A page in a real browser: a WebSocket that can set no header, a stream of server-sent events by fetch, and the reference.
+// A page in a real browser: a WebSocket that cannot set headers, a stream of server-sent events by fetch, and the
+// reference.
 
 import { execFileSync } from "node:child_process";
 import { type Browser, chromium } from "playwright-core";
@@ -10,14 +11,14 @@ let browser: Browser;
 beforeAll(async () => {
   browser = await chromium.launch({
     executablePath: execFileSync("sh", ["-c", "command -v chromium"], { encoding: "utf8" }).trim(),
-    // As root there is no sandbox; and the browser has nothing to look for outside.
+    // Chromium has no sandbox as root. The other switches keep it off the network.
     args: ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
   });
 });
 
 afterAll(() => browser.close());
 
-/** What a page of another origin would do; runs in the browser. */
+/** Runs in the browser: does what a page of another origin would do. */
 async function subscribeInPage({ url, apiKey }: { url: string; apiKey: string }) {
   const encoded = btoa(apiKey).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
   const seen = { socket: [] as string[], stream: [] as string[], protocol: "" };
@@ -49,9 +50,9 @@ async function subscribeInPage({ url, apiKey }: { url: string; apiKey: string })
   })();
 }
 
-it("shows a page every change live, by a WebSocket that names its API key in a subprotocol and by a stream", async () => {
+it("sends a page every change live, over a WebSocket with its API key in a subprotocol and over a stream", async () => {
   const { url } = await startWorkerd();
-  // Not the same origin as memX.
+  // The origin of this page is not memX.
   const page = await browser.newPage();
   await page.evaluate(subscribeInPage, { url, apiKey: "local_dev_key" });
   const seen = () => page.evaluate(() => (globalThis as never as { seen: Record<string, string[] | string> }).seen);
@@ -72,7 +73,7 @@ it("shows a page every change live, by a WebSocket that names its API key in a s
   expect((await seen()).protocol).toBe("memx.v1");
 });
 
-it("tells a page why it was refused", async () => {
+it("tells a page why memX refused its socket", async () => {
   const { url } = await startWorkerd();
   const page = await browser.newPage();
   const code = await page.evaluate(
@@ -86,7 +87,7 @@ it("tells a page why it was refused", async () => {
   expect(code).toBe(4403);
 });
 
-it("shows the reference at /docs, all of it from memX", async () => {
+it("shows the reference at /docs without loading anything from elsewhere", async () => {
   const { url } = await startWorkerd();
   const page = await browser.newPage();
   const failures: string[] = [];

@@ -1,4 +1,4 @@
-// `npm run dev` as people run it: a process that listens, is killed, and is started again.
+// `npm run dev` as developers run it: the process starts, is killed, and starts again.
 
 import { spawnSync } from "node:child_process";
 import { expect, it } from "vitest";
@@ -9,13 +9,13 @@ async function call(url: string, init: RequestInit = {}): Promise<unknown> {
   return (await fetch(url, { ...init, headers })).json();
 }
 
-it("prints the address and the key to use, and warns about nothing", async () => {
+it("prints the address and the API key, and no warnings", async () => {
   const { url, output } = await startDev();
   expect(output()).toContain(`memX is ready on ${url}   API key: local_dev_key`);
   expect(output()).not.toMatch(/warn|deprecat|update available|telemetry/i);
 });
 
-it("has a write that was answered right before it was killed", async () => {
+it("keeps a write that it acknowledged right before it was killed", async () => {
   const first = await startDev();
   let written: unknown;
   for (let n = 1; n <= 20; n++) {
@@ -29,19 +29,19 @@ it("has a write that was answered right before it was killed", async () => {
   });
 });
 
-it("ends when the process that started it was killed", async () => {
-  // A shell that stays, as make does, between this test and the server.
+it("exits when its parent process is killed", async () => {
+  // A shell that stays between this test and the server, as make does.
   const { process: shell, url } = await start("sh", ["-c", `"$0" "$@"; exit 0`, process.execPath, "scripts/dev.ts"]);
   shell.kill("SIGKILL");
-  const answers = () =>
+  const responds = () =>
     fetch(`${url}/health`).then(
       () => true,
       () => false,
     );
-  await expect.poll(answers, { timeout: 20_000, interval: 200 }).toBe(false);
+  await expect.poll(responds, { timeout: 20_000, interval: 200 }).toBe(false);
 });
 
-it("does not say it is ready on a port where something else answers, but says what to do", async () => {
+it("says what to do if another server uses its port, and does not claim to be ready", async () => {
   const { url } = await startDev();
   const second = spawnSync(process.execPath, ["scripts/dev.ts", "--port", new URL(url).port], { encoding: "utf8" });
   expect(second.status).toBe(1);

@@ -1,5 +1,5 @@
-// The image and its composition, where no engine runs: the Dockerfile is carried out step by step, as an ordinary user, and
-// the files have to agree with each other.
+// The image and docker-compose.yml, without a Docker engine: the test follows the Dockerfile step by step, as an
+// ordinary user, and compares the files with each other.
 
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -26,7 +26,7 @@ beforeAll(() => {
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** As the image's user, where there is one to become. */
+/** The options to run as the image's user, if this process is root. */
 function asUser() {
   if (process.getuid?.() !== 0) return {};
   const id = (kind: string) => Number(execFileSync("id", [kind, USER], { encoding: "utf8" }));
@@ -34,10 +34,10 @@ function asUser() {
 }
 
 describe("the image", () => {
-  it("runs as an ordinary user, tells its health, keeps its data in the volume, and hears of SIGTERM", async () => {
+  it("runs as an ordinary user, reports its health, keeps its data in the volume, and stops on SIGTERM", async () => {
     expect(image.user).toBe("node");
     const [command, ...args] = image.command as [string, ...string[]];
-    // What `docker run -e` would set. Tests listen on loopback only.
+    // As with `docker run -e`. Tests listen only on the loopback.
     const settings = {
       PORT: String(await freePort()),
       HOST: "127.0.0.1",
@@ -74,13 +74,13 @@ describe("the image", () => {
     expect(isHealthy()).toBe(false);
   });
 
-  it("has nothing that only builds and tests need", () => {
+  it("has no dependency that only builds and tests need", () => {
     for (const name of ["wrangler", "vitest", "esbuild", "typescript", "node"]) {
       expect(existsSync(image.at(`/app/node_modules/${name}`)), name).toBe(false);
     }
   });
 
-  it("contains the server, its configuration, the bundle and its dependencies, and no other file of the repository", () => {
+  it("contains only the server, its configuration, the bundle, their dependencies and package.json", () => {
     const folder = image.at(image.workdir);
     const files = globSync("**/*", { cwd: folder, exclude: ["node_modules"], withFileTypes: true })
       .filter((entry) => entry.isFile())
@@ -103,26 +103,26 @@ describe("the image", () => {
 describe("docker-compose.yml", () => {
   const { memx, redis } = compose.services;
 
-  it("publishes the image's port on this machine only, unless told otherwise", () => {
+  it("publishes the image's port only on this machine by default", () => {
     expect(image.ports).toEqual([image.env.PORT]);
     expect(memx.ports).toEqual([`\${HOST:-127.0.0.1}:\${PORT:-8000}:${image.env.PORT}`]);
     expect(redis.ports).toBeUndefined();
   });
 
-  it("keeps the image's data and Redis's in volumes of their own", () => {
+  it("keeps the data of the image and of Redis in separate volumes", () => {
     expect(memx.volumes).toEqual([`memx:${image.volumes[0]}`]);
     expect(redis.volumes).toEqual(["redis:/data"]);
     expect(Object.keys(compose.volumes)).toEqual(["memx", "redis"]);
   });
 
-  it("has a Redis that keeps what memX expects of it, and waits until it answers", () => {
+  it("has a Redis that is as durable as memX needs, and waits until it responds", () => {
     expect(redis.command.join(" ")).toContain("--appendonly yes --appendfsync always --maxmemory-policy noeviction");
     expect(redis.healthcheck.test).toEqual(["CMD", "redis-cli", "ping"]);
     expect(memx.depends_on.redis.condition).toBe("service_healthy");
     expect(memx.environment.REDIS_URL).toBe("redis://redis:6379/0");
   });
 
-  it("hands on every setting of memX, but for those of another Redis", () => {
+  it("passes on every setting of memX except those of another Redis", () => {
     const { REDIS_URL, ...handedOn } = memx.environment;
     const bound = [...read("config/workerd.capnp").matchAll(/fromEnvironment = "(\w+)"/g)].map(([, name]) => name);
     expect(Object.keys(handedOn).sort()).toEqual(bound.filter((name) => !name?.startsWith("UPSTASH_")).sort());
@@ -130,7 +130,7 @@ describe("docker-compose.yml", () => {
   });
 });
 
-it("names every setting of npm start in docs/deploy.md", () => {
+it("docs/deploy.md names every setting and every command that starts memX", () => {
   const settings = [...read("selfhost/start.ts").matchAll(/\b(?:env\.)?(HOST|PORT|MEMX_[A-Z_]+|REDIS_URL)\b/g)].map(
     ([, name]) => name as string,
   );

@@ -1,4 +1,4 @@
-// The examples against a running memX, as their READMEs say: agents that find each other through keys alone.
+// Runs the examples against a running memX, as their READMEs say.
 
 import { spawn } from "node:child_process";
 import { expect, it } from "vitest";
@@ -18,7 +18,7 @@ async function runExample(
   return { code, output };
 }
 
-it("ends by itself with a summary, and does so again on the memory of the first run", async () => {
+it("writes a summary and exits, also on the memory of an earlier run", async () => {
   const { url } = await startDev();
   for (const run of [1, 2]) {
     const { code, output } = await runExample(url);
@@ -34,7 +34,7 @@ it("says how to start memX when none is running", async () => {
   expect(output).toContain("make dev");
 });
 
-it("does every task of the work queue once, though agents stop in the middle", async () => {
+it("completes every task of the work queue once, although agents stop in the middle", async () => {
   const { url } = await startDev();
   const { code, output } = await runExample(url, "work-queue", "local_dev_key");
   expect(code, output).toBe(0);

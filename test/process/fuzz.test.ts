@@ -1,5 +1,5 @@
-// Random requests of every kind, from tenants who must not see each other's data, against the deployed bundle on workerd.
-// `npm run fuzz -- --requests 100000 --seed 7` runs more of them.
+// Random requests of every kind, from tenants that must not see each other's data, against the deployed bundle on
+// workerd. `npm run fuzz -- --requests 100000 --seed 7` sends more of them.
 
 import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
@@ -15,7 +15,7 @@ import { startWorkerd } from "./support/workerd.ts";
 const requests = Number(process.env.FUZZ_REQUESTS || 2_000);
 const seed = process.env.FUZZ_SEED || "1";
 const CONCURRENCY = 24;
-/** Of the process, in MiB: an isolate may have 128, and workerd runs several with the store's cache beside them. */
+/** For the process, in MiB: an isolate may use 128, and workerd runs several, plus the store's cache. */
 const MAX_RSS_MIB = 800;
 
 afterAll(closeConnections);
@@ -24,7 +24,7 @@ describe.each([
   ["embedded", async () => ({})],
   ["redis", startRedis],
 ])("on %s", (engine, settings) => {
-  it(`answers ${requests} random requests of seed ${seed} without a fault, a leak or a hang`, {
+  it(`handles ${requests} random requests of seed ${seed} without a fault, a leak or a hang`, {
     timeout: 60_000 + requests * 30,
   }, async () => {
     const memx = await startWorkerd({
@@ -62,24 +62,24 @@ describe.each([
     expect(memx.process.exitCode).toBeNull();
     expect(memx.output()).not.toMatch(/fuzz-key-of-|"event":"internal"|event: 'internal'/);
     expect(Math.max(...rss)).toBeLessThan(MAX_RSS_MIB);
-    // Flat: once warm, the second half has no more than the first.
+    // Memory stays flat: after warm-up, the second half uses no more than the first.
     const half = (part: number[]) => part.toSorted((a, b) => a - b)[part.length >> 1] as number;
     if (requests >= 20_000) expect(half(rss.slice(-10))).toBeLessThan(half(rss.slice(10, 20)) * 1.25 + 50);
-    // That it reached what lies behind the checks, too.
+    // The requests also reached the code behind the checks.
     for (const status of [101, 200, 400, 401, 403, 404, 405, 415, 422])
       expect(statuses[status], `${status}`).toBeGreaterThan(0);
   });
 });
 
-/** What is wrong with an answer, if anything. */
+/** Returns what is wrong with a response, if anything. */
 function faultOf({ method, tenant }: FuzzRequest, { status, headers, text }: Outcome): string | undefined {
   const seen = ALL_MARKS.find((mark) => !tenant.sees.includes(mark) && text.includes(mark));
   if (seen) return `${tenant.name} saw ${seen}`;
-  for (const apiKey of Object.keys(LIST)) if (text.includes(apiKey)) return "an API key is in the answer";
+  for (const apiKey of Object.keys(LIST)) if (text.includes(apiKey)) return "an API key is in the response";
   const documented = status === 503 && /"code":"(store|auth)_unavailable"/.test(text);
   if (status >= 500 && !documented) return `status ${status}`;
   if (status < 101) return `status ${status}`;
-  // What workerd refuses itself: no valid URI, no valid handshake.
+  // workerd itself refuses invalid URIs and invalid handshakes.
   if (status < 500 && !headers["x-request-id"] && /^$|^ERROR: |^invalid URI/.test(text)) return undefined;
   if (status !== 101 && !headers["x-request-id"]) return "no request id";
   if (status >= 400 && method !== "HEAD" && headers["content-type"] !== "application/problem+json") {

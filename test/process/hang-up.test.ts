@@ -1,5 +1,5 @@
-// Writers that hang up before their answer: what was applied is announced all the same. On workerd itself, as it runs
-// when deployed, because the proxy of wrangler dev keeps a request alive whose client has gone.
+// Writers that disconnect before the response: memX still notifies subscribers of applied writes. Runs on workerd, as a
+// deploy does, because the proxy of wrangler dev keeps a request alive after its client disconnects.
 
 import { connect } from "node:net";
 import { expect, it } from "vitest";
@@ -7,7 +7,7 @@ import { startWorkerd } from "./support/workerd.ts";
 
 const WRITES = 100;
 
-/** Sends a write and resets the connection `delayMs` after it has left, to the tenth of a millisecond. */
+/** Sends a write, and resets the connection after `delayMs`, to the tenth of a millisecond. */
 async function writeAndHangUp(port: number, key: string, delayMs: number): Promise<void> {
   const body = JSON.stringify({ key, value: 1 });
   const socket = connect({ port, host: "127.0.0.1", noDelay: true });
@@ -19,29 +19,29 @@ async function writeAndHangUp(port: number, key: string, delayMs: number): Promi
   socket.resetAndDestroy();
 }
 
-it("announces every change of writers that reset their connection", async () => {
+it("notifies subscribers of every change of writers that reset their connection", async () => {
   const { port, url } = await startWorkerd();
   const headers = { "x-api-key": "local_dev_key" };
 
-  // A key for each, because the next change of a key makes its channel look for what it missed.
+  // One key per writer, because the next change of a key makes its channel find the changes that it missed.
   const keys = Array.from({ length: WRITES }, (_, n) => `k${n}`);
   const received = new Set<string>();
   for (const key of keys) {
-    // Node's WebSocket takes headers, which its types, the browser's, do not know.
+    // Node's WebSocket accepts headers, but its types are those of browsers.
     const socket = new WebSocket(`ws://127.0.0.1:${port}/subscribe/${key}`, { headers } as never);
     socket.addEventListener("message", () => received.add(key));
     await new Promise((resolve) => socket.addEventListener("open", resolve));
   }
   for (const [n, key] of keys.entries()) await writeAndHangUp(port, key, (n % 40) / 10);
 
-  const unannounced = async () => {
-    const missing: string[] = [];
+  const withoutEvent = async () => {
+    const found: string[] = [];
     for (const key of keys) {
       const entry = await (await fetch(`${url}/get?key=${key}`, { headers })).json();
-      if (entry !== null && !received.has(key)) missing.push(key);
+      if (entry !== null && !received.has(key)) found.push(key);
     }
-    return missing;
+    return found;
   };
-  await expect.poll(unannounced, { timeout: 10_000, interval: 500 }).toEqual([]);
+  await expect.poll(withoutEvent, { timeout: 10_000, interval: 500 }).toEqual([]);
   expect(received.size).toBeGreaterThan(WRITES / 4);
 });

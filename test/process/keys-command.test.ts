@@ -1,4 +1,4 @@
-// `npm run keys`, against a real PostgREST and without any, and what memX makes of the keys that it gives out.
+// `npm run keys`, with a real PostgREST and without one, and whether memX accepts the keys that it creates.
 
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
@@ -31,7 +31,7 @@ describe("with Supabase", () => {
   afterAll(() => supabase?.close());
   const settings = () => ({ SUPABASE_URL: supabase.url, SUPABASE_SERVICE_KEY: supabase.serviceKey });
 
-  it("creates a key that works, shows it once, keeps its hash, lists it, and revokes it", async () => {
+  it("creates a key that works, shows it once, stores its hash, lists it, and revokes it", async () => {
     const user = randomUUID();
     await supabase.sql(`insert into auth.users values ('${user}')`);
     const created = await run(["create", "--name", "ci", "--user", user, "--read", "a:*", "--write", "b"], settings());
@@ -60,16 +60,16 @@ describe("with Supabase", () => {
     [["revoke"], "npm run keys"],
     [["delete", "x"], "npm run keys"],
     [["list", "--all"], "--all"],
-  ])("says what is wrong with %j", async (args, said) => {
+  ])("says what is wrong with %j", async (args, message) => {
     const { code, out, err } = await run(args, settings());
     expect([code, out]).toEqual([1, ""]);
-    expect(err).toContain(said);
+    expect(err).toContain(message);
     expect(err).not.toContain(supabase.serviceKey);
   });
 });
 
 describe("without Supabase", () => {
-  it("prints an entry that MEMX_ACL takes, each with a key of its own", async () => {
+  it("prints entries for MEMX_ACL, each with a different key", async () => {
     const user = randomUUID();
     const [one, other] = [await run(["create", "--user", user], {}), await run(["create", "--read", "a"], {})];
     const entries = [one, other].map(({ out }) => JSON.parse(out.split("\n").at(-2) as string));
@@ -84,7 +84,7 @@ describe("without Supabase", () => {
     expect(await statusOf(memx.url, plain, "b")).toBe(403);
   });
 
-  it("says where the list is", async () => {
+  it("names MEMX_ACL as the place of the list", async () => {
     for (const args of [["list"], ["revoke", "x"]]) {
       expect(await run(args, {})).toMatchObject({ code: 1, err: expect.stringContaining("MEMX_ACL") });
     }

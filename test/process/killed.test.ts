@@ -1,5 +1,5 @@
-// The process is killed in the middle of traffic and started again: nothing that was answered is lost, and clients that come
-// back with `since` have every change once and in order.
+// Kills the process in the middle of traffic and restarts it. No acknowledged write is lost, and clients that reconnect
+// with `since` get every change once and in order.
 
 import { once } from "node:events";
 import { expect, it } from "vitest";
@@ -16,7 +16,7 @@ type Event = { event: string; key: string; revision: number };
 let memx: Workerd;
 let over = false;
 
-/** Follows all keys through every restart; answers the revisions that it saw, each connection's own joined. */
+/** Follows keys through every restart. `events` collects the events of all its connections. */
 async function follow(path: string): Promise<{ events: Event[]; done: Promise<void> }> {
   const events: Event[] = [];
   let since = 0;
@@ -53,7 +53,7 @@ async function follow(path: string): Promise<{ events: Event[]; done: Promise<vo
   return { events, done };
 }
 
-/** Writes until told to stop; every write is repeated until it is answered. */
+/** Writes until `isOver`, and repeats each write until memX acknowledges it. */
 async function write(name: string, isOver: () => boolean): Promise<Event[]> {
   const written: Event[] = [];
   for (let n = 0; !isOver(); n++) {
@@ -74,9 +74,9 @@ async function write(name: string, isOver: () => boolean): Promise<Event[]> {
   return written;
 }
 
-it("loses, doubles and reorders nothing for clients that come back, however often it is killed", async () => {
+it("loses, doubles and reorders nothing for clients that reconnect, however often it is killed", async () => {
   const disk = newDisk();
-  // Long enough that nobody who is away during a restart is away for too long.
+  // So long that no client falls out of the log during a restart.
   const bindings = { LOG_LENGTH: "100000" };
   memx = await startWorkerd({ disk, bindings });
   const followers = await Promise.all([
@@ -102,16 +102,16 @@ it("loses, doubles and reorders nothing for clients that come back, however ofte
   const wanted = [written, ...KEYS.map((key) => written.filter((change) => change.key === key))];
   for (const [index, { events }] of followers.entries()) {
     const last = wanted[index]?.at(-1)?.revision;
-    // Half a minute is what a lost announcement may cost.
+    // A lost notification may delay a change by half a minute.
     await expect.poll(() => events.at(-1)?.revision, { timeout: 40_000 }).toBe(last);
-    // What was sent again after a crash is known by its revision.
+    // After a crash a channel may send a change twice; the revision identifies it.
     const seen = new Set<number>();
     const fresh = events.filter(({ revision }) => !seen.has(revision) && seen.add(revision));
     const inSnapshot = new Set(fresh.map(({ revision }) => revision));
     expect(fresh.map(({ revision }) => revision)).toEqual(
       wanted[index]?.map(({ revision }) => revision).filter((revision) => inSnapshot.has(revision)),
     );
-    // A snapshot at the very beginning stands for what came before it; after that, nothing may be missing.
+    // A snapshot at the start replaces the changes before it. After it, no change may be missing.
     const start = fresh[0]?.revision ?? 0;
     expect(fresh.length).toBe(wanted[index]?.filter(({ revision }) => revision >= start).length);
   }

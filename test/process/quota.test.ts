@@ -1,4 +1,4 @@
-// A deployment whose namespaces may hold only so much.
+// A deployment with quotas for its namespaces.
 
 import { expect, it } from "vitest";
 import { sender } from "./support/agents-at-work.ts";
@@ -10,7 +10,7 @@ async function bindingsOf(engine: string): Promise<Record<string, string>> {
 }
 
 it.each(["embedded", "redis"])(
-  "answers 507 once it is full, and goes on when something was deleted: %s",
+  "responds with 507 when a namespace is full, and accepts writes again after a delete: %s",
   async (engine) => {
     const limits = { MAX_NAMESPACE_KEYS: "2", MAX_NAMESPACE_BYTES: "20" };
     const send = sender((await startWorkerd({ bindings: { ...(await bindingsOf(engine)), ...limits } })).url);
@@ -29,7 +29,7 @@ it.each(["embedded", "redis"])(
   },
 );
 
-it("says in its log what is wrong with a setting, and answers 503", async () => {
+it("logs what is wrong with a setting, and responds with 503", async () => {
   const { url, output } = await startWorkerd({ bindings: { MAX_NAMESPACE_KEYS: "many" } });
   expect(await sender(url)("/get?key=a")).toMatchObject({ status: 503, body: { code: "store_unavailable" } });
   await expect.poll(output).toContain("MAX_NAMESPACE_KEYS must be a whole number");

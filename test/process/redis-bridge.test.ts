@@ -1,4 +1,5 @@
-// The bridge over a real Redis: through the client that memX uses, and over HTTP where a client would hide the answer.
+// The bridge in front of a real Redis: through the client that memX uses, and over plain HTTP if that client would hide
+// the response.
 
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -57,7 +58,7 @@ function clientFor(responseEncoding: "base64" | false): Redis {
   });
 }
 
-/** Puts bytes into Redis that no JSON could carry. */
+/** Writes bytes to Redis that JSON cannot represent. */
 async function writeBytes(key: string, bytes: Buffer): Promise<void> {
   const client = createClient({
     url: redis.url,
@@ -77,39 +78,39 @@ describe.each(["base64", false] as const)("with responseEncoding %s", (responseE
     ["a number as text", "123"],
     ["null as text", "null"],
     ["OK", "OK"],
-    ["what looks like base64", "T0s="],
-    ["nothing", ""],
+    ["text that looks like base64", "T0s="],
+    ["an empty text", ""],
     ["NUL and line ends", "a\0b\r\nc"],
     ["emoji", "🧠 größer 記憶"],
     ["256 KiB", "ä🧠x\u0001".repeat(32 * 1024)],
-  ])("brings back %s as it was written", async (_, text) => {
+  ])("returns %s as it was written", async (_, text) => {
     const key = freshKey();
     expect(await client().set(key, text)).toBe("OK");
     expect(await client().get(key)).toBe(text);
   });
 
-  it("says null where there is nothing", async () => {
+  it("returns null for a missing key", async () => {
     expect(await client().get(freshKey())).toBe(null);
   });
 
-  it("leaves integers integers", async () => {
+  it("returns integers as integers", async () => {
     const key = freshKey();
     expect(await client().incrby(key, 41)).toBe(41);
     expect(await client().incrby(key, -83)).toBe(-42);
   });
 
-  it("brings back nested arrays from Lua", async () => {
+  it("returns nested arrays from Lua", async () => {
     const script = "return {'a', {7, {'OK', false, ARGV[1]}, {}}, 'z'}";
     expect(await client().eval(script, [], ["🧠"])).toEqual(["a", [7, ["OK", null, "🧠"], []], "z"]);
   });
 
-  it("runs a script by its hash after it was sent once", async () => {
+  it("runs a script by its hash after the first call", async () => {
     const script = client().createScript<string>(`return ARGV[1] .. '${responseEncoding}'`);
     expect(await script.exec([], ["1"])).toBe(`1${responseEncoding}`);
     expect(await script.exec([], ["2"])).toBe(`2${responseEncoding}`);
   });
 
-  it("goes on after an error in the middle of a pipeline", async () => {
+  it("continues after an error in the middle of a pipeline", async () => {
     const key = freshKey();
     const pipeline = client().pipeline().set(key, "text").incr(key).get(key);
     const [set, incr, get] = await pipeline.exec<[string, number, string]>({ keepErrors: true });
@@ -118,14 +119,14 @@ describe.each(["base64", false] as const)("with responseEncoding %s", (responseE
     expect(get?.result).toBe("text");
   });
 
-  it("answers a transaction", async () => {
+  it("returns the results of a transaction", async () => {
     const key = freshKey();
     const transaction = client().multi().set(key, "🧠\0").get(key).lpush(`${key}l`, "b", "a").lrange(`${key}l`, 0, -1);
     expect(await transaction.exec()).toEqual(["OK", "🧠\0", 2, ["a", "b"]]);
   });
 });
 
-it("answers base64 when asked to, with every byte as it is in Redis", async () => {
+it("returns base64 on request, with every byte as in Redis", async () => {
   const key = freshKey();
   const bytes = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
   await writeBytes(key, bytes);
@@ -139,20 +140,20 @@ it("answers base64 when asked to, with every byte as it is in Redis", async () =
   );
 });
 
-it("encodes status replies too, all but a top-level OK", async () => {
+it("encodes status replies too, except a top-level OK", async () => {
   const base64 = { "upstash-encoding": "base64" };
   expect(await post("/", ["PING"], base64)).toEqual(result("UE9ORw=="));
   expect(await post("/", ["SET", freshKey(), 1], base64)).toEqual(result("OK"));
   expect(await post("/", ["PING"])).toEqual(result("PONG"));
 });
 
-it("takes numbers and booleans as arguments", async () => {
+it("accepts numbers and booleans as arguments", async () => {
   const key = freshKey();
   await post("/", ["RPUSH", key, 1, 1.5, true, false]);
   expect(await post("/", ["LRANGE", key, 0, -1])).toEqual(result(["1", "1.5", "true", "false"]));
 });
 
-it("says an error as Redis says it", async () => {
+it("passes on the text of a Redis error", async () => {
   const key = freshKey();
   await post("/", ["SET", key, "v"]);
   expect(await post("/", ["LPUSH", key, "v"])).toEqual(
@@ -161,7 +162,7 @@ it("says an error as Redis says it", async () => {
   expect(await post("/", ["NOSUCH"])).toEqual(error(400, "ERR unknown command 'NOSUCH', with args beginning with: "));
 });
 
-it("runs the rest of a transaction whose command failed, as Redis does", async () => {
+it("runs the rest of a transaction after a failed command, as Redis does", async () => {
   const key = freshKey();
   const commands = [
     ["SET", key, "text"],
@@ -172,7 +173,7 @@ it("runs the rest of a transaction whose command failed, as Redis does", async (
   expect(await post("/multi-exec", commands)).toEqual({ status: 200, body });
 });
 
-it("writes nothing of a transaction that was refused, and is fine afterwards", async () => {
+it("writes nothing of a refused transaction, and keeps working", async () => {
   const key = freshKey();
   const refused = error(400, "ERR unknown command 'NOSUCH', with args beginning with: 'x' ");
   expect(
@@ -184,7 +185,7 @@ it("writes nothing of a transaction that was refused, and is fine afterwards", a
   expect(await post("/", ["EXISTS", key])).toEqual(result(0));
 });
 
-it("lets nobody in between the commands of a transaction", async () => {
+it("runs no other command between the commands of a transaction", async () => {
   const key = freshKey();
   const commands = Array.from({ length: 50 }, () => ["INCR", key]);
   const [transactions] = await Promise.all([
@@ -200,7 +201,7 @@ it("lets nobody in between the commands of a transaction", async () => {
 
 it.each([
   ["a wrong token", { authorization: "Bearer the-tokem" }],
-  ["a token cut short", { authorization: "Bearer the" }],
+  ["a truncated token", { authorization: "Bearer the" }],
   ["another scheme", { authorization: `Basic ${TOKEN}` }],
   ["an empty token", { authorization: "Bearer " }],
   ["no token", { authorization: "" }],
@@ -220,9 +221,9 @@ it.each([
   ["a command with null", "/", ["SET", "k", null]],
   ["a command with an object", "/", ["SET", "k", { x: 1 }]],
   ["a command with an array", "/", ["SET", "k", ["x"]]],
-  ["one command where an array of them belongs", "/pipeline", ["SET", "k", "v"]],
+  ["one command instead of an array of commands", "/pipeline", ["SET", "k", "v"]],
   ["a pipeline with null in it", "/pipeline", [["PING"], null]],
-  ["a transaction that is none", "/multi-exec", "true"],
+  ["not a transaction", "/multi-exec", "true"],
 ])("refuses a body that is %s", async (_, path, body) => {
   expect(await post(path, body)).toEqual(error(400, expect.any(String)));
 });
@@ -256,7 +257,7 @@ it.each([
   ["SCRIPT", "DEBUG", "YES"],
   ["script", "debug", "sync"],
   ["xreadgroup", "GROUP", "g", "c", "count", "1", "block", "0", "STREAMS", "k", ">"],
-])("refuses %s, which the shared connection would not survive", async (...command) => {
+])("refuses %s, which would break the shared connection", async (...command) => {
   const refused = error(400, expect.stringContaining("one connection"));
   expect(await post("/", command)).toEqual(refused);
   expect(await post("/pipeline", [["PING"], command])).toEqual(refused);
@@ -270,13 +271,13 @@ it("loads and forgets scripts", async () => {
   expect(await post("/", ["script", "flush"])).toEqual(result("OK"));
 });
 
-it("reads streams that do not block, whatever their name", async () => {
+it("reads streams without blocking, whatever their names", async () => {
   await post("/", ["XADD", "BLOCK", "1-1", "field", "value"]);
   const stream = ["BLOCK", [["1-1", ["field", "value"]]]];
   expect(await post("/", ["XREAD", "COUNT", 1, "STREAMS", "BLOCK", "0"])).toEqual(result([stream]));
 });
 
-it("knows three paths and one method", async () => {
+it("has three paths and one method", async () => {
   const headers = { authorization: `Bearer ${TOKEN}` };
   expect((await fetch(`${url}/get/k`, { method: "POST", headers })).status).toBe(404);
   const response = await fetch(url, { headers });
@@ -292,16 +293,16 @@ it("stops reading a body that is too large", async () => {
   chunked.write(`${head}transfer-encoding: chunked\r\n\r\n`);
   for (let n = 0; n < 17; n++) chunked.write(`100000\r\n${" ".repeat(0x100000)}\r\n`);
   for (const socket of [announced, chunked]) {
-    let answer = "";
+    let response = "";
     socket.on("data", (chunk) => {
-      answer += chunk;
+      response += chunk;
     });
     await once(socket, "close");
-    expect(answer).toMatch(/^HTTP\/1.1 413 .*\{"error":".*16777216 bytes/s);
+    expect(response).toMatch(/^HTTP\/1.1 413 .*\{"error":".*16777216 bytes/s);
   }
 });
 
-it("makes nothing of a caller that hangs up in the middle of its body", async () => {
+it("logs no error if a caller disconnects in the middle of its body", async () => {
   const log = vi.spyOn(console, "error").mockReturnValue();
   onTestFinished(() => void vi.restoreAllMocks());
   const socket = openSocket(Number(new URL(url).port), "127.0.0.1");
@@ -319,8 +320,8 @@ it("keeps idle connections longer than a minute", async () => {
   expect(Number(seconds)).toBeGreaterThan(90);
 });
 
-describe("when Redis goes away", () => {
-  it("answers 503 at once, and works again when it is back, and says both once", async () => {
+describe("when Redis stops", () => {
+  it("responds with 503 at once, works again after a restart, and logs each once", async () => {
     const warn = vi.spyOn(console, "warn").mockReturnValue();
     const log = vi.spyOn(console, "log").mockReturnValue();
     onTestFinished(() => void vi.restoreAllMocks());
@@ -336,14 +337,14 @@ describe("when Redis goes away", () => {
     expect(await call("/", ["SET", "k", "kept"])).toEqual(result("OK"));
     const sleeping = call("/", ["EVAL", "while true do end", 0]);
     await new Promise((resolve) => setTimeout(resolve, 100));
-    // More than a socket takes at once, so that part of it is lost and part of it was never sent.
+    // More than fits into the socket's buffer, so that a part is lost and a part is never sent.
     const large = Array.from({ length: 10 }, (_, n) => ["SET", "k", String(n).repeat(2 ** 20)]);
     const waiting = [call("/pipeline", [["GET", "k"]]), call("/multi-exec", large)];
     await new Promise((resolve) => setTimeout(resolve, 100));
     const killedAt = performance.now();
     await server.stop("SIGKILL");
-    for (const answer of await Promise.all([sleeping, ...waiting])) {
-      expect(answer).toEqual(error(503, expect.stringContaining("may have executed")));
+    for (const response of await Promise.all([sleeping, ...waiting])) {
+      expect(response).toEqual(error(503, expect.stringContaining("may have executed")));
     }
     for (const [path, body] of [
       ["/", ["GET", "k"]],
@@ -364,8 +365,8 @@ describe("when Redis goes away", () => {
   });
 });
 
-describe("when the way to Redis swallows everything", () => {
-  it("answers 503 after ten seconds, and goes on over another connection", async () => {
+describe("when the network to Redis drops every packet", () => {
+  it("responds with 503 after ten seconds, and continues on another connection", async () => {
     const warn = vi.spyOn(console, "warn").mockReturnValue();
     const log = vi.spyOn(console, "log").mockReturnValue();
     onTestFinished(() => void vi.restoreAllMocks());
@@ -389,7 +390,7 @@ describe("when the way to Redis swallows everything", () => {
     expect(await call()).toEqual(result("PONG"));
     const [{ client, server }] = ways as [{ client: Socket; server: Socket }];
     client.unpipe(server).resume();
-    // Callers that do not wait for each other: none of them may put the end off.
+    // Callers that do not wait for each other. None of them may delay the timeout.
     const calls = [call()];
     const caller = setInterval(() => calls.push(call()), 1000);
     onTestFinished(() => clearInterval(caller));
@@ -418,14 +419,14 @@ it.each([
   ["https://me:s3cret@redis.example", null],
   ["s3cret", null],
   ["", null],
-])("shows nothing secret of %j", (redisUrl, shown) => {
+])("shows no secret of %j", (redisUrl, shown) => {
   expect(withoutPassword(redisUrl)).toBe(shown ?? "the address in REDIS_URL");
 });
 
 describe("close", () => {
-  it("answers what is in flight, and is not held up by idle connections", async () => {
+  it("finishes requests in flight, and does not wait for idle connections", async () => {
     const bridge = await startRedisBridge({ redisUrl: redis.url, token: TOKEN, port: 0 });
-    // One that has sent nothing, and one that fetch keeps.
+    // One connection that has sent nothing, and one that fetch keeps open.
     const silent = openSocket(Number(new URL(bridge.url).port), "127.0.0.1");
     await once(silent, "connect");
     await post("/", ["PING"], {}, bridge.url);
@@ -445,7 +446,7 @@ describe("close", () => {
     await expect(post("/", ["PING"], {}, bridge.url)).rejects.toThrow();
   });
 
-  it("gives its connection to Redis back", async () => {
+  it("closes its connection to Redis", async () => {
     const clients = async () => {
       const { body } = await post("/", ["INFO", "clients"]);
       return /connected_clients:(\d+)/.exec((body as { result: string }).result)?.[1];
@@ -458,7 +459,7 @@ describe("close", () => {
   });
 });
 
-describe("without a Redis that will do", () => {
+describe("without a usable Redis", () => {
   async function refusal(redisUrl: string): Promise<string> {
     const reason = await startRedisBridge({ redisUrl, token: TOKEN, port: 0 }).then(
       async (bridge) => {
@@ -471,7 +472,7 @@ describe("without a Redis that will do", () => {
     return reason;
   }
 
-  it("says how to start one where there is nothing", async () => {
+  it("says how to start one if there is none", async () => {
     const port = await freePort();
     expect(await refusal(`redis://:s3cret@127.0.0.1:${port}/0`)).toBe(
       `No Redis responds at redis://127.0.0.1:${port}/0. Start one with redis-server ` +
@@ -479,7 +480,7 @@ describe("without a Redis that will do", () => {
     );
   });
 
-  it("says that the password is missing or wrong, and takes the right one", async () => {
+  it("says that the password is missing or wrong, and accepts the right one", async () => {
     const server = await startRedisServer({ args: ["--requirepass", "right/one"] });
     onTestFinished(() => server.stop());
     expect(await refusal(server.url)).toMatch(/refused the connection: NOAUTH .*REDIS_URL/);
@@ -492,23 +493,23 @@ describe("without a Redis that will do", () => {
     expect(await post("/", ["PING"], {}, bridge.url)).toEqual(result("PONG"));
   });
 
-  it("says that a database is not there", async () => {
+  it("says that a database does not exist", async () => {
     expect(await refusal(`${redis.url}/99`)).toMatch(
       /refused the connection: ERR DB index is out of range\. .*REDIS_URL/,
     );
   });
 
   it.each(["http://:s3cret@x", "redis:s3cret@x", "redis://:s3/cret@x:y", "s3cret", "redis://:s3cret%@x"])(
-    "says that %s is no address",
+    "says that %s is not an address",
     async (text) => {
       expect(await refusal(text)).toContain("REDIS_URL must be the address of a Redis");
     },
   );
 
   it.each([
-    ["speaks something else", "HTTP/1.1 400 Bad Request\r\n\r\n", /No Redis responds/],
+    ["speaks another protocol", "HTTP/1.1 400 Bad Request\r\n\r\n", /No Redis responds/],
     ["is too old", (info: string) => `$${info.length}\r\n${info}\r\n`, /version 6\.2\.14\. memX needs 7 or later/],
-  ])("says so when what answers %s", async (_, reply, expected) => {
+  ])("says so if the server %s", async (_, reply, expected) => {
     const server = createServer((socket) => {
       socket.on("error", () => undefined);
       socket.on("data", (data) => {
@@ -523,7 +524,7 @@ describe("without a Redis that will do", () => {
     expect(await refusal(`redis://127.0.0.1:${port}`)).toMatch(expected);
   });
 
-  it("warns when Redis would throw data away", async () => {
+  it("warns if Redis may delete data", async () => {
     const warn = vi.spyOn(console, "warn").mockReturnValue();
     onTestFinished(() => void vi.restoreAllMocks());
     const server = await startRedisServer({ args: ["--maxmemory-policy", "allkeys-lru"] });

@@ -1,4 +1,4 @@
-// `npm run redis` as people run it.
+// `npm run redis` as developers run it.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -47,20 +47,23 @@ async function ping(url: string, token: string): Promise<unknown> {
   return (await fetch(url, { method: "POST", headers, body: '["PING"]' })).json();
 }
 
-it.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)("prints what memX needs, and ends well on %s", async (signal) => {
-  const port = await freePort();
-  const { child, output, code } = await start({ REDIS_BRIDGE_PORT: String(port) });
-  const [, url = ""] = /^UPSTASH_REDIS_REST_URL=(.+)$/m.exec(output()) ?? [];
-  const [, token = ""] = /^UPSTASH_REDIS_REST_TOKEN=(.+)$/m.exec(output()) ?? [];
-  expect(url).toBe(`http://127.0.0.1:${port}`);
-  expect(Buffer.from(token, "base64url").length).toBeGreaterThanOrEqual(16);
-  // fetch keeps its connection, which must not hold the end up.
-  expect(await ping(url, token)).toEqual({ result: "PONG" });
-  child.kill(signal);
-  expect(await code).toBe(0);
-});
+it.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)(
+  "prints the settings for memX, and exits cleanly on %s",
+  async (signal) => {
+    const port = await freePort();
+    const { child, output, code } = await start({ REDIS_BRIDGE_PORT: String(port) });
+    const [, url = ""] = /^UPSTASH_REDIS_REST_URL=(.+)$/m.exec(output()) ?? [];
+    const [, token = ""] = /^UPSTASH_REDIS_REST_TOKEN=(.+)$/m.exec(output()) ?? [];
+    expect(url).toBe(`http://127.0.0.1:${port}`);
+    expect(Buffer.from(token, "base64url").length).toBeGreaterThanOrEqual(16);
+    // fetch keeps its connection open, which must not delay the exit.
+    expect(await ping(url, token)).toEqual({ result: "PONG" });
+    child.kill(signal);
+    expect(await code).toBe(0);
+  },
+);
 
-it("makes another token each time", async () => {
+it("creates a new token at each start", async () => {
   const tokens = new Set<string | undefined>();
   for (let n = 0; n < 2; n++) {
     const { output } = await start({ REDIS_BRIDGE_PORT: String(await freePort()) });
@@ -69,7 +72,7 @@ it("makes another token each time", async () => {
   expect(tokens.size).toBe(2);
 });
 
-it("takes a token and does not print it, and an option before the environment", async () => {
+it("accepts a token without printing it, and prefers options to the environment", async () => {
   const port = await freePort();
   const env = { REDIS_BRIDGE_PORT: "1", UPSTASH_REDIS_REST_TOKEN: "s3cret-token" };
   const { output } = await start(env, ["--port", String(port), "--host", "localhost"]);
@@ -78,7 +81,7 @@ it("takes a token and does not print it, and an option before the environment", 
   expect(await ping(`http://localhost:${port}`, "s3cret-token")).toEqual({ result: "PONG" });
 });
 
-it("takes no notice of HOST and PORT, which shells set for other purposes", async () => {
+it("ignores HOST and PORT, which shells set for other purposes", async () => {
   const port = await freePort();
   const { output } = await start({ REDIS_BRIDGE_PORT: String(port), HOST: "0.0.0.0", PORT: "1" });
   expect(output()).toContain(`UPSTASH_REDIS_REST_URL=http://127.0.0.1:${port}\n`);
@@ -92,17 +95,20 @@ const hasIPv6 = Object.values(networkInterfaces()).some((addresses) =>
 const everywhere: [string, string][] = [["0.0.0.0", "127.0.0.1"]];
 if (hasIPv6) everywhere.push(["::", "[::1]"]);
 
-it.each(everywhere)("warns that %s is open to the network, and prints an address to call", async (host, shown) => {
-  const port = await freePort();
-  const { output } = await start({ REDIS_BRIDGE_PORT: String(port), REDIS_BRIDGE_HOST: host });
-  const [, url = ""] = /^UPSTASH_REDIS_REST_URL=(.+)$/m.exec(output()) ?? [];
-  const [, token = ""] = /^UPSTASH_REDIS_REST_TOKEN=(.+)$/m.exec(output()) ?? [];
-  expect(url).toBe(`http://${shown}:${port}`);
-  expect(await ping(url, token)).toEqual({ result: "PONG" });
-  expect(output().match(/^.*plain HTTP.*$/gm)).toHaveLength(1);
-});
+it.each(everywhere)(
+  "warns that %s is open to the network, and prints an address that clients can call",
+  async (host, shown) => {
+    const port = await freePort();
+    const { output } = await start({ REDIS_BRIDGE_PORT: String(port), REDIS_BRIDGE_HOST: host });
+    const [, url = ""] = /^UPSTASH_REDIS_REST_URL=(.+)$/m.exec(output()) ?? [];
+    const [, token = ""] = /^UPSTASH_REDIS_REST_TOKEN=(.+)$/m.exec(output()) ?? [];
+    expect(url).toBe(`http://${shown}:${port}`);
+    expect(await ping(url, token)).toEqual({ result: "PONG" });
+    expect(output().match(/^.*plain HTTP.*$/gm)).toHaveLength(1);
+  },
+);
 
-it("says how to start Redis when there is none, without the password", async () => {
+it("says how to start Redis if there is none, without the password", async () => {
   const port = await freePort();
   const { code, output } = run({
     REDIS_URL: `redis://me:s3cret@127.0.0.1:${port}`,
@@ -115,7 +121,7 @@ it("says how to start Redis when there is none, without the password", async () 
   );
 });
 
-it("says that its port is taken", async () => {
+it("says that its port is in use", async () => {
   const { code, output } = run({ REDIS_BRIDGE_PORT: String(redis.port) });
   expect(await code).toBe(1);
   expect(output()).toBe(
@@ -123,7 +129,7 @@ it("says that its port is taken", async () => {
   );
 });
 
-it("says which option it does not know", async () => {
+it("names an unknown option", async () => {
   const { code, output } = run({}, ["--prot", "1"]);
   expect(await code).toBe(1);
   expect(output()).toMatch(/^Unknown option '--prot'.*\n$/);

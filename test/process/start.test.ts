@@ -1,4 +1,4 @@
-// `npm start` as people run it, on embedded storage and on a real Redis: ready, stopped, killed, and set up wrongly.
+// `npm start` as operators run it, on the embedded store and on a real Redis: start, stop, kill, and wrong settings.
 
 import { type ChildProcess, execFileSync, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -23,7 +23,7 @@ type Run = {
   readonly code: Promise<number | null>;
 };
 
-/** In a folder of the test's own, with these settings and no others. */
+/** Runs memX in a folder of this test, with these settings only. */
 function run(settings: Readonly<Record<string, string>>): Run {
   const env = { PATH: process.env.PATH, STORE_TIMEOUT_MS: PATIENT_MS, ...settings };
   const child = startProcess(process.execPath, [resolve("selfhost/start.ts")], env, dataFolder());
@@ -52,7 +52,7 @@ async function get(url: string, key: string): Promise<unknown> {
     ?.value;
 }
 
-/** The process that `parent` started to serve. */
+/** The process id of the workerd that `parent` started. */
 function workerdOf(parent: ChildProcess): number {
   const lines = execFileSync("ps", ["-A", "-o", "pid=,ppid=,command="], { encoding: "utf8" }).split("\n");
   const processes = lines.map((line) => line.trim().split(/\s+/));
@@ -60,19 +60,19 @@ function workerdOf(parent: ChildProcess): number {
   return Number(found?.[0]);
 }
 
-/** Where nobody asks how a process has ended, it stays as a zombie, which holds nothing. */
+/** Zombies do not count: a process whose parent does not wait for it stays as one, without resources. */
 function isThere(pid: number): boolean {
   const { stdout } = spawnSync("ps", ["-o", "stat=", "-p", String(pid)], { encoding: "utf8" });
   return /^\s*[^Z\s]/.test(stdout);
 }
 
-it("says where it is, where the data is, and nothing else", async () => {
+it("prints its address and its data folder, and nothing else", async () => {
   const { url, output } = await start();
   expect(output()).toBe(`memX is ready on ${url}   store: embedded   data: ${join(dataFolder(), "data")}\n`);
   expect(await (await fetch(`${url}/health`)).json()).toMatchObject({ status: "ok", store: "embedded" });
 });
 
-it("has a write that was answered right before it was killed, and leaves nothing behind on the port", async () => {
+it("keeps a write that it acknowledged right before it was killed, and leaves no process on the port", async () => {
   const port = String(await freePort());
   const first = await start({ PORT: port });
   const workerd = workerdOf(first.process);
@@ -83,32 +83,32 @@ it("has a write that was answered right before it was killed, and leaves nothing
   expect(await get(second.url, "n")).toBe(20);
 });
 
-it("answers what is in flight when it is told to end, and loses and invents no write", async () => {
+it("finishes requests in flight when it stops, and loses and invents no write", async () => {
   const settings = { PORT: String(await freePort()) };
   const { process: child, url, code } = await start(settings);
   const { revision } = (await (await set(url, "other", 1)).json()) as { revision: number };
   const poll = fetch(`${url}/changes?pattern=nothing&since=${revision}&wait=2`, { headers: HEADERS });
-  const answered = Array.from({ length: 8 }, () => 0);
-  const writers = answered.map(async (_, writer) => {
+  const written = Array.from({ length: 8 }, () => 0);
+  const writers = written.map(async (_, writer) => {
     for (let n = 1; ; n++) {
       const response = await set(url, `w${writer}`, n).catch(() => undefined);
       if (response === undefined) return;
       expect(response.status).toBe(200);
       await response.text();
-      answered[writer] = n;
+      written[writer] = n;
     }
   });
-  await expect.poll(() => Math.min(...answered), { timeout: 20_000 }).toBeGreaterThan(5);
+  await expect.poll(() => Math.min(...written), { timeout: 20_000 }).toBeGreaterThan(5);
   child.kill("SIGTERM");
   expect((await poll).status).toBe(200);
   await Promise.all(writers);
   expect(await code).toBe(0);
 
   const again = await start(settings);
-  expect(await Promise.all(answered.map((_, writer) => get(again.url, `w${writer}`)))).toEqual(answered);
+  expect(await Promise.all(written.map((_, writer) => get(again.url, `w${writer}`)))).toEqual(written);
 });
 
-it.each(["SIGTERM", "SIGINT"] as const)("ends on %s, also while somebody subscribes", async (signal) => {
+it.each(["SIGTERM", "SIGINT"] as const)("exits on %s, also while a client subscribes", async (signal) => {
   const { process: child, url, code } = await start();
   const workerd = workerdOf(child);
   const subscriber = await connectRaw(url, "/subscribe/a", { "x-api-key": API_KEY });
@@ -118,30 +118,30 @@ it.each(["SIGTERM", "SIGINT"] as const)("ends on %s, also while somebody subscri
   expect(isThere(workerd)).toBe(false);
 });
 
-it("ends when the shell has ended that npm runs it in", async () => {
+it("exits when the shell exits in which npm runs it", async () => {
   const port = String(await freePort());
   const settings = { PATH: process.env.PATH, PORT: port, MEMX_ACL, npm_lifecycle_event: "start" };
-  // One that stays between this test and memX.
+  // A shell that stays between this test and memX.
   const args = ["-c", '"$0" "$@"; exit 0', process.execPath, resolve("selfhost/start.ts")];
   const shell = startProcess("sh", args, settings, dataFolder());
-  const answers = () =>
+  const responds = () =>
     fetch(`http://127.0.0.1:${port}/health`).then(
       ({ ok }) => ok,
       () => false,
     );
-  await expect.poll(answers, { timeout: 20_000, interval: 100 }).toBe(true);
+  await expect.poll(responds, { timeout: 20_000, interval: 100 }).toBe(true);
   shell.kill("SIGKILL");
-  await expect.poll(answers, { timeout: 20_000, interval: 100 }).toBe(false);
+  await expect.poll(responds, { timeout: 20_000, interval: 100 }).toBe(false);
 });
 
-it("ends with workerd when that ends by itself", async () => {
+it("exits if workerd exits", async () => {
   const { process: child, code, output } = await start();
   process.kill(workerdOf(child), "SIGKILL");
   expect(await code).toBe(1);
   expect(output()).toContain("workerd exited unexpectedly");
 });
 
-it("takes its settings from .env, and before that from the environment", async () => {
+it("reads settings from .env, and prefers the environment", async () => {
   const port = await freePort();
   const file = { MEMX_ACL: `'${MEMX_ACL}'`, PORT: "1", LOG_LENGTH: "nonsense", MEMX_DATA_DIR: "elsewhere" };
   writeFileSync(
@@ -156,7 +156,7 @@ it("takes its settings from .env, and before that from the environment", async (
   expect((await set(started.url, "a", 1)).status).toBe(200);
 });
 
-it("opens to nobody until API keys are configured, and says how", async () => {
+it("refuses every request until API keys are configured, and says how", async () => {
   const { url, output } = await start({ MEMX_ACL: "", MEMX_ENV: "development" });
   await expect.poll(output).toContain("MEMX_ACL to an access list");
   const response = await fetch(`${url}/get?key=a`, { headers: { "x-api-key": "local_dev_key" } });
@@ -164,13 +164,13 @@ it("opens to nobody until API keys are configured, and says how", async () => {
   expect(await response.json()).toMatchObject({ code: "auth_unavailable" });
 });
 
-it("knows no key but the configured ones", async () => {
+it("accepts only configured API keys", async () => {
   const { url } = await start({ MEMX_ENV: "development" });
   const response = await fetch(`${url}/get?key=a`, { headers: { "x-api-key": "local_dev_key" } });
   expect(response.status).toBe(403);
 });
 
-it("keeps everything in the Redis at REDIS_URL, and removes there what has expired", async () => {
+it("stores everything in the Redis at REDIS_URL, and removes expired values there", async () => {
   const server = await startRedisServer();
   onTestFinished(() => server.stop());
   const redis = createClient({ url: server.url });
@@ -190,7 +190,7 @@ it("keeps everything in the Redis at REDIS_URL, and removes there what has expir
   };
   await expect.poll(now, { timeout: 10_000 }).toBeGreaterThan(expires);
 
-  // Nobody has come by, and nobody will ask for this key.
+  // No client has read this key since, and none will.
   first.process.kill("SIGTERM");
   expect(await first.code).toBe(0);
   expect(await redis.hExists(entry, "value")).toBe(1);
@@ -199,7 +199,7 @@ it("keeps everything in the Redis at REDIS_URL, and removes there what has expir
   expect(await get(second.url, "stays")).toBe("as it was");
 });
 
-it("serves the page at /docs with types that browsers take", async () => {
+it("serves the page at /docs with types that browsers accept", async () => {
   const { url } = await start();
   const typeOf = async (file: string) => (await fetch(`${url}/docs/${file}`)).headers.get("content-type");
   expect(await typeOf("swagger-ui.css")).toBe("text/css; charset=utf-8");
@@ -216,10 +216,10 @@ it.each([
     { MEMX_DATA_DIR: "/dev/null" },
     "MEMX_DATA_DIR: memX cannot write to the folder /dev/null",
   ],
-  ["a length that is none", { LOG_LENGTH: "long" }, "LOG_LENGTH must be a whole number"],
+  ["a length that is not a number", { LOG_LENGTH: "long" }, "LOG_LENGTH must be a whole number"],
   ["a time limit that is too short", { STORE_TIMEOUT_MS: "99" }, "STORE_TIMEOUT_MS must be a whole number from 100"],
-  ["a time limit that is no number", { STORE_TIMEOUT_MS: "2s" }, "STORE_TIMEOUT_MS must be a whole number from 100"],
-  ["a quota that is none", { MAX_NAMESPACE_KEYS: "-1" }, "MAX_NAMESPACE_KEYS must be a whole number"],
+  ["a time limit that is not a number", { STORE_TIMEOUT_MS: "2s" }, "STORE_TIMEOUT_MS must be a whole number from 100"],
+  ["a quota that is negative", { MAX_NAMESPACE_KEYS: "-1" }, "MAX_NAMESPACE_KEYS must be a whole number"],
   ["no Redis", { REDIS_URL: "redis://user:secret@127.0.0.1:1/0" }, "No Redis responds at redis://127.0.0.1:1/0"],
   ["two stores", { REDIS_URL: "redis://127.0.0.1:1", UPSTASH_REDIS_REST_URL: "http://127.0.0.1:1" }, "two stores"],
 ])("says in one line what is wrong with its settings: %s", async (_, settings, message) => {
@@ -229,14 +229,14 @@ it.each([
   expect(output().trim().split("\n")).toHaveLength(1);
 });
 
-it("says so when its API keys are not readable", async () => {
+it("fails if it cannot read its API keys, and names the setting", async () => {
   const { code, output } = run({ MEMX_ACL: "{", PORT: String(await freePort()) });
   expect(await code).toBe(1);
   expect(output()).toContain("MEMX_ACL");
   expect(output()).not.toContain("ready");
 });
 
-it("does not start on a port that is taken, or on data that another one uses", async () => {
+it("does not start on a port in use, or on the data of another memX", async () => {
   const other = createServer().listen(0, "127.0.0.1");
   await once(other, "listening");
   onTestFinished(() => void other.close());

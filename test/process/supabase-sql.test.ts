@@ -1,5 +1,5 @@
-// config/supabase.sql: who may do what with the table of API keys, through PostgREST as the dashboard does; and what becomes of a
-// table that was there before.
+// config/supabase.sql: which role may do what with the table of API keys, through PostgREST as the dashboard uses it,
+// and how it changes an existing table.
 
 import { createHash, randomUUID } from "node:crypto";
 import { createClient, type SupabaseClient } from "@supabase/supabase-js";
@@ -8,7 +8,10 @@ import { CONFIG_SQL, type Supabase, startSupabase } from "../support/supabase/st
 
 const OLD_USER = randomUUID();
 
-/** As the original memX has it: told apart by its key, open to everybody who has signed in, with a function of its own. */
+/**
+ * The table of the original memX: the API key is the primary key, every signed-in user has access, and it has a
+ * function.
+ */
 const OLD_TABLE = `
   create table public.api_keys (
     key text primary key,
@@ -19,7 +22,7 @@ const OLD_TABLE = `
     created_at timestamptz default now()
   );
   alter table public.api_keys enable row level security;
-  create policy "everybody" on public.api_keys for all using (true) with check (true);
+  create policy "everyone" on public.api_keys for all using (true) with check (true);
   create function public.create_api_key(key_name text, key_value text, scopes jsonb, is_active boolean) returns uuid
     language sql security definer as 'select null::uuid';
   insert into public.api_keys (key, name, scopes, user_id)
@@ -31,7 +34,7 @@ const scopes = { read: ["a:*"], write: [] };
 
 describe.each([
   ["a new table", "", ""],
-  ["a table that another memX made", OLD_TABLE, OLD_ROWS],
+  ["a table from the original memX", OLD_TABLE, OLD_ROWS],
 ])("with %s", (_, before, kept) => {
   let supabase: Supabase;
 
@@ -44,7 +47,7 @@ describe.each([
   const client = (token: string): SupabaseClient =>
     createClient(supabase.url, supabase.anonKey, { accessToken: async () => token, db: { retry: false } });
 
-  /** Somebody who has signed up and in. */
+  /** A user who has signed up and in. */
   const newUser = async (id: string = randomUUID()) => {
     await supabase.sql(`insert into auth.users values ('${id}')`);
     const db = client(supabase.tokenOf(id));
@@ -56,7 +59,7 @@ describe.each([
     };
   };
 
-  it("a user creates, sees, changes and deletes their own keys", async () => {
+  it("lets a user create, see, change and delete their own keys", async () => {
     const { db, create, id } = await newUser();
     const key = `key-${id}`;
     expect((await create("mine", key)).error).toBeNull();
@@ -71,7 +74,7 @@ describe.each([
     expect((await db.from("api_keys").select("*")).data).toEqual([]);
   });
 
-  it("a user sees, changes and deletes nobody else's, and makes none for anybody else", async () => {
+  it("does not let a user see, change or delete keys of others, or create keys for others", async () => {
     const [one, other] = [await newUser(), await newUser()];
     const key = `key-${other.id}`;
     await other.create("theirs", key);
@@ -88,16 +91,16 @@ describe.each([
     ]);
   });
 
-  it("nobody who has not signed in sees or makes any", async () => {
+  it("does not let clients see or create keys without sign-in", async () => {
     const { create, id } = await newUser();
     await create("theirs", `key-${id}`);
-    const anybody = client(supabase.anonKey);
-    expect((await anybody.from("api_keys").select("*")).error?.code).toBe("42501");
+    const anonymous = client(supabase.anonKey);
+    expect((await anonymous.from("api_keys").select("*")).error?.code).toBe("42501");
     const call = { key_name: "x", key_value: "x", scopes, is_active: true };
-    expect((await anybody.rpc("create_api_key", call)).error?.code).toBe("42501");
+    expect((await anonymous.rpc("create_api_key", call)).error?.code).toBe("42501");
   });
 
-  it("a key can be kept as its hash alone, never as both, and never twice", async () => {
+  it("stores a key or its hash, but never both, and never twice", async () => {
     const { db, create, id } = await newUser();
     const key = `key-${id}`;
     expect((await db.from("api_keys").insert({ key_hash: sha256(key), scopes })).error).toBeNull();
@@ -117,14 +120,14 @@ describe.each([
     expect((await db.from("api_keys").insert({ key: "a", scopes, lookup_hash: "x" })).error?.code).toBe("428C9");
   });
 
-  it("the key of another can not be taken over by its hash", async () => {
+  it("does not let a user take over the key of another user by its hash", async () => {
     const [one, other] = [await newUser(), await newUser()];
     const key = `key-${other.id}`;
     await other.create("theirs", key);
     expect((await one.db.from("api_keys").insert({ key_hash: sha256(key), scopes })).error?.code).toBe("23505");
   });
 
-  it("two users who would share a namespace do not: the second gets no key", async () => {
+  it("gives no key to a user whose namespace belongs to another user", async () => {
     const id = randomUUID();
     const [one, other] = [await newUser(id), await newUser(`${id.slice(0, 8)}${randomUUID().slice(8)}`)];
     expect((await one.create("first", `key-${one.id}`)).error).toBeNull();
@@ -133,7 +136,7 @@ describe.each([
     expect(error?.message).toBe("Another user already has this user's namespace.");
   });
 
-  it("running it again changes nothing", async () => {
+  it("changes nothing when it runs again", async () => {
     const { create, id } = await newUser();
     await create("mine", `key-${id}`);
     const dump = () =>
@@ -149,7 +152,7 @@ describe.each([
     expect(await dump()).toBe(once);
   });
 
-  it("no key that was there is lost, and each is found by its hash, but not by users", async () => {
+  it("keeps every existing key, finds it by its hash, and hides it from users", async () => {
     const columns = "name, key, user_id, lookup_hash";
     const rows = await supabase.sql(`select ${columns} from api_keys where name like 'old%' order by name`);
     expect(rows).toBe(kept);

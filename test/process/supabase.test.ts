@@ -1,4 +1,4 @@
-// API keys from Supabase, as memX runs in production: the deployed bundle on workerd, over a real PostgREST and PostgreSQL.
+// API keys from Supabase, as in production: the deployed bundle on workerd, with a real PostgREST and PostgreSQL.
 
 import { createHash, randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -18,7 +18,7 @@ afterAll(() => supabase?.close());
 const start = (bindings: Readonly<Record<string, string>> = {}) =>
   startWorkerd({
     bindings: {
-      // The other source is there too, and opens nothing.
+      // memX must ignore this other source.
       MEMX_ACL: JSON.stringify({ listed: ["*"], local_dev_key: ["*"] }),
       SUPABASE_URL: supabase.url,
       SUPABASE_SERVICE_KEY: supabase.serviceKey,
@@ -44,7 +44,7 @@ const connect = (memx: Workerd, path: string, apiKey: string) =>
   connectRaw(memx.url, path, { "x-api-key": apiKey, "sec-websocket-protocol": "memx.v1" });
 
 describe("an API key", () => {
-  it("opens what its row says, in its user's namespace, whether the table has the key or only its hash", async () => {
+  it("grants what its row says, in its user's namespace, whether the table has the key or only its hash", async () => {
     const memx = await start();
     const [user, plain, hashed] = [newUser(), newKey(), newKey()];
     const namespace = user.slice(0, 8);
@@ -58,26 +58,26 @@ describe("an API key", () => {
       expect((await get(memx, apiKey, "yours")).status).toBe(200);
       expect((await set(memx, apiKey, "yours", 1)).status).toBe(403);
     }
-    // What stands in the table in place of a key is none.
+    // The hash itself is not a key.
     expect(await get(memx, hash)).toMatchObject({ status: 403, code: "invalid_api_key" });
   });
 
-  it("is only ever asked for by its hash, and is in no request and no log", async () => {
+  it("is looked up only by its hash, and appears in no request and no log", async () => {
     const memx = await start();
     const [apiKey, unknown] = [newKey(), newKey()];
     await supabase.addKey({ key: apiKey, userId: newUser() });
     const before = supabase.requests.length;
     expect((await get(memx, apiKey)).status).toBe(200);
     expect((await get(memx, unknown)).status).toBe(403);
-    const asked = supabase.requests.slice(before).join("\n");
-    expect(asked).toContain(createHash("sha256").update(apiKey).digest("hex"));
+    const requested = supabase.requests.slice(before).join("\n");
+    expect(requested).toContain(createHash("sha256").update(apiKey).digest("hex"));
     for (const secret of [apiKey, unknown, supabase.serviceKey]) {
-      expect(asked).not.toContain(secret);
+      expect(requested).not.toContain(secret);
       expect(memx.output()).not.toContain(secret);
     }
   });
 
-  it("is asked for once, however often it calls, and so is one that is refused", async () => {
+  it("is looked up once, however often it calls, even if it is refused", async () => {
     const memx = await start();
     const [apiKey, unknown] = [newKey(), newKey()];
     await supabase.addKey({ key: apiKey, userId: newUser() });
@@ -89,7 +89,7 @@ describe("an API key", () => {
     expect(supabase.requests.length - before).toBe(2);
   });
 
-  it("that Supabase does not know is refused, whatever any list says", async () => {
+  it("that Supabase does not know is refused, whatever a list says", async () => {
     const memx = await start();
     for (const apiKey of ["local_dev_key", "agent_key_1", "listed", newKey(), "*", "a,b)", '"', "é"]) {
       const headers = { "x-api-key": Buffer.from(apiKey).toString("latin1") };
@@ -98,9 +98,9 @@ describe("an API key", () => {
     }
   });
 
-  it("that is not active, or whose row is malformed, opens nothing", async () => {
+  it("that is not active, or whose row is malformed, is refused", async () => {
     const memx = await start();
-    // As tables of before may be, without what config/supabase.sql checks of new rows.
+    // As in an older table, without the checks that config/supabase.sql adds for new rows.
     await supabase.sql(`alter table api_keys drop constraint api_keys_scopes, alter column user_id drop not null,
       alter column scopes drop not null, alter column active drop not null`);
     const rows: [string, string, string][] = [
@@ -131,8 +131,8 @@ describe("an API key", () => {
 });
 
 describe("a revoked API key", () => {
-  it("is refused once the bound is over, and so are its open sockets and streams, and no others", async () => {
-    // As 60 seconds are: 2 for calls, 3 for sockets.
+  it("is refused after the bound, and its open sockets and streams are closed, and no others", async () => {
+    // Instead of 60 and 90 seconds: 2 for calls, 3 for sockets.
     const memx = await start({ REVOCATION_SECONDS: "2" });
     const user = newUser();
     const [kept, deleted, deactivated] = [newKey(), newKey(), newKey()];
@@ -176,7 +176,7 @@ describe("a revoked API key", () => {
     for (const { texts } of sockets[deleted] ?? []) expect(texts.join("")).not.toContain('"last"');
   });
 
-  it("of which a part was taken keeps the rest, also at watchers that are there", async () => {
+  it("that loses some scopes keeps the others, also for open watchers", async () => {
     const memx = await start({ REVOCATION_SECONDS: "1" });
     const [user, apiKey] = [newUser(), newKey()];
     const namespace = user.slice(0, 8);
@@ -191,7 +191,7 @@ describe("a revoked API key", () => {
     );
     const { code, reason } = await b.closed;
     expect([code, reason]).toEqual([4403, "The API key may no longer read this key."]);
-    // Until the channel of all keys has asked, which it does as often.
+    // Until the channel of all keys has rechecked the API key, which it does as often.
     await expect
       .poll(
         async () => {
@@ -211,7 +211,7 @@ describe("a revoked API key", () => {
 });
 
 describe("an outage of Supabase in the middle of traffic", () => {
-  it("stops no key that was good a moment ago, closes no socket, and lets in nobody else", async () => {
+  it("keeps known keys working and sockets open, and accepts no other key", async () => {
     const memx = await start({ REVOCATION_SECONDS: "1" });
     const [user, known, unknown] = [newUser(), newKey(), newKey()];
     await supabase.addKey({ key: known, userId: user });
@@ -230,7 +230,7 @@ describe("an outage of Supabase in the middle of traffic", () => {
     );
     await new Promise((resolve) => setTimeout(resolve, 300));
     await supabase.stopPostgrest();
-    // Far past what a good key is believed for without asking, and several of the channel's alarms.
+    // Much longer than memX trusts a good key without a check, and several alarms of the channel.
     await new Promise((resolve) => setTimeout(resolve, 4_000));
     const response = await fetch(`${memx.url}/get?key=a`, { headers: { "x-api-key": unknown } });
     expect(response.status).toBe(503);
@@ -254,18 +254,18 @@ describe("an outage of Supabase in the middle of traffic", () => {
     expect(memx.output()).not.toContain(known);
   });
 
-  it("that is slowness of the database costs a call 3 seconds and not more, and known keys nothing", async () => {
+  it("by a slow database delays a call by at most 3 seconds, and known keys not at all", async () => {
     const memx = await start({ REVOCATION_SECONDS: "1" });
     const [user, known, unknown] = [newUser(), newKey(), newKey()];
     await supabase.addKey({ key: known, userId: user });
     await supabase.addKey({ key: unknown, userId: user });
     expect((await get(memx, known)).status).toBe(200);
-    // Whoever reads the table waits for this.
+    // Every read of the table waits for this lock.
     const slow = supabase.sql("begin; lock table api_keys in access exclusive mode; select pg_sleep(6); commit");
     await new Promise((resolve) => setTimeout(resolve, 1_200));
     const startMs = Date.now();
     const waits = get(memx, unknown).then(({ status, code }) => ({ status, code, ms: Date.now() - startMs }));
-    // One of them asks; the others do not wait for it.
+    // One call looks the key up; the others do not wait for it.
     const times = await Promise.all(
       Array.from({ length: 10 }, async () => {
         const { status } = await get(memx, known);
@@ -286,7 +286,7 @@ describe("an outage of Supabase in the middle of traffic", () => {
   });
 });
 
-describe("a configuration that can not be used", () => {
+describe("an unusable configuration", () => {
   const detailOf = async (bindings: Record<string, string>) => {
     const memx = await start(bindings);
     const response = await fetch(`${memx.url}/get?key=a`, { headers: { "x-api-key": "local_dev_key" } });
@@ -296,21 +296,21 @@ describe("a configuration that can not be used", () => {
   };
 
   it.each([
-    ["one setting without the other", { SUPABASE_SERVICE_KEY: "" }, "SUPABASE_SERVICE_KEY"],
-    ["the other without the one", { SUPABASE_URL: "" }, "SUPABASE_URL"],
-    ["an address that is none", { SUPABASE_URL: "project" }, "SUPABASE_URL"],
-    ["a key that is none", { SUPABASE_SERVICE_KEY: "nobody" }, "SUPABASE_SERVICE_KEY"],
-    ["a bound that is none", { REVOCATION_SECONDS: "soon" }, "REVOCATION_SECONDS"],
-  ])("opens to nobody, and says what to set: %s", async (_, bindings, named) => {
+    ["only the URL", { SUPABASE_SERVICE_KEY: "" }, "SUPABASE_SERVICE_KEY"],
+    ["only the service key", { SUPABASE_URL: "" }, "SUPABASE_URL"],
+    ["an invalid address", { SUPABASE_URL: "project" }, "SUPABASE_URL"],
+    ["an invalid key", { SUPABASE_SERVICE_KEY: "nobody" }, "SUPABASE_SERVICE_KEY"],
+    ["an invalid bound", { REVOCATION_SECONDS: "soon" }, "REVOCATION_SECONDS"],
+  ])("refuses every request, and says what to set: %s", async (_, bindings, named) => {
     expect(await detailOf(bindings)).toContain(named);
   });
 
-  it("opens to nobody by the public key, and says so", async () => {
+  it("refuses every request with the public key instead of the service key, and says so", async () => {
     expect(await detailOf({ SUPABASE_SERVICE_KEY: supabase.anonKey })).toContain("SUPABASE_SERVICE_KEY");
   });
 });
 
-it("with no configuration at all every data route says what to set, and nothing opens", async () => {
+it("refuses every data route without any configuration, and says what to set", async () => {
   const memx = await startWorkerd({ bindings: { MEMX_ACL: "" } });
   const headers = { "x-api-key": "local_dev_key", "content-type": "application/json" };
   const calls: [string, string][] = [

@@ -1,4 +1,4 @@
-// Two memX servers on one Redis, as at two places of Cloudflare's network: what they do is one history.
+// Two memX servers on one Redis, as at two Cloudflare locations. They share one history.
 
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { type RedisBridge, startRedisBridge } from "../../selfhost/redis-bridge.ts";
@@ -35,14 +35,14 @@ afterEach(async () => {
 
 type Write = { readonly key: string; readonly value: string; readonly revision: number };
 
-it("gives writers on both servers one order without gaps, and readers on both the last value", async () => {
+it("orders the writes on both servers without gaps, and both servers return the last value", async () => {
   const writes: Write[] = [];
   const refusals: string[] = [];
   const until = performance.now() + DURATION_MS;
 
   const write = async (writer: number) => {
     for (let n = 0; performance.now() < until; n++) {
-      // Every other write goes to the key that all of them share.
+      // Every other write goes to the key that all writers share.
       const key = n % 2 === 0 ? "shared" : `key-${(writer + n) % 10}`;
       const value = `write ${n} of writer ${writer}`;
       const body = JSON.stringify({ key, value });

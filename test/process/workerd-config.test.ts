@@ -1,4 +1,4 @@
-// config/workerd.capnp says the same as wrangler.toml, so that what runs at home is what is deployed.
+// config/workerd.capnp must match wrangler.toml, so that `npm start` runs the same as a deploy.
 
 import { globSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -7,7 +7,7 @@ import { expect, it } from "vitest";
 import { unstable_readConfig as readConfig } from "wrangler";
 
 const require = createRequire(import.meta.url);
-/** Wrangler's own types lose themselves here. */
+/** TypeScript cannot resolve wrangler's own type here. */
 const deployed = readConfig({ config: "wrangler.toml" }) as unknown as {
   readonly compatibility_date: string;
   readonly compatibility_flags: readonly string[];
@@ -17,12 +17,12 @@ const deployed = readConfig({ config: "wrangler.toml" }) as unknown as {
 const served = readFileSync("config/workerd.capnp", "utf8").replace(/#.*$/gm, "");
 const all = (pattern: RegExp) => [...served.matchAll(pattern)].map(([, name]) => name);
 
-it("has the date and the flags", () => {
+it("has the same compatibility date and flags", () => {
   expect(served).toContain(`compatibilityDate = "${deployed.compatibility_date}"`);
   expect(served).toContain(`compatibilityFlags = ${JSON.stringify(deployed.compatibility_flags)}`);
 });
 
-it("has the Durable Objects, with SQL", () => {
+it("has the same Durable Objects, with SQL", () => {
   const bindings = deployed.durable_objects.bindings.map(({ name, class_name }) => [name, class_name]);
   expect(
     [...served.matchAll(/name = "(\w+)", durableObjectNamespace = "(\w+)"/g)].map((match) => match.slice(1)),
@@ -30,29 +30,29 @@ it("has the Durable Objects, with SQL", () => {
   expect(all(/className = "(\w+)", uniqueKey = "\w+", enableSql = true/g)).toEqual(bindings.map(([, name]) => name));
 });
 
-it("has the page's files", () => {
+it("serves the same files for the page at /docs", () => {
   expect(all(/name = "(\w+)", service = "swagger-ui"/g)).toEqual([deployed.assets.binding]);
   expect(all(/"swagger-ui", disk = \( path = "([^"]+)" \)/g)).toEqual([deployed.assets.directory]);
 });
 
-it("binds every setting, but for the two that would open or count what they should not", () => {
+it("binds every setting except MEMX_ENV and the rate limiter", () => {
   const settings = [...readFileSync("worker/env.d.ts", "utf8").matchAll(/readonly (\w+)\?:/g)].map(([, name]) => name);
   const bound = all(/fromEnvironment = "(\w+)"/g);
   expect([...bound, "MEMX_ENV", "RATE_LIMITER"].sort()).toEqual(settings.sort());
   expect(all(/name = "(\w+)", fromEnvironment/g)).toEqual(bound);
 });
 
-it("has every script of Redis", () => {
+it("has every Lua script", () => {
   const scripts = globSync("memory/**/*.lua").map((path) => basename(path));
   expect(all(/text = embed "..\/dist\/([^"]+)"/g)).toEqual(scripts.sort());
 });
 
-it("keeps the sweep to this machine", () => {
+it("exposes the sweep only to this machine", () => {
   expect(all(/address = "([^"]+)", service = \( name = "memx", entrypoint = "sweep" \)/g)).toEqual(["127.0.0.1:0"]);
   expect(all(/address = "([^"]+)", service = "memx"/g)).toEqual(["127.0.0.1:8000"]);
 });
 
-it("runs on the one workerd that wrangler brings", () => {
+it("runs on the same version of workerd as wrangler", () => {
   const { dependencies } = require("../../package.json");
   expect(dependencies.workerd).toBe(require("wrangler/package.json").dependencies.workerd);
   expect(globSync("node_modules/**/workerd/package.json")).toEqual(["node_modules/workerd/package.json"]);

@@ -1,4 +1,4 @@
-// A port on which nothing listens, for a server of a test's own.
+// Finds a free port for a server of a test.
 
 import { createServer } from "node:net";
 

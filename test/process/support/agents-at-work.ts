@@ -1,9 +1,9 @@
-// What agents do that share a key, over HTTP and against any server: increments, appends, and the plain read and write that
-// loses updates.
+// What agents that share a key do, over HTTP and with any server: increments, appends, and the plain read and write
+// that loses updates.
 
 export type Send = (path: string, body?: object) => Promise<{ status: number; body: Record<string, unknown> }>;
 
-/** Over the network. Senders of one server each may be mixed. */
+/** Sends calls to one server. */
 export function sender(url: string): Send {
   const headers = { "x-api-key": "local_dev_key", "content-type": "application/json" };
   return async (path, body) => {
@@ -13,7 +13,7 @@ export function sender(url: string): Send {
   };
 }
 
-/** All at once; each does one step after the other. Answers how often a step had to be repeated. */
+/** Runs all agents at once, each one step after the other. Returns how often an agent repeated a step. */
 export async function allAtOnce(agents: number, steps: number, step: (agent: number, n: number) => Promise<boolean>) {
   let repeated = 0;
   const work = async (agent: number) => {
@@ -23,7 +23,7 @@ export async function allAtOnce(agents: number, steps: number, step: (agent: num
   return { repeated };
 }
 
-/** Adds one, as often as every agent together; `false` where so many did the same that memX gave up. */
+/** Adds one. Returns `false` if memX gave up because too many agents patched the key. */
 export async function increment(send: Send, key: string): Promise<boolean> {
   return succeeded(await send("/patch", { key, increment: { by: 1 } }));
 }
@@ -32,20 +32,20 @@ export async function append(send: Send, key: string, item: string): Promise<boo
   return succeeded(await send("/patch", { key, append: { items: [item] } }));
 }
 
-/** What agents do that know no better: read, add one, write. */
+/** Increments without /patch: reads, adds one, and writes. */
 export async function readAndSet(send: Send, key: string): Promise<boolean> {
   const { body } = await send(`/get?key=${key}`);
   const value = ((body as { value?: number } | null)?.value ?? 0) + 1;
   return succeeded(await send("/set", { key, value }));
 }
 
-export async function heldBy(send: Send, key: string): Promise<unknown> {
+export async function readValue(send: Send, key: string): Promise<unknown> {
   return (await send(`/get?key=${key}`)).body.value;
 }
 
 function succeeded({ status, body }: { status: number; body: object }): boolean {
   if (status === 200) return true;
-  // Nothing was done, because so many others did the same: try again.
+  // memX changed nothing, because too many others patched the key. The agent tries again.
   if (status === 409) return false;
   throw new Error(`${status} ${JSON.stringify(body)}`);
 }

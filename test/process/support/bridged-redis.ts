@@ -1,4 +1,4 @@
-// A Redis behind its own REST bridge, for servers that are told of it by their settings.
+// A Redis behind its own REST bridge, for servers that get its address in their settings.
 
 import { afterEach } from "vitest";
 import { type RedisBridge, startRedisBridge } from "../../../selfhost/redis-bridge.ts";
@@ -13,7 +13,7 @@ afterEach(async () => {
   [bridge, redis] = [undefined, undefined];
 });
 
-/** Answers the settings that name it; it ends after the test. */
+/** Starts both, returns the settings that name the bridge, and stops both after the test. */
 export async function startBridgedRedis(): Promise<Record<string, string>> {
   redis = await startRedisServer();
   bridge = await startRedisBridge({ redisUrl: redis.url, port: 0, timeoutMs: 30_000 });

@@ -1,4 +1,4 @@
-// Makes dist/ once, before the tests that serve it.
+// Builds dist/ once, before the tests that serve it.
 
 import { execFileSync } from "node:child_process";
 

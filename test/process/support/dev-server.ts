@@ -1,4 +1,4 @@
-// memX as a process of its own, on a free port and with data of its own, ended after the test that started it.
+// Runs memX as a separate process, on a free port and with its own data, and stops it after the test.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -24,29 +24,29 @@ afterEach(async () => {
   await rm(data, { recursive: true, maxRetries: 5, retryDelay: 200 });
 });
 
-/** The whole group, because wrangler and workerd are processes of their own. */
+/** Kills the whole group, because wrangler and workerd are separate processes. */
 export function killGroup(pid: number | undefined): void {
   if (pid === undefined) return;
   try {
     process.kill(-pid, "SIGKILL");
   } catch {
-    // It has ended already.
+    // The process has exited already.
   }
 }
 
-/** A folder of the test's own, gone after it. */
+/** A folder for this test, deleted after it. */
 export function dataFolder(): string {
   return data;
 }
 
-/** A process in a group of its own, ended after the test. */
+/** Starts a process in its own group, and kills the group after the test. */
 export function startProcess(
   command: string,
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>> = process.env,
   cwd = ".",
 ): ChildProcess {
-  // As on a machine that has never seen wrangler.
+  // As on a machine where wrangler never ran.
   const child = spawn(command, args, { cwd, detached: true, env: { ...env, XDG_CONFIG_HOME: data } });
   started.push(child);
   return child;
@@ -54,7 +54,7 @@ export function startProcess(
 
 export async function start(command: string, args: readonly string[]): Promise<Server> {
   const port = await freePort();
-  // Takes the place of a .dev.vars that somebody has here.
+  // Replaces a local .dev.vars.
   const settings = join(data, "settings");
   await writeFile(settings, `STORE_TIMEOUT_MS=${PATIENT_MS}\n`);
   const options = ["--port", String(port), "--persist-to", data, "--env-file", settings];

@@ -1,23 +1,23 @@
-// A TCP proxy in front of an HTTP server that fails on demand, in ways in which networks do.
+// A TCP proxy in front of an HTTP server that fails on demand, as networks do.
 
 import { createServer, connect as openSocket, type Socket } from "node:net";
 
 export type Fault =
-  /** Takes connections and requests, and passes nothing on. */
+  /** Accepts connections and requests, and passes nothing on. */
   | "swallow"
-  /** Passes everything on, answers so much later. */
+  /** Passes everything on, and delays responses. */
   | { readonly delayMs: number }
   /**
-   * Passes requests on, so what they ask for happens, but of the answer only the first `bytes`; then the connection is
-   * closed, reset, or says nothing more.
+   * Passes requests on, so the server executes them, but only the first `bytes` of the response. Then it closes or
+   * resets the connection, or stays silent.
    */
-  | { readonly bytes: (answer: HttpAnswer) => number; readonly ending: "close" | "reset" | "stall" };
+  | { readonly bytes: (response: HttpResponse) => number; readonly ending: "close" | "reset" | "stall" };
 
-export type HttpAnswer = { readonly headBytes: number; readonly totalBytes: number };
+export type HttpResponse = { readonly headBytes: number; readonly totalBytes: number };
 
 export type FailingProxy = {
   readonly url: string;
-  /** For everything that arrives from now on; `undefined` passes all of it. */
+  /** Applies to everything that arrives from now on. `undefined` passes everything on. */
   fault: Fault | undefined;
   close(): Promise<void>;
 };
@@ -35,7 +35,7 @@ export async function startFailingProxy(target: string): Promise<FailingProxy> {
     ] as const) {
       sockets.add(socket);
       socket.on("error", () => {
-        // "close" follows, and is all there is to do.
+        // The "close" event follows and does the rest.
       });
       socket.on("close", () => {
         sockets.delete(socket);
@@ -45,7 +45,7 @@ export async function startFailingProxy(target: string): Promise<FailingProxy> {
     client.on("data", (chunk) => {
       if (proxy.fault !== "swallow") upstream.write(chunk);
     });
-    let answer = Buffer.alloc(0);
+    let response = Buffer.alloc(0);
     upstream.on("data", (chunk) => {
       const { fault } = proxy;
       if (fault === "swallow") return;
@@ -57,11 +57,11 @@ export async function startFailingProxy(target: string): Promise<FailingProxy> {
         setTimeout(() => client.write(chunk), fault.delayMs);
         return;
       }
-      answer = Buffer.concat([answer, chunk]);
-      const whole = measure(answer);
+      response = Buffer.concat([response, chunk]);
+      const whole = measure(response);
       if (!whole) return;
-      const part = answer.subarray(0, fault.bytes(whole));
-      answer = Buffer.alloc(0);
+      const part = response.subarray(0, fault.bytes(whole));
+      response = Buffer.alloc(0);
       client.write(part, () => {
         if (fault.ending === "close") client.destroy();
         if (fault.ending === "reset") client.resetAndDestroy();
@@ -83,15 +83,15 @@ export async function startFailingProxy(target: string): Promise<FailingProxy> {
   });
 }
 
-/** `undefined` as long as a part of the answer is missing. */
-function measure(answer: Buffer): HttpAnswer | undefined {
-  const end = answer.indexOf("\r\n\r\n");
+/** Returns `undefined` while a part of the response is missing. */
+function measure(response: Buffer): HttpResponse | undefined {
+  const end = response.indexOf("\r\n\r\n");
   if (end === -1) return undefined;
   const headBytes = end + 4;
-  const length = /^content-length: *(\d+)/im.exec(answer.toString("latin1", 0, headBytes))?.[1];
+  const length = /^content-length: *(\d+)/im.exec(response.toString("latin1", 0, headBytes))?.[1];
   const isWhole =
     length === undefined
-      ? answer.toString("latin1", headBytes).endsWith("0\r\n\r\n")
-      : answer.length >= headBytes + Number(length);
-  return isWhole ? { headBytes, totalBytes: answer.length } : undefined;
+      ? response.toString("latin1", headBytes).endsWith("0\r\n\r\n")
+      : response.length >= headBytes + Number(length);
+  return isWhole ? { headBytes, totalBytes: response.length } : undefined;
 }

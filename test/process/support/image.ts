@@ -1,12 +1,12 @@
-// Carries out a Dockerfile without an engine: each stage in a folder that stands for its file system, with this machine's
-// programs in place of the base image's. Knows the instructions that ours has, and refuses others.
+// Builds a Dockerfile without a Docker engine: each stage is a folder that stands for its file system, with this
+// machine's programs instead of those of the base image. Supports only the instructions that our Dockerfile uses.
 
 import { execFileSync } from "node:child_process";
 import { chmodSync, cpSync, globSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 export type Image = {
-  /** Where the path of the image is on this machine. */
+  /** Maps a path of the image to a path on this machine. */
   readonly at: (path: string) => string;
   readonly env: Record<string, string>;
   readonly workdir: string;
@@ -19,10 +19,12 @@ export type Image = {
 
 type Stage = { -readonly [Name in keyof Image]: Image[Name] };
 
-/** Runs as the image's user do not exist here: "nobody" where this is root, else whoever this is. */
+/**
+ * Stands for the image's user, which does not exist here: "nobody" if this process is root, otherwise the current user.
+ */
 export const USER = process.getuid?.() === 0 ? "nobody" : execFileSync("id", ["-un"], { encoding: "utf8" }).trim();
 
-/** The last stage. `folder` is empty, and `context` the folder that is copied from. */
+/** Returns the last stage. `folder` must be empty; COPY reads from `context`. */
 export function buildImage(dockerfile: string, context: string, folder: string): Image {
   const stages = new Map<string, Stage>();
   let stage: Stage | undefined;
@@ -32,20 +34,20 @@ export function buildImage(dockerfile: string, context: string, folder: string):
       stage = newStage(join(folder, String(stages.size)));
       stages.set(/ AS (\w+)$/.exec(rest as string)?.[1] ?? "", stage);
     } else if (instruction !== undefined) {
-      if (stage === undefined) throw new Error(`${instruction} stands before FROM.`);
+      if (stage === undefined) throw new Error(`${instruction} comes before FROM.`);
       follow(stage, instruction, rest as string, { context, stages });
     } else if (line !== "" && !line.startsWith("#")) {
       throw new Error(`Not an instruction: ${line}`);
     }
   }
-  if (stage === undefined) throw new Error("There is no FROM.");
+  if (stage === undefined) throw new Error("The Dockerfile has no FROM.");
   return stage;
 }
 
 function newStage(root: string): Stage {
   const at = (path: string) => join(root, path);
   mkdirSync(at("/usr/local/bin"), { recursive: true });
-  // Where the image's user can reach it.
+  // In a place that the image's user can reach.
   cpSync(process.execPath, at("/usr/local/bin/node"));
   const env = { PATH: `${at("/usr/local/bin")}:${process.env.PATH}` };
   const nothing = { user: undefined, volumes: [], ports: [], command: [], healthcheck: [] };
@@ -81,13 +83,13 @@ function follow(
       return;
     }
     case "RUN":
-      // The paths and the user of the image.
+      // Replaces the image's paths and its user.
       execFileSync(
         "sh",
         ["-c", rest.replaceAll(/(?<= )\//g, stage.at("/")).replaceAll("chown node", `chown ${USER}`)],
         {
           cwd: stage.at(stage.workdir),
-          // npm installs from where, and what, it did here.
+          // npm uses the registry and the cache of this machine.
           env: { ...process.env, ...stage.env, npm_config_prefer_offline: "true" },
           stdio: "pipe",
         },
@@ -109,11 +111,11 @@ function follow(
       stage.healthcheck = JSON.parse(/ CMD (\[.*\])$/.exec(rest)?.[1] as string);
       return;
     default:
-      throw new Error(`${instruction} is not known here.`);
+      throw new Error(`${instruction} is not supported.`);
   }
 }
 
-/** Lets everybody read it, as an image does. */
+/** Makes the folders readable for all users, as in an image. */
 export function openToAll(folder: string): void {
   for (const path of [folder, ...globSync("*", { cwd: folder }).map((name) => join(folder, name))])
     chmodSync(path, 0o755);

@@ -1,5 +1,5 @@
-// A WebSocket client over bare TCP that tells when a close frame arrives. Node's own tells only when the connection ends, which
-// workerd leaves to the client.
+// A WebSocket client over plain TCP that reports when a close frame arrives. Node's own client reports only the end of
+// the connection, which workerd leaves to the client.
 
 import { connect } from "node:net";
 
@@ -9,7 +9,7 @@ export type RawSubscriber = {
   readonly closed: Promise<{ readonly code: number; readonly reason: string; readonly atMs: number }>;
 };
 
-/** Resolves when the handshake was answered with 101, and rejects otherwise. */
+/** Resolves if the server responds to the handshake with 101, otherwise rejects. */
 export async function connectRaw(
   url: string,
   path: string,
@@ -61,7 +61,7 @@ export async function connectRaw(
   return { texts, isOpen: () => isOpen, closed: closed.promise };
 }
 
-/** Of a server, which masks nothing (RFC 6455 §5.2); short enough that no length takes 64 bits. */
+/** Reads a frame from a server, which is unmasked (RFC 6455 §5.2). Supports no 64-bit lengths. */
 function readFrame(bytes: Buffer): { opcode: number; payload: Buffer; size: number } | undefined {
   if (bytes.length < 2) return undefined;
   const short = bytes.readUInt8(1);

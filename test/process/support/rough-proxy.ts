@@ -1,9 +1,9 @@
-// A TCP proxy that treats each connection badly after a while, as networks do: from a seed, so that a run can be repeated.
+// A TCP proxy that disturbs each connection after a while, as networks do. It uses a seed, so that a run is repeatable.
 
 import { createServer, connect as openSocket, type Socket } from "node:net";
 import type { Random } from "../../support/random.ts";
 
-/** What happens to a connection, and goes on until it ends. */
+/** What happens to a connection. The effect lasts until the connection ends. */
 export const FAULTS = [
   "cut",
   "reset",
@@ -19,14 +19,14 @@ export type RoughProxy = {
   readonly url: string;
   /** How often each fault happened. */
   readonly counts: Record<Fault, number>;
-  /** Makes a black hole of every connection that there is now. */
+  /** Turns every current connection into a black hole. */
   swallow(): void;
-  /** From now on nothing happens to connections, old ones included. */
+  /** Stops disturbing connections, including current ones. */
   calm(): void;
   close(): Promise<void>;
 };
 
-/** `meanMs` is how long a connection is well. */
+/** `meanMs` is the mean time before a connection is disturbed. */
 export async function startRoughProxy(
   target: string,
   { random, meanMs, faults = FAULTS }: { random: Random; meanMs: number; faults?: readonly Fault[] },
@@ -64,7 +64,7 @@ export async function startRoughProxy(
       [upstream, client],
     ] as const) {
       sockets.add(from);
-      // Late ones in order, because the delay never changes back.
+      // Delayed chunks stay in order, because the delay never decreases.
       const later = (pass: () => void) => (delayMs > 0 ? setTimeout(pass, delayMs) : pass());
       from.on("data", (chunk) => {
         if (!isBlackHole) later(() => to.writable && to.write(chunk));
@@ -73,13 +73,13 @@ export async function startRoughProxy(
         if (!isBlackHole) later(() => to.end());
       });
       from.on("error", () => {
-        // "close" follows, and is all there is to do.
+        // The "close" event follows and does the rest.
       });
       from.on("close", () => {
         clearTimeout(strike);
         swallows.delete(swallow);
         sockets.delete(from);
-        // Nobody is told of what happens behind a black hole.
+        // A black hole does not pass on the end of a connection.
         if (!isBlackHole) to.destroy();
       });
     }

@@ -1,5 +1,5 @@
-// memX as it runs in production on one's own machine: the bundle, on workerd, with config/workerd.capnp. Without
-// selfhost/start.ts, which has tests of its own.
+// Runs memX as in production on your own machine: the bundle on workerd, with config/workerd.capnp. Without
+// selfhost/start.ts, which has its own tests.
 
 import type { ChildProcess } from "node:child_process";
 import { mkdirSync } from "node:fs";
@@ -14,13 +14,13 @@ export type Workerd = {
   readonly url: string;
   readonly port: number;
   readonly process: ChildProcess;
-  /** What it has printed, the Worker's own log among it. */
+  /** Its output, including the Worker's log. */
   readonly output: () => string;
 };
 
 let disks = 0;
 
-/** A folder for the storage of a `startWorkerd`, gone after the test. */
+/** Creates a folder for the data of `startWorkerd`, deleted after the test. */
 export function newDisk(): string {
   const disk = join(dataFolder(), `disk-${++disks}`);
   mkdirSync(disk);
@@ -47,11 +47,11 @@ export async function startWorkerd({
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => (output += chunk));
   const url = `http://127.0.0.1:${port}`;
-  // A path that asks no store.
-  const answers = () =>
+  // A path that does not need the store.
+  const responds = () =>
     fetch(`${url}/openapi.json`)
       .then(({ ok }) => ok || output)
       .catch(() => output);
-  await expect.poll(answers, { timeout: 20_000, interval: 20 }).toBe(true);
+  await expect.poll(responds, { timeout: 20_000, interval: 20 }).toBe(true);
   return { url, port, process: child, output: () => output };
 }

@@ -1,4 +1,4 @@
--- What a Supabase project brings along, as far as config/supabase.sql and PostgREST need it.
+-- The parts of a Supabase project that config/supabase.sql and PostgREST need.
 
 create role anon nologin noinherit;
 create role authenticated nologin noinherit;

