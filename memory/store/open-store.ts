@@ -8,7 +8,7 @@ import { createRedisStore } from "./redis/redis-store.ts";
 import type { Store } from "./store.ts";
 import { timedStore } from "./timed-store.ts";
 
-/** @throws {ApiError} `store_unavailable` where the configuration can not be used: never another store instead */
+/** @throws {ApiError} `store_unavailable` if the configuration cannot be used; memX never falls back to another store */
 export function openStore(env: Env): Store {
   const known = opened.get(env);
   if (known) return known;

@@ -61,7 +61,7 @@ export function createRedisStore({
 }): Store {
   let timeLimit = new AbortController().signal;
   /** Not `AbortSignal.timeout`, whose timer would keep a Durable Object awake after the reply. */
-  const timed = async <T>(command: () => Promise<T>): Promise<T> => {
+  const withTimeout = async <T>(command: () => Promise<T>): Promise<T> => {
     const controller = new AbortController();
     const timer = setTimeout(() => controller.abort(new Error("Redis did not reply in time.")), timeouts.requestMs);
     timeLimit = controller.signal;
@@ -86,16 +86,16 @@ export function createRedisStore({
     enableTelemetry: false,
   });
   const scripts = {
-    write: createScript<WriteReply>(redis, timed, namespaceScript + writeScript),
-    readLog: createScript<Reply>(redis, timed, namespaceScript + readLogScript),
-    expire: createScript<string>(redis, timed, namespaceScript + expireScript),
-    readEntry: createScript<Reply>(redis, timed, readEntryScript),
-    readKeys: createScript<Reply>(redis, timed, readKeysScript),
-    readEntries: createScript<Reply>(redis, timed, readEntriesScript),
-    readSchema: createScript<Reply>(redis, timed, readSchemaScript),
-    readRecord: createScript<string | null>(redis, timed, readRecordScript),
-    watch: createScript<Reply>(redis, timed, namespaceScript + watchScript),
-    unwatch: createScript<string>(redis, timed, unwatchScript),
+    write: createScript<WriteReply>(redis, withTimeout, namespaceScript + writeScript),
+    readLog: createScript<Reply>(redis, withTimeout, namespaceScript + readLogScript),
+    expire: createScript<string>(redis, withTimeout, namespaceScript + expireScript),
+    readEntry: createScript<Reply>(redis, withTimeout, readEntryScript),
+    readKeys: createScript<Reply>(redis, withTimeout, readKeysScript),
+    readEntries: createScript<Reply>(redis, withTimeout, readEntriesScript),
+    readSchema: createScript<Reply>(redis, withTimeout, readSchemaScript),
+    readRecord: createScript<string | null>(redis, withTimeout, readRecordScript),
+    watch: createScript<Reply>(redis, withTimeout, namespaceScript + watchScript),
+    unwatch: createScript<string>(redis, withTimeout, unwatchScript),
   };
   const settings = [logLength, TOMBSTONE_SECONDS].map(String);
   /** The first keys of every script that runs after namespace.lua. */
@@ -110,7 +110,7 @@ export function createRedisStore({
     });
   const listing = createListing(async (namespace) => {
     const score = { score: Date.now(), member: namespace };
-    await timed(() => redis.zadd(EXPIRING_NAMESPACES, score));
+    await withTimeout(() => redis.zadd(EXPIRING_NAMESPACES, score));
   });
   return {
     engine: "redis",
@@ -176,7 +176,7 @@ export function createRedisStore({
       }),
     expire: () =>
       orUnavailable(async () => {
-        const listed = await timed(() => redis.zrange<string[]>(EXPIRING_NAMESPACES, 0, -1, { withScores: true }));
+        const listed = await withTimeout(() => redis.zrange<string[]>(EXPIRING_NAMESPACES, 0, -1, { withScores: true }));
         for (let at = 0; at < listed.length; at += 2) {
           const [namespace = "", listedMs = ""] = listed.slice(at, at + 2);
           const keys = [...shared(namespace), redisKeys(namespace).entry(ALL_KEYS)];
@@ -185,12 +185,12 @@ export function createRedisStore({
           while (nextMs === "0");
           // By now no isolate assumes that the namespace is listed.
           const forgotten = Number(listedMs) < Date.now() - MIN_LISTED_MS;
-          if (nextMs === "" && forgotten) await timed(() => redis.zrem(EXPIRING_NAMESPACES, namespace));
+          if (nextMs === "" && forgotten) await withTimeout(() => redis.zrem(EXPIRING_NAMESPACES, namespace));
         }
       }),
     ping: () =>
       orUnavailable(async () => {
-        await timed(() => redis.ping());
+        await withTimeout(() => redis.ping());
       }),
   };
 }

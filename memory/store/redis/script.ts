@@ -11,16 +11,16 @@ export type TimeLimit = <T>(command: () => Promise<T>) => Promise<T>;
  * Not the client's own `createScript`: it sends a script again if the word NOSCRIPT is anywhere in an error. An error
  * repeats the whole command, and a value in it may contain that word.
  */
-export function createScript<T>(redis: Redis, timed: TimeLimit, text: string): Script<T> {
+export function createScript<T>(redis: Redis, withTimeout: TimeLimit, text: string): Script<T> {
   let digest: Promise<string> | undefined;
   return async (keys, args) => {
     digest ??= sha1(text);
     try {
       const sha = await digest;
-      return await timed(() => redis.evalsha<string[], T>(sha, [...keys], [...args]));
+      return await withTimeout(() => redis.evalsha<string[], T>(sha, [...keys], [...args]));
     } catch (error) {
       if (!(error instanceof errors.UpstashError && error.message.startsWith("NOSCRIPT "))) throw error;
-      return await timed(() => redis.eval<string[], T>(text, [...keys], [...args]));
+      return await withTimeout(() => redis.eval<string[], T>(text, [...keys], [...args]));
     }
   };
 }
