@@ -176,7 +176,9 @@ export function createRedisStore({
       }),
     expire: () =>
       orUnavailable(async () => {
-        const listed = await withTimeout(() => redis.zrange<string[]>(EXPIRING_NAMESPACES, 0, -1, { withScores: true }));
+        const listed = await withTimeout(() =>
+          redis.zrange<string[]>(EXPIRING_NAMESPACES, 0, -1, { withScores: true }),
+        );
         for (let at = 0; at < listed.length; at += 2) {
           const [namespace = "", listedMs = ""] = listed.slice(at, at + 2);
           const keys = [...shared(namespace), redisKeys(namespace).entry(ALL_KEYS)];
