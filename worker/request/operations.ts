@@ -193,7 +193,7 @@ export const OPERATIONS = {
         key,
         limit,
         before: {
-          description: "Only changes with a lower revision: the `cursor` of the previous page.",
+          description: "A revision. Returns only changes with a lower one. Pass the `cursor` of the previous page.",
           type: "string",
           pattern: "^[1-9]\\d{0,15}$",
         },
@@ -277,7 +277,7 @@ export const OPERATIONS = {
         event,
         since,
         wait: {
-          description: `Seconds to wait if there is no change yet: 0 to ${LIMITS.maxWaitSeconds}.`,
+          description: `A whole number of seconds from 0 to ${LIMITS.maxWaitSeconds}: how long to wait if there is no change yet.`,
           type: "string",
           pattern: "^(1?\\d|2[0-5])$",
           default: String(LIMITS.maxWaitSeconds),

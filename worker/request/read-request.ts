@@ -134,12 +134,14 @@ function unknownField({ schema }: RequestShape<unknown>, { path }: FieldError): 
   return `Unknown field. This call takes only ${fields.join(", ")}.`;
 }
 
-/** For a text that must match a pattern: what that means, instead of the pattern. */
+/** For a text that must match a pattern: the first sentence of its description, instead of the pattern. */
 function expectedText({ schema }: RequestShape<unknown>, { path }: FieldError): string | undefined {
   const { properties } = schema as { properties: Record<string, { pattern?: string; description?: string }> };
   const name = path.slice(1);
   const property = Object.hasOwn(properties, name) ? properties[name] : undefined;
-  return property?.pattern === undefined ? undefined : `Not valid. ${property.description}`;
+  if (property?.pattern === undefined || property.description === undefined) return undefined;
+  const [firstSentence = ""] = property.description.split(/(?<=\.) /, 1);
+  return `Must be ${firstSentence.charAt(0).toLowerCase()}${firstSentence.slice(1)}`;
 }
 
 /** The request is not valid; `errors` says where. */

@@ -44,7 +44,8 @@ const PAGE = `<!doctype html>
         <li><a href="/health">Health</a>: whether memX and its store respond.</li>
       </ul>
       <p>Send your API key in the <code>x-api-key</code> header:</p>
-      <pre><code>curl "$MEMX_BASE_URL/get?key=agent:goal" -H "x-api-key: $MEMX_API_KEY"</code></pre>
+      <pre><code>curl "$MEMX_BASE_URL/get?key=agent:goal" \\
+  -H "x-api-key: $MEMX_API_KEY"</code></pre>
     </main>
   </body>
 </html>
