@@ -110,7 +110,7 @@ describe("a poll", () => {
     const reader = response.body?.getReader();
     await reader?.read();
     await reader?.cancel();
-    await expect.poll(() => agent.sockets(), { timeout: 3_000 }).toBe(0);
+    await expect.poll(() => agent.sockets()).toBe(0);
   });
 
   it("from before the start of the log returns a snapshot and reset: true", async () => {

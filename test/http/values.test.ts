@@ -1,8 +1,8 @@
 // What is written is what is read: the JSON text of values, the names of keys, and the order of writes.
 
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { freshKey, get, getText, request, set, setText } from "../support/client.ts";
+import fc from "../support/properties.ts";
 
 describe("an answer", () => {
   it("to a write is the original's, with the change's revision and time", async () => {

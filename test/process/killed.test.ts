@@ -3,6 +3,7 @@
 
 import { once } from "node:events";
 import { expect, it } from "vitest";
+import { LONG_PATIENCE_MS } from "../support/patience.ts";
 import { killGroup } from "./support/dev-server.ts";
 import { newDisk, startWorkerd, type Workerd } from "./support/workerd.ts";
 
@@ -103,7 +104,7 @@ it("loses, doubles and reorders nothing for clients that reconnect, however ofte
   for (const [index, { events }] of followers.entries()) {
     const last = wanted[index]?.at(-1)?.revision;
     // A lost notification may delay a change by half a minute.
-    await expect.poll(() => events.at(-1)?.revision, { timeout: 40_000 }).toBe(last);
+    await expect.poll(() => events.at(-1)?.revision, { timeout: LONG_PATIENCE_MS }).toBe(last);
     // After a crash a channel may send a change twice; the revision identifies it.
     const seen = new Set<number>();
     const fresh = events.filter(({ revision }) => !seen.has(revision) && seen.add(revision));

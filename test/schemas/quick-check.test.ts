@@ -1,12 +1,13 @@
 // The quick check of requests may refuse anything, but it accepts only requests that the validator accepts too.
 
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { compileSchema } from "../../memory/schemas/compile-schema.ts";
 import type { JsonSchema } from "../../memory/schemas/json-schema.ts";
 import { quickCheck } from "../../memory/schemas/quick-check.ts";
 import { type ApiOperation, OPERATIONS } from "../../worker/request/operations.ts";
 import type { RequestShape } from "../../worker/request/shapes.ts";
+import { runs } from "../support/long-runs.ts";
+import fc from "../support/properties.ts";
 
 const SHAPES = Object.entries<ApiOperation>(OPERATIONS).map(([name, { request }]) => [name, request] as const);
 
@@ -43,7 +44,7 @@ it("finds the request shapes", () => {
 });
 
 describe.each(SHAPES)("for %s", (_, shape) => {
-  it("accepts only requests that the validator accepts", () => {
+  it("accepts only requests that the validator accepts", { tags: ["long"] }, () => {
     const isPlainlyValid = quickCheck(schemaOf(shape));
     const check = compileSchema(schemaOf(shape));
     fc.assert(
@@ -52,7 +53,7 @@ describe.each(SHAPES)("for %s", (_, shape) => {
         if (isPlainlyValid(request)) expect(errors).toEqual([]);
         expect(shape.check(request)).toEqual(errors);
       }),
-      { numRuns: 2_000 },
+      { numRuns: runs(2_000) },
     );
   });
 });

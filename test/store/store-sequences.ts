@@ -1,11 +1,12 @@
 // Random sequences of all calls of a store, each compared with the model.
 
-import fc from "fast-check";
 import { expect, it } from "vitest";
 import { ALL_KEYS, type Idempotency, type Operation, type Store } from "../../memory/store/store.ts";
+import { runs } from "../support/long-runs.ts";
+import fc from "../support/properties.ts";
 import { StoreModel } from "../support/store-model.ts";
 
-const SEQUENCES = 10_000;
+const SEQUENCES = runs(1_000);
 /** Namespaces in which sequences run concurrently. */
 const LANES = 8;
 /** Sequences after which a lane starts a new namespace, because each sequence reads the whole log. */
@@ -64,7 +65,7 @@ type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 
 /** Registers the test, inside a `describe` of the engine. */
 export function storeSequences(store: Store, keepFromSweeping: (namespace: string) => Promise<void>): void {
-  it(`agrees with a simple model in ${SEQUENCES} random sequences of calls`, { timeout: 600_000 }, async () => {
+  it(`agrees with a simple model in ${SEQUENCES} random sequences of calls`, { tags: ["long"] }, async () => {
     await Promise.all(Array.from({ length: LANES }, () => runLane(store, keepFromSweeping)));
   });
 }
