@@ -16,6 +16,7 @@ type Event = { event: string; key: string; revision: number };
 
 let memx: Workerd;
 let over = false;
+let writes = 0;
 
 /** Follows keys through every restart. `events` collects the events of all its connections. */
 async function follow(path: string): Promise<{ events: Event[]; done: Promise<void> }> {
@@ -66,6 +67,7 @@ async function write(name: string, isOver: () => boolean): Promise<Event[]> {
       const text = await response?.text().catch(() => undefined);
       if (response?.ok && text) {
         written.push({ event: "value", key, revision: JSON.parse(text).revision });
+        writes++;
         break;
       }
       await new Promise((resolve) => setTimeout(resolve, 20));
@@ -87,7 +89,9 @@ it("loses, doubles and reorders nothing for clients that reconnect, however ofte
   let stop = false;
   const writers = Promise.all(Array.from({ length: WRITERS }, (_, n) => write(`w${n}`, () => stop)));
   for (let kill = 0; kill < KILLS; kill++) {
-    await new Promise((resolve) => setTimeout(resolve, 300 + 200 * Math.random()));
+    const before = writes;
+    await expect.poll(() => writes).toBeGreaterThan(before + 15);
+    await new Promise((resolve) => setTimeout(resolve, 200 * Math.random()));
     const ended = once(memx.process, "exit");
     killGroup(memx.process.pid);
     await ended;
