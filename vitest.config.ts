@@ -3,6 +3,9 @@ import { defineConfig } from "vitest/config";
 import { LongestFirst } from "./test/support/longest-first.ts";
 import { PATIENCE_MS } from "./test/support/patience.ts";
 
+// Each test file on Redis has a workerd of its own, and each of those listens for the end of this process.
+process.setMaxListeners(1_000);
+
 /** Set by `npm run test:long`, which runs the tests with the tag "long", and only those. */
 const long = process.env.TEST_LONG === "1";
 
