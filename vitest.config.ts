@@ -117,7 +117,7 @@ export default defineConfig({
           exclude: [
             "test/http/{bad-requests,rate-limit}.test.ts",
             "test/feed/adapters.test.ts",
-            "test/sdk/patterns.test.ts",
+            "test/sdk/{patterns,delivery,samples}.test.ts",
           ],
         },
       },

@@ -367,7 +367,7 @@ describe("when Redis stops", () => {
 });
 
 describe("when the network to Redis drops every packet", () => {
-  it("responds with 503 after ten seconds, and continues on another connection", async () => {
+  it("responds with 503 after its time limit, and continues on another connection", async () => {
     const warn = vi.spyOn(console, "warn").mockReturnValue();
     const log = vi.spyOn(console, "log").mockReturnValue();
     onTestFinished(() => void vi.restoreAllMocks());
@@ -384,7 +384,8 @@ describe("when the network to Redis drops every packet", () => {
       for (const { client, server } of ways) for (const socket of [client, server]) socket.destroy();
     });
     const { port } = proxy.address() as { port: number };
-    const bridge = await startRedisBridge({ redisUrl: `redis://127.0.0.1:${port}`, token: TOKEN, port: 0 });
+    const redisUrl = `redis://127.0.0.1:${port}`;
+    const bridge = await startRedisBridge({ redisUrl, token: TOKEN, port: 0, timeoutMs: 2_000 });
     onTestFinished(() => bridge.close());
     const call = () => post("/", ["PING"], {}, bridge.url);
 
@@ -393,7 +394,7 @@ describe("when the network to Redis drops every packet", () => {
     client.unpipe(server).resume();
     // Callers that do not wait for each other. None of them may delay the timeout.
     const calls = [call()];
-    const caller = setInterval(() => calls.push(call()), 1000);
+    const caller = setInterval(() => calls.push(call()), 200);
     onTestFinished(() => clearInterval(caller));
     expect(await calls[0]).toEqual(error(503, expect.stringContaining("may have executed")));
     clearInterval(caller);

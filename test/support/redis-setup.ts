@@ -21,7 +21,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     try {
       const redis = await startRedisServer();
       stops.push(redis.stop);
-      const { url, token, close } = await startRedisBridge({ redisUrl: redis.url, port: 0 });
+      const { url, token, close } = await startRedisBridge({ redisUrl: redis.url, port: 0, timeoutMs: 30_000 });
       stops.push(close);
       response.end(JSON.stringify({ url, token }));
     } catch (error) {
