@@ -269,7 +269,7 @@ export const OPERATIONS = {
     tag: "Live",
     summary: "Wait for changes",
     description:
-      "A long poll: returns at once what came after `since`, or waits for the next change. Poll again with the `revision` of the response. If `reset` is true, discard what you have: `changes` is then everything that exists.",
+      "A long poll: returns at once what came after `since`, or waits for the next change. Without `since`, it returns only changes from now on. Poll again with the `revision` of the response. If `reset` is true, discard what you have: `changes` is then everything that exists.",
     in: "query",
     request: fields(
       {
@@ -283,7 +283,7 @@ export const OPERATIONS = {
           default: String(LIMITS.maxWaitSeconds),
         },
       },
-      ["pattern", "since"],
+      ["pattern"],
     ),
   }),
 };

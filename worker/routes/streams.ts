@@ -24,8 +24,8 @@ streams.get("/subscribe/*", (c) => stream(c, readSubscription));
 streams.get("/watch", (c) => stream(c, readWatch));
 
 streams.get("/changes", async (c) => {
-  const { join, since, waitMs } = readPoll(c);
-  return longPoll(await openSocket(c.env, join), since, waitMs);
+  const { join, waitMs } = readPoll(c);
+  return longPoll(await openSocket(c.env, join), waitMs);
 });
 
 async function stream(c: AppContext, read: (c: AppContext) => Join): Promise<Response> {

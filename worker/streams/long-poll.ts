@@ -4,10 +4,10 @@
 import { isReady, isReset, revisionOf } from "./peek-event.ts";
 import { streamResponse } from "./stream-response.ts";
 
-export function longPoll(socket: WebSocket, since: number, waitMs: number): Response {
+export function longPoll(socket: WebSocket, waitMs: number): Response {
   return streamResponse(socket, "application/json", async (events, write) => {
     let timer: ReturnType<typeof setTimeout> | undefined;
-    let [revision, reset, ready, separator] = [since, false, false, ""];
+    let [revision, reset, ready, separator] = [0, false, false, ""];
     try {
       await write('{"changes":[');
       for await (const text of events) {

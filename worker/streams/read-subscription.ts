@@ -46,15 +46,15 @@ export function readWatch(c: AppContext): Join {
  * `/changes?pattern=`
  * @throws {ApiError} `invalid_request`
  */
-export function readPoll(c: AppContext): { join: Join; since: number; waitMs: number } {
+export function readPoll(c: AppContext): { join: Join; waitMs: number } {
   const {
     pattern,
     event = "value",
     since,
     wait = LIMITS.maxWaitSeconds,
   } = readQuery(c.req.url, OPERATIONS.changes.request);
-  const join = { ...watchTopic(c.var.caller, pattern), event, since: Number(since), ...STREAM };
-  return { join, since: join.since, waitMs: Number(wait) * 1000 };
+  const from = since === undefined ? {} : { since: Number(since) };
+  return { join: { ...watchTopic(c.var.caller, pattern), event, ...from, ...STREAM }, waitMs: Number(wait) * 1000 };
 }
 
 function watchTopic({ namespace, keyHash, read }: Caller, patterns: readonly string[]) {
