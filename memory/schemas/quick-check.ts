@@ -17,8 +17,14 @@ export function quickCheck(schema: JsonSchema): Check {
   const only = (...known: string[]) => keywords.every((keyword) => known.includes(keyword));
   const { type, minLength = 0, maxLength = Infinity, minimum = -Infinity, maximum = Infinity } = schema as Bounds;
   switch (type) {
-    case undefined:
-      return only() ? () => true : UNKNOWN;
+    case undefined: {
+      if (only()) return () => true;
+      // An object or array would have to be compared by its contents.
+      if (only("const") && typeof schema.const === "string") return (value) => value === schema.const;
+      if (!only("anyOf")) return UNKNOWN;
+      const checks = (schema.anyOf as readonly JsonSchema[]).map(quickCheck);
+      return (value) => checks.some((check) => check(value));
+    }
     case "string": {
       if (!only("minLength", "maxLength", "pattern")) return UNKNOWN;
       const pattern = new RegExp(String(schema.pattern ?? ""), "u");

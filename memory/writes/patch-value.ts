@@ -12,8 +12,8 @@ import { canStart, type SetDraft, writeValues } from "./write-values.ts";
 type Options = {
   /** Patch only this revision; 0 requires that the key holds nothing. By default, patch whatever the key holds. */
   readonly expect?: number | undefined;
-  /** Seconds. By default, the value keeps what is left of its present time to live. */
-  readonly ttl?: number | undefined;
+  /** Seconds, or `keep` for what is left of the current time to live. @default "keep" */
+  readonly ttl?: number | "keep" | undefined;
   readonly idempotency?: Idempotency | undefined;
 };
 

@@ -79,8 +79,28 @@ describe("a value with a ttl", () => {
     expect((await history(agent, "a")).length).toBe(2);
   });
 
-  it.each([0, 0.5, -1, "60", 31_536_001, null])("cannot have a ttl of %j", async (ttl) => {
-    await problem(await post("/set", { key: freshKey(), value: 1, ttl }), "invalid_request");
+  it("has no ttl to keep if it had none, was deleted, or has expired", async () => {
+    const agent = createAgent();
+    await write(agent, { key: "had none", value: 1 });
+    await write(agent, { key: "was deleted", value: 1, ttl: 1 });
+    await agent.writeUnannounced({ op: "delete", key: "was deleted" }, shortLived("has expired"));
+    await over();
+    const keys = ["had none", "was deleted", "has expired", "is new"];
+    for (const key of keys) await write(agent, { key, value: 2, ttl: "keep" });
+    await scheduler.wait(1_200);
+    for (const key of keys) {
+      const response = await agent.send(`/get?key=${encodeURIComponent(key)}`);
+      expect(await response.json(), key).toMatchObject({ value: 2 });
+    }
+  });
+
+  it.each([0, 0.5, -1, "60", "Keep", "", 31_536_001, null, true, ["keep"]])("cannot have a ttl of %j", async (ttl) => {
+    const message = "Not valid. Time to live in seconds, 1 to 31536000, or `keep`";
+    const single = await problem(await post("/set", { key: freshKey(), value: 1, ttl }), "invalid_request");
+    expect(single.errors).toEqual([{ path: "/ttl", message: expect.stringContaining(message) }]);
+    const operations = [{ op: "set", key: freshKey(), value: 1, ttl }];
+    const batch = await problem(await post("/batch", { operations }), "invalid_request");
+    expect(batch.errors).toEqual([{ path: "/operations/0/ttl", message: expect.stringContaining(message) }]);
   });
 });
 

@@ -60,7 +60,8 @@ describe.each(SHAPES)("for %s", (_, shape) => {
 
 it.each([
   ["set", OPERATIONS.set.request, { key: "agent:goal", value: { x: 1 } }],
-  ["set with conditions", OPERATIONS.set.request, { key: "agent:goal", value: null, expect: 4 }],
+  ["set with conditions", OPERATIONS.set.request, { key: "agent:goal", value: null, expect: 4, ttl: 60 }],
+  ["set that keeps its ttl", OPERATIONS.set.request, { key: "agent:goal", value: null, ttl: "keep" }],
   ["delete", OPERATIONS.delete.request, { key: "\u{1F600}", expect: 0 }],
   ["get", OPERATIONS.get.request, { key: "a" }],
 ] as const)("accepts an ordinary %s", (_, shape, request) => {
@@ -75,7 +76,9 @@ it("leaves schemas that it does not know to the validator", () => {
     { type: "object", properties: {} },
     { type: ["string", "null"] },
     { enum: [1] },
-    { type: "array" },
+    { const: 1 },
+    { anyOf: [{ type: "string" }], minLength: 1 },
+    { type: "array", uniqueItems: true },
   ];
   for (const schema of schemas) fc.assert(fc.property(value, (sample) => !quickCheck(schema)(sample)));
   expect(quickCheck(true)(1)).toBe(true);

@@ -114,7 +114,7 @@ export const OPERATIONS = {
           examples: [{ items: ["a finding"], limit: 100 }],
         },
         expect,
-        ttl: { ...ttl, description: `${ttl.description} By default, the value keeps what is left of its present one.` },
+        ttl: { ...ttl, description: `${ttl.description} By default, \`keep\`.` },
       },
       ["key"],
     ),

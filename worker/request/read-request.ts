@@ -5,7 +5,7 @@ import { bodyLimit } from "hono/body-limit";
 import { LIMITS } from "../../config/limits.ts";
 import { ApiError } from "../../memory/errors.ts";
 import { isLonger, type JsonDocument, JsonTextError, parseJsonText } from "../../memory/json-text.ts";
-import { pointerStep } from "../../memory/pointer-escape.ts";
+import { pointerStep, unescapeStep } from "../../memory/pointer-escape.ts";
 import type { FieldError, JsonText } from "../../sdk/protocol.ts";
 import type { RequestShape } from "./shapes.ts";
 
@@ -107,10 +107,13 @@ function parseBody(text: string, maxDepth: number): JsonDocument {
 }
 
 function checked<T extends object>(shape: RequestShape<T>, input: unknown, part: string): T {
-  const errors = shape
-    .check(input)
-    .map((error) => ({ ...error, message: unknownField(shape, error) ?? expectedText(shape, error) ?? error.message }));
-  if (errors.length > 0) throw invalid(part, errors);
+  const errors = new Map<string, FieldError>();
+  for (const error of shape.check(input)) {
+    const message = unknownField(shape, error) ?? expected(shape, error) ?? error.message;
+    // Several rules of one field can have the same message.
+    errors.set(`${error.path} ${message}`, { ...error, message });
+  }
+  if (errors.size > 0) throw invalid(part, [...errors.values()]);
   const tooLong = keyError((input as { key?: string }).key ?? "", "/key");
   if (tooLong) throw invalid(part, [tooLong]);
   return input as T;
@@ -134,13 +137,23 @@ function unknownField({ schema }: RequestShape<unknown>, { path }: FieldError): 
   return `Unknown field. This call takes only ${fields.join(", ")}.`;
 }
 
-/** For a text that must match a pattern: the first sentence of its description, instead of the pattern. */
-function expectedText({ schema }: RequestShape<unknown>, { path }: FieldError): string | undefined {
-  const { properties } = schema as { properties: Record<string, { pattern?: string; description?: string }> };
-  const name = path.slice(1);
-  const property = Object.hasOwn(properties, name) ? properties[name] : undefined;
-  if (property?.pattern === undefined || property.description === undefined) return undefined;
-  const [firstSentence = ""] = property.description.split(/(?<=\.) /, 1);
+type Field = {
+  readonly description?: string;
+  readonly pattern?: string;
+  readonly anyOf?: unknown;
+  readonly properties?: Readonly<Record<string, Field>>;
+  readonly items?: Field;
+};
+
+/** For a field with a pattern or several types: the first sentence of its description, instead of the rules it breaks. */
+function expected({ schema }: RequestShape<unknown>, { path }: FieldError): string | undefined {
+  const names = path.split("/").slice(1).map(unescapeStep);
+  const field = names.reduce<Field>(
+    ({ items, properties = {} }, name) => items ?? ((Object.hasOwn(properties, name) && properties[name]) || {}),
+    schema as Field,
+  );
+  if ((field.pattern === undefined && field.anyOf === undefined) || field.description === undefined) return undefined;
+  const [firstSentence = ""] = field.description.split(/(?<=\.) /, 1);
   return `Must be ${firstSentence.charAt(0).toLowerCase()}${firstSentence.slice(1)}`;
 }
 
