@@ -1,7 +1,7 @@
 // Who is on a channel: its sockets with their subscribers, the subscribers on their way in, and the limits on both.
 
 import { LIMITS } from "../../config/limits.ts";
-import type { Change } from "../../sdk/protocol.ts";
+import type { EncodedChange } from "./encoded-change.ts";
 import { type Attachment, Subscriber } from "./subscriber.ts";
 
 export class Roster {
@@ -70,9 +70,9 @@ export class Roster {
     return revived;
   }
 
-  deliver(change: Change, text: string): void {
+  deliver(encoded: EncodedChange): void {
     // Includes closing sockets, because checking the state of each one would take as long as sending.
-    for (const socket of this.#ctx.getWebSockets()) this.subscriber(socket).deliver(change, text);
+    for (const socket of this.#ctx.getWebSockets()) this.subscriber(socket).deliver(encoded);
   }
 }
 

@@ -3,8 +3,9 @@
 
 import { LIMITS } from "../../config/limits.ts";
 import type { Join } from "../../memory/channels/join.ts";
-import { type Change, encodeEvent, encodeReady, encodeReset, TRY_AGAIN_LATER } from "../../sdk/protocol.ts";
+import { type Change, encodeReady, encodeReset, TRY_AGAIN_LATER } from "../../sdk/protocol.ts";
 import { type ChangeFilter, compileFilter } from "./change-filter.ts";
+import { EncodedChange } from "./encoded-change.ts";
 import { SendWindow } from "./send-window.ts";
 
 export type Attachment = {
@@ -83,9 +84,11 @@ export class Subscriber {
     }
   }
 
-  /** Sends the text of a live change, or queues the change until the subscriber has joined. */
-  deliver(change: Change, text: string): void {
+  /** Sends a live change, or queues it until the subscriber has joined. */
+  deliver(encoded: EncodedChange): void {
+    const { change } = encoded;
     if (change.revision <= this.#attachment.from || !this.#wants(change)) return;
+    const text = encoded.textFor(this);
     if (this.joining) this.#wait(change, text.length);
     else this.#send(text);
   }
@@ -103,7 +106,7 @@ export class Subscriber {
       if (!this.open) throw new Error("The subscriber has left.");
       await scheduler.wait(PACE_MS);
     }
-    this.#send(encodeEvent(change));
+    this.#send(new EncodedChange(change).textFor(this));
   }
 
   reset(revision: number): void {
@@ -115,7 +118,7 @@ export class Subscriber {
     const queue = this.#queue;
     this.#queue = [];
     this.#queuedChars = 0;
-    for (const change of queue) this.#send(encodeEvent(change));
+    for (const change of queue) this.#send(new EncodedChange(change).textFor(this));
     this.#update({ joining: false });
     this.ready(revision);
   }

@@ -28,7 +28,7 @@ export type EmbeddedOutcome = AppliedVersions | Refused;
 
 /** The object over RPC. Spelled out because the platform's types for stubs do not preserve unions. */
 export interface EmbeddedObject {
-  write(operations: readonly Operation[], idempotency?: Idempotency): Promise<EmbeddedOutcome>;
+  write(operations: readonly Operation[], idempotency?: Idempotency, by?: string): Promise<EmbeddedOutcome>;
   recall(idempotency: Idempotency): Promise<AppliedVersions | IdReused | null>;
   readEntry(key: string): Promise<Entry | null>;
   readSchema(key: string): Promise<StoredSchema | null>;
@@ -63,8 +63,8 @@ export function createEmbeddedStore(objects: Env["EMBEDDED_STORE"], timeouts: St
   return {
     engine: "embedded",
     timeouts,
-    async write(namespace, operations, idempotency) {
-      const outcome = await call(namespace, (object) => object.write(operations, idempotency));
+    async write(namespace, operations, { idempotency, by } = {}) {
+      const outcome = await call(namespace, (object) => object.write(operations, idempotency, by));
       return outcome.outcome === "applied" ? appliedChanges(operations, outcome) : outcome;
     },
     async recall(namespace, operations, idempotency) {

@@ -79,6 +79,40 @@ describe("a value with a ttl", () => {
     expect((await history(agent, "a")).length).toBe(2);
   });
 
+  it("says when it expires, and keeps that time when a set, a batch, or a patch says so", async () => {
+    const agent = createAgent();
+    const keys = ["set", "batch", "patch", "patch without a word"];
+    const watcher = await agent.connect("/watch?pattern=*");
+    await watcher.takeUntilReady();
+    for (const key of keys) await write(agent, { key, value: 1, ttl: 1_000 });
+    const first = (await watcher.take(4)) as readonly { expires?: number }[];
+    for (const { expires = 0 } of first) expect(Math.abs(expires - Date.now() / 1000 - 1_000)).toBeLessThan(60);
+    const send = async (path: string, body: object) => {
+      const response = await agent.send(path, { method: "POST", headers, body: JSON.stringify(body) });
+      expect(response.status, await response.text()).toBe(200);
+    };
+    await send("/set", { key: "set", value: 2, ttl: "keep" });
+    await send("/batch", { operations: [{ op: "set", key: "batch", value: 2, ttl: "keep" }] });
+    await send("/patch", { key: "patch", increment: { by: 1 }, ttl: "keep" });
+    await send("/patch", { key: "patch without a word", increment: { by: 1 } });
+    const kept = keys.map((key, n) => expect.objectContaining({ key, value: 2, expires: first[n]?.expires }));
+    expect(await watcher.take(4)).toEqual(kept);
+    const { keys: listed } = (await (await agent.send("/keys?values=true")).json()) as { keys: object[] };
+    expect(listed).toEqual(expect.arrayContaining(kept));
+  });
+
+  it("that was kept still expires, and its channel says so", async () => {
+    const agent = createAgent();
+    const client = await agent.connect("/subscribe/lease");
+    await client.takeUntilReady();
+    const operations = [1, "keep"].map((ttl) => ({ op: "set", key: "lease", value: ttl, ttl }));
+    await agent.send("/batch", { method: "POST", headers, body: JSON.stringify({ operations }) });
+    const events = await client.takeUntil(({ action }) => action === "expire");
+    expect(events.map(({ action }) => action)).toEqual(["set", "set", "expire"]);
+    expect(events.at(-1)).not.toHaveProperty("expires");
+    expect(events.at(-1)).not.toHaveProperty("created");
+  });
+
   it("has no ttl to keep if it had none, was deleted, or has expired", async () => {
     const agent = createAgent();
     await write(agent, { key: "had none", value: 1 });
@@ -86,11 +120,10 @@ describe("a value with a ttl", () => {
     await agent.writeUnannounced({ op: "delete", key: "was deleted" }, shortLived("has expired"));
     await over();
     const keys = ["had none", "was deleted", "has expired", "is new"];
-    for (const key of keys) await write(agent, { key, value: 2, ttl: "keep" });
-    await scheduler.wait(1_200);
     for (const key of keys) {
+      await write(agent, { key, value: 2, ttl: "keep" });
       const response = await agent.send(`/get?key=${encodeURIComponent(key)}`);
-      expect(await response.json(), key).toMatchObject({ value: 2 });
+      expect(await response.text(), key).toMatch(/^\{"value":2,"ts":[\d.]+,"revision":\d+,"created":[\d.]+\}$/);
     }
   });
 

@@ -163,14 +163,14 @@ describe("since", () => {
   ])("0 starts with a snapshot of what event=%s selects, then ready, then live changes", async (event, kinds) => {
     const agent = createAgent();
     const key = freshKey();
-    await agent.set(key, "overwritten");
+    const { ts: created } = await agent.set(key, "overwritten");
     const schema = await agent.setSchema(key, { type: ["string", "number"] });
     const value = await agent.setText(key, "1.0");
     const client = await agent.connect(pathOf(key, `?event=${event}&since=0`));
     const events = await client.takeUntilReady();
     const common = { action: "set", key, previous: 0, ts: expect.any(Number) };
     const snapshot: Record<string, unknown> = {
-      value: { event: "value", ...common, value: 1, revision: value.revision, ts: value.ts },
+      value: { event: "value", ...common, value: 1, revision: value.revision, ts: value.ts, created },
       schema: { event: "schema", ...common, schema: { type: ["string", "number"] }, revision: schema.revision },
     };
     expect(events).toEqual([...kinds.map((kind) => snapshot[kind]), { event: "ready", revision: value.revision }]);

@@ -1,7 +1,7 @@
 // Random sequences of all calls of a store, each compared with the model.
 
 import { expect, it } from "vitest";
-import { ALL_KEYS, type Idempotency, type Operation, type Store } from "../../memory/store/store.ts";
+import { ALL_KEYS, type Idempotency, type Operation, type Store, type WriteOptions } from "../../memory/store/store.ts";
 import { runs } from "../support/long-runs.ts";
 import fc from "../support/properties.ts";
 import { StoreModel } from "../support/store-model.ts";
@@ -20,6 +20,8 @@ const text = fc.oneof(
   fc.string({ unit: "binary", maxLength: 20 }),
 );
 const id = fc.constantFrom("1", "2");
+/** The names that writers give themselves: visible ASCII characters, and spaces inside. */
+const by = fc.option(fc.constantFrom("ada", '1 2  3,"\\', "0", "~".repeat(64)), { nil: undefined });
 /** Values with the short ttl get the time to expire before the next step. Values with the long one outlive the test. */
 const SHORT_TTL = 0.001;
 const SHORT_MS = 3;
@@ -54,9 +56,10 @@ const step = fc.oneof(
       call: fc.constant("write" as const),
       operations: fc.array(operation, { minLength: 1, maxLength: 3 }),
       id: fc.option(id, { nil: undefined }),
+      by,
     }),
   },
-  fc.record({ call: fc.constantFrom("repeat" as const, "recall" as const), id, reused: fc.boolean() }),
+  fc.record({ call: fc.constantFrom("repeat" as const, "recall" as const), id, reused: fc.boolean(), by }),
   fc.record({ call: fc.constantFrom("watch" as const, "unwatch" as const), key: watchable, token }),
   fc.record({ call: fc.constant("readEntry" as const), key }),
   fc.record({ call: fc.constant("readSchema" as const), key }),
@@ -119,19 +122,18 @@ class Run {
     switch (step.call) {
       case "write": {
         const operations = step.operations.map((operation) => this.#operation(operation));
-        if (step.id === undefined) return this.#compareWrite(operations);
+        const { by } = step;
+        if (step.id === undefined) return this.#compareWrite(operations, { by });
         const fingerprint = encodeURIComponent(JSON.stringify(operations));
         const idempotency = { id: this.#own(step.id), fingerprint };
         this.#repeatable.set(step.id, { operations, idempotency });
-        return this.#compareWrite(operations, idempotency);
+        return this.#compareWrite(operations, { idempotency, by });
       }
       case "repeat": {
         const write = this.#repeatable.get(step.id);
         if (!write) return;
-        return this.#compareWrite(
-          write.operations,
-          step.reused ? { ...write.idempotency, fingerprint: "another" } : write.idempotency,
-        );
+        const idempotency = step.reused ? { ...write.idempotency, fingerprint: "another" } : write.idempotency;
+        return this.#compareWrite(write.operations, { idempotency, by: step.by });
       }
       case "recall": {
         const write = this.#repeatable.get(step.id);
@@ -199,9 +201,9 @@ class Run {
     if (watcher !== null) await store.unwatch(namespace, ALL_KEYS, watcher);
   }
 
-  async #compareWrite(operations: readonly Operation[], idempotency?: Idempotency): Promise<void> {
-    const outcome = await this.#store.write(this.#namespace, operations, idempotency);
-    expect(outcome).toEqual(this.#model.write(operations, idempotency, outcome));
+  async #compareWrite(operations: readonly Operation[], options: WriteOptions): Promise<void> {
+    const outcome = await this.#store.write(this.#namespace, operations, options);
+    expect(outcome).toEqual(this.#model.write(operations, options, outcome));
     if (!operations.some((operation) => operation.op === "set" && operation.ttl === SHORT_TTL)) return;
     await scheduler.wait(SHORT_MS);
     this.#model.pass(SHORT_TTL);

@@ -5,6 +5,7 @@ import { LIMITS } from "../../config/limits.ts";
 import type { Principal } from "../../memory/access/principal.ts";
 import { openStore } from "../../memory/store/open-store.ts";
 import type { KeysPage, KeysQuery, ListedKey, Store } from "../../memory/store/store.ts";
+import { encodeDetails } from "../../sdk/protocol.ts";
 import type { AppEnv } from "../app-env.ts";
 import { OPERATIONS } from "../request/operations.ts";
 import { invalid, readQuery } from "../request/read-request.ts";
@@ -41,9 +42,9 @@ async function readReadable(store: Store, principal: Principal, query: KeysQuery
   return { keys: found, next: after };
 }
 
-function keyText({ key, ts, revision, value }: ListedKey): string {
+function keyText({ key, ts, revision, value, ...details }: ListedKey): string {
   const spliced = value === null ? "" : `,"value":${value}`;
-  return `{"key":${JSON.stringify(key)},"ts":${ts},"revision":${revision}${spliced}}`;
+  return `{"key":${JSON.stringify(key)},"ts":${ts},"revision":${revision}${spliced}${encodeDetails(details)}}`;
 }
 
 function writeCursor(key: string): string {

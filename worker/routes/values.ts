@@ -4,6 +4,7 @@ import { Hono } from "hono";
 import { LIMITS } from "../../config/limits.ts";
 import { authorize } from "../../memory/access/principal.ts";
 import { openStore } from "../../memory/store/open-store.ts";
+import { currentValue } from "../../memory/store/store.ts";
 import { commit } from "../../memory/writes/commit.ts";
 import { encodeCurrent } from "../../sdk/protocol.ts";
 import { type AppEnv, committer } from "../app-env.ts";
@@ -27,7 +28,7 @@ values.get("/get", async (c) => {
   const { key } = readQuery(c.req.url, OPERATIONS.get.request);
   authorize(c.var.caller, "read", key);
   const entry = await openStore(c.env).readEntry(c.var.caller.namespace, key);
-  return jsonResponse(entry && encodeCurrent("value", { ...entry, text: entry.value }));
+  return jsonResponse(entry && encodeCurrent("value", currentValue(entry)));
 });
 
 values.post("/delete", async (c) => {

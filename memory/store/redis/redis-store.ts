@@ -21,9 +21,11 @@ import { createScript } from "./script.ts";
 import {
   operationArguments,
   parseEntries,
+  parseEntry,
   parseKeys,
   parseLog,
   parseRecord,
+  parseSchema,
   parseWatch,
   parseWriteReply,
   type Reply,
@@ -115,7 +117,7 @@ export function createRedisStore({
   return {
     engine: "redis",
     timeouts,
-    write: (namespace, operations, idempotency) =>
+    write: (namespace, operations, { idempotency, by } = {}) =>
       orUnavailable(async () => {
         const { record, entry } = redisKeys(namespace);
         const entries = operations.map(({ key }) => entry(key));
@@ -128,6 +130,7 @@ export function createRedisStore({
           idempotency?.fingerprint ?? "",
           String(LIMITS.idempotencySeconds),
           idempotency?.keepsText ? "1" : "",
+          by ?? "",
           ...operations.flatMap(operationArguments),
         ];
         const listed = operations.some(hasTtl) && listing(namespace);
@@ -141,15 +144,9 @@ export function createRedisStore({
         return record === null ? null : parseRecord(operations, record, fingerprint);
       }),
     readEntry: (namespace, key) =>
-      orUnavailable(async () => {
-        const [value, ts, revision] = await scripts.readEntry([redisKeys(namespace).entry(key)], []);
-        return value != null ? { value, ts: Number(ts) / 1e6, revision: Number(revision) } : null;
-      }),
+      orUnavailable(async () => parseEntry(await scripts.readEntry([redisKeys(namespace).entry(key)], []))),
     readSchema: (namespace, key) =>
-      orUnavailable(async () => {
-        const [schema, ts, revision] = await scripts.readSchema([redisKeys(namespace).entry(key)], []);
-        return schema != null ? { schema, ts: Number(ts) / 1e6, revision: Number(revision) } : null;
-      }),
+      orUnavailable(async () => parseSchema(await scripts.readSchema([redisKeys(namespace).entry(key)], []))),
     readLog: (namespace, key, after) => readLog(namespace, key, "after", after, Number.MAX_SAFE_INTEGER),
     readHistory: async (namespace, key, before, limit) =>
       (await readLog(namespace, key, "before", before, limit)).changes,
