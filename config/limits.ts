@@ -62,4 +62,6 @@ export const LIMITS = {
   idempotencySeconds: 300,
   /** Characters of an `Idempotency-Key`. A UUID has 36. */
   maxIdempotencyKeyChars: 255,
+  /** Characters of the name that a writer gives itself. Every change and entry of that writer carries it. */
+  maxAgentChars: 64,
 } as const;

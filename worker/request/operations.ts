@@ -29,7 +29,7 @@ type Declaration = {
   readonly description?: string;
   /** Where the request's fields are. */
   readonly in: "body" | "query";
-  /** Takes an `Idempotency-Key`. */
+  /** Takes an `Idempotency-Key` and an `x-memx-agent`. */
   readonly writes?: true;
   /** Takes a `Last-Event-ID`, and responds with a stream. */
   readonly streams?: true;
