@@ -38,6 +38,8 @@ export const LIMITS = {
   /** Keys in one response of the listing, and keys examined for it if the caller cannot read them all. */
   maxKeys: 1_000,
   maxScannedKeys: 5_000,
+  /** Bytes of the values in one response of `POST /read`. Fits Upstash's 10 MB even if every character is escaped. */
+  maxReadBytes: 4 * 1024 * 1024,
   /** Values that expire in one step: the store does nothing else meanwhile. */
   maxExpired: 100,
   /** Milliseconds between two sweeps for expired values of keys without subscribers. */

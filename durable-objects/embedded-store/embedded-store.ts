@@ -14,6 +14,7 @@ import type {
   KeysPage,
   KeysQuery,
   LogSlice,
+  ManyRead,
   Operation,
   StoredSchema,
   Watch,
@@ -52,6 +53,10 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
 
   async readEntry(key: string): Promise<Entry | null> {
     return this.#namespace.entries.entry(key, nowUs());
+  }
+
+  async readMany(keys: readonly string[]): Promise<ManyRead> {
+    return this.#transaction(() => this.#namespace.readMany(keys, nowUs()));
   }
 
   async readSchema(key: string): Promise<StoredSchema | null> {

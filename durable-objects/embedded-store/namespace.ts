@@ -1,6 +1,8 @@
 // One namespace on the embedded store: what its writes, reads, watches and expiries do to the tables. All methods are
 // synchronous. The caller runs each method that writes in a transaction, and calls `forget` after a rollback.
 
+import { LIMITS } from "../../config/limits.ts";
+import { utf8Length } from "../../memory/json-text.ts";
 import type { EmbeddedOutcome } from "../../memory/store/embedded.ts";
 import {
   ALL_KEYS,
@@ -9,9 +11,11 @@ import {
   changeOf,
   currentSchema,
   currentValue,
+  type Entry,
   type Idempotency,
   type IdReused,
   type LogSlice,
+  type ManyRead,
   type Operation,
   type Quota,
   type Unchanged,
@@ -99,6 +103,18 @@ export class Namespace {
 
   recall(idempotency: Idempotency, nowUs: number): AppliedVersions | IdReused | null {
     return this.#records.find(idempotency, nowUs);
+  }
+
+  readMany(keys: readonly string[], nowUs: number): ManyRead {
+    const entries: (Entry | null)[] = [];
+    let bytes = 0;
+    for (const key of keys) {
+      const entry = this.entries.entry(key, nowUs);
+      bytes += entry ? utf8Length(entry.value) : 0;
+      if (bytes > LIMITS.maxReadBytes) return { outcome: "too_large" };
+      entries.push(entry);
+    }
+    return { outcome: "read", entries, head: this.#log.head() };
   }
 
   readLog(key: string, after: number): LogSlice {

@@ -16,6 +16,7 @@ import {
   type KeysPage,
   type KeysQuery,
   type LogSlice,
+  type ManyRead,
   type Operation,
   type Refused,
   type Store,
@@ -31,6 +32,7 @@ export interface EmbeddedObject {
   write(operations: readonly Operation[], idempotency?: Idempotency, by?: string): Promise<EmbeddedOutcome>;
   recall(idempotency: Idempotency): Promise<AppliedVersions | IdReused | null>;
   readEntry(key: string): Promise<Entry | null>;
+  readMany(keys: readonly string[]): Promise<ManyRead>;
   readSchema(key: string): Promise<StoredSchema | null>;
   readLog(key: string, after: number): Promise<LogSlice>;
   readHistory(key: string, before: number, limit: number): Promise<Change[]>;
@@ -72,6 +74,7 @@ export function createEmbeddedStore(objects: Env["EMBEDDED_STORE"], timeouts: St
       return outcome?.outcome === "applied" ? appliedChanges(operations, outcome) : outcome;
     },
     readEntry: (namespace, key) => read(namespace, (object) => object.readEntry(key)),
+    readMany: (namespace, keys) => read(namespace, (object) => object.readMany(keys)),
     readSchema: (namespace, key) => read(namespace, (object) => object.readSchema(key)),
     readLog: (namespace, key, after) => read(namespace, (object) => object.readLog(key, after)),
     readHistory: (namespace, key, before, limit) => read(namespace, (object) => object.readHistory(key, before, limit)),

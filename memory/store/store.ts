@@ -186,6 +186,18 @@ export type LogSlice = {
   readonly head: number;
 };
 
+/** Entries at one moment. */
+export type ManyRead =
+  | {
+      readonly outcome: "read";
+      /** One for each key, `null` for a key without a value. */
+      readonly entries: readonly (Entry | null)[];
+      /** Revision of the namespace's last change at that moment; 0 before the first. */
+      readonly head: number;
+    }
+  /** The values are larger together than `maxReadBytes`. */
+  | { readonly outcome: "too_large" };
+
 /** Some of the keys that hold a value or have a schema, in byte order. */
 export type EntriesPage = {
   readonly entries: readonly {
@@ -257,6 +269,9 @@ export interface Store {
   ): Promise<Applied | IdReused | null>;
 
   readEntry(namespace: string, key: string): Promise<Entry | null>;
+
+  /** Reads all keys at one moment. A key that is given twice is there twice. */
+  readMany(namespace: string, keys: readonly string[]): Promise<ManyRead>;
 
   readSchema(namespace: string, key: string): Promise<StoredSchema | null>;
 

@@ -64,6 +64,7 @@ it.each([
   ["set that keeps its ttl", OPERATIONS.set.request, { key: "agent:goal", value: null, ttl: "keep" }],
   ["delete", OPERATIONS.delete.request, { key: "\u{1F600}", expect: 0 }],
   ["get", OPERATIONS.get.request, { key: "a" }],
+  ["read of many", OPERATIONS.read.request, { keys: ["a", "b"] }],
 ] as const)("accepts an ordinary %s", (_, shape, request) => {
   expect(quickCheck(schemaOf(shape))(request)).toBe(true);
 });

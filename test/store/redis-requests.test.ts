@@ -55,6 +55,17 @@ describe("in steady state", () => {
     expect(sent()).toEqual(["evalsha"]);
   });
 
+  it("a read of 1,000 keys takes one request", async () => {
+    const keys = Array.from({ length: 1_000 }, freshKey);
+    await set(keys[0] as string, 1);
+    const read = () => answer<{ entries: unknown[] }>(post("/read", { keys }));
+    // From here on, Redis knows the script.
+    await read();
+    sent();
+    expect((await read()).entries).toHaveLength(1_000);
+    expect(sent()).toEqual(["evalsha"]);
+  });
+
   it("a delete, a batch of 100, a claim and a renewal take one request each, and a patch takes two", async () => {
     const [key, lease] = [freshKey(), freshKey()];
     const operations = Array.from({ length: 100 }, (_, n) => ({ op: "set", key: `${key}:${n}`, value: n }));

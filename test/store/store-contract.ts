@@ -1,6 +1,7 @@
 // The contract of every `Store`, whatever its engine. Takes the store as an argument. Each test has a fresh namespace.
 
 import { beforeEach, describe, expect, it } from "vitest";
+import { LIMITS } from "../../config/limits.ts";
 import {
   ALL_KEYS,
   type AppliedChange,
@@ -503,6 +504,32 @@ export function storeContract(
         revision: nth(2),
         by: "you",
       });
+    });
+
+    it("reads many keys at one moment, while others write them together", async () => {
+      const keys = ["a", "b", "never written", "a"];
+      const pair = (n: number): Operation[] =>
+        ["a", "b"].map((key) => ({ op: "set", key, value: String(n), schemaRevision: 0 }));
+      await store.write(namespace, pair(0));
+      const writes = Array.from({ length: 50 }, (_, n) => store.write(namespace, pair(n)));
+      const reads = await Promise.all(Array.from({ length: 50 }, () => store.readMany(namespace, keys)));
+      await Promise.all(writes);
+      for (const outcome of [...reads, await store.readMany(namespace, keys)]) {
+        if (outcome.outcome !== "read") throw new Error(outcome.outcome);
+        const [a, b, none, again] = outcome.entries;
+        expect([b?.value, none, again]).toEqual([a?.value, null, a]);
+        expect(outcome.head).toBe(b?.revision);
+      }
+    });
+
+    it("refuses to read values that are larger together than the limit, in bytes", async () => {
+      const value = `"${"é".repeat(100_000)}"`;
+      const count = Math.floor(LIMITS.maxReadBytes / 200_002);
+      await set("a", value);
+      const entry = await store.readEntry(namespace, "a");
+      const read = (times: number) => store.readMany(namespace, Array(times).fill("a"));
+      expect(await read(count)).toEqual({ outcome: "read", entries: Array(count).fill(entry), head: nth(1) });
+      expect(await read(count + 1)).toEqual({ outcome: "too_large" });
     });
 
     describe("a write with an idempotency id", () => {

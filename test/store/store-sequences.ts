@@ -62,6 +62,7 @@ const step = fc.oneof(
   fc.record({ call: fc.constantFrom("repeat" as const, "recall" as const), id, reused: fc.boolean(), by }),
   fc.record({ call: fc.constantFrom("watch" as const, "unwatch" as const), key: watchable, token }),
   fc.record({ call: fc.constant("readEntry" as const), key }),
+  fc.record({ call: fc.constant("readMany" as const), keys: fc.array(fc.constantFrom("a", "b", "never written")) }),
   fc.record({ call: fc.constant("readSchema" as const), key }),
 );
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
@@ -154,6 +155,15 @@ class Run {
       case "readEntry": {
         const key = this.#own(step.key);
         expect(await store.readEntry(namespace, key)).toEqual(model.entry(key));
+        return;
+      }
+      case "readMany": {
+        const keys = step.keys.map((key) => this.#own(key));
+        expect(await store.readMany(namespace, keys)).toEqual({
+          outcome: "read",
+          entries: keys.map((key) => model.entry(key)),
+          head: model.revision,
+        });
         return;
       }
       case "readSchema": {

@@ -38,6 +38,16 @@ export const RESPONSES: Readonly<Record<keyof typeof OPERATIONS, Json>> = {
     }),
     ...failures(...onStore),
   },
+  read: {
+    200: json(
+      "The entries, in the order of the keys, and the revision of your namespace's last change at that moment.",
+      object({
+        entries: { type: "array", items: { oneOf: [entry, { type: "null" }] } },
+        revision: { ...revision, minimum: 0, description: "What to pass as `since` to get every later change." },
+      }),
+    ),
+    ...failures(...onBody),
+  },
   delete: {
     200: json(
       "Deleted. If the key held nothing, `deleted` is false and `revision` is 0.",

@@ -73,6 +73,27 @@ export const OPERATIONS = {
     in: "query",
     request: fields({ key }, ["key"]),
   }),
+  read: defineOperation({
+    method: "post",
+    path: "/read",
+    tag: "Values",
+    summary: "Read several values at one moment",
+    description: `Changes nothing. The API key must be allowed to read every one of the keys. The values must not be larger than ${LIMITS.maxReadBytes} bytes together; a key that is given twice counts twice.`,
+    in: "body",
+    request: fields(
+      {
+        keys: {
+          description: `1 to ${LIMITS.maxKeys} keys.`,
+          type: "array",
+          minItems: 1,
+          maxItems: LIMITS.maxKeys,
+          items: key,
+          examples: [["agent:goal", "agent:plan"]],
+        },
+      },
+      ["keys"],
+    ),
+  }),
   delete: defineOperation({
     method: "post",
     path: "/delete",

@@ -14,6 +14,7 @@ import readEntriesScript from "./read-entries.lua";
 import readEntryScript from "./read-entry.lua";
 import readKeysScript from "./read-keys.lua";
 import readLogScript from "./read-log.lua";
+import readManyScript from "./read-many.lua";
 import readRecordScript from "./read-record.lua";
 import readSchemaScript from "./read-schema.lua";
 import { EXPIRING_NAMESPACES, redisKeys } from "./redis-keys.ts";
@@ -24,6 +25,7 @@ import {
   parseEntry,
   parseKeys,
   parseLog,
+  parseMany,
   parseRecord,
   parseSchema,
   parseWatch,
@@ -92,6 +94,7 @@ export function createRedisStore({
     readLog: createScript<Reply>(redis, withTimeout, namespaceScript + readLogScript),
     expire: createScript<string>(redis, withTimeout, namespaceScript + expireScript),
     readEntry: createScript<Reply>(redis, withTimeout, readEntryScript),
+    readMany: createScript<Reply>(redis, withTimeout, readManyScript),
     readKeys: createScript<Reply>(redis, withTimeout, readKeysScript),
     readEntries: createScript<Reply>(redis, withTimeout, readEntriesScript),
     readSchema: createScript<Reply>(redis, withTimeout, readSchemaScript),
@@ -145,6 +148,11 @@ export function createRedisStore({
       }),
     readEntry: (namespace, key) =>
       orUnavailable(async () => parseEntry(await scripts.readEntry([redisKeys(namespace).entry(key)], []))),
+    readMany: (namespace, keys) =>
+      orUnavailable(async () => {
+        const { counter, entry } = redisKeys(namespace);
+        return parseMany(await scripts.readMany([counter, ...keys.map(entry)], [String(LIMITS.maxReadBytes)]));
+      }),
     readSchema: (namespace, key) =>
       orUnavailable(async () => parseSchema(await scripts.readSchema([redisKeys(namespace).entry(key)], []))),
     readLog: (namespace, key, after) => readLog(namespace, key, "after", after, Number.MAX_SAFE_INTEGER),

@@ -10,6 +10,7 @@ import {
   type IdReused,
   type KeysPage,
   type LogSlice,
+  type ManyRead,
   type Operation,
   type StoredSchema,
   type Unchanged,
@@ -128,6 +129,12 @@ function parseChanges(texts: Reply): Change[] {
 /** Reads the reply of read-entry.lua. */
 export function parseEntry([value, ts, revision, ...rest]: Reply): Entry | null {
   return value == null ? null : { value, ts: seconds(ts), revision: Number(revision), ...details(rest) };
+}
+
+/** Reads the reply of read-many.lua: a revision, then six texts for each key. */
+export function parseMany([head, ...entries]: Reply): ManyRead {
+  if (head === "too_large") return { outcome: "too_large" };
+  return { outcome: "read", entries: groups(entries, 6).map(parseEntry), head: Number(head) };
 }
 
 /** Reads the reply of read-schema.lua. */
