@@ -128,7 +128,7 @@ describe("a value with a ttl", () => {
   });
 
   it.each([0, 0.5, -1, "60", "Keep", "", 31_536_001, null, true, ["keep"]])("cannot have a ttl of %j", async (ttl) => {
-    const message = "Not valid. Time to live in seconds, 1 to 31536000, or `keep`";
+    const message = "Must be a number of seconds from 1 to 31536000, or `keep`";
     const single = await problem(await post("/set", { key: freshKey(), value: 1, ttl }), "invalid_request");
     expect(single.errors).toEqual([{ path: "/ttl", message: expect.stringContaining(message) }]);
     const operations = [{ op: "set", key: freshKey(), value: 1, ttl }];

@@ -65,7 +65,7 @@ export const ts = {
 } as const;
 
 export const ttl = {
-  description: `Time to live in seconds, 1 to ${LIMITS.maxTtlSeconds}, or \`keep\` for what is left of the current one. After that time the key holds nothing.`,
+  description: `A number of seconds from 1 to ${LIMITS.maxTtlSeconds}, or \`keep\` for what is left of the current time to live. After that time the key holds nothing.`,
   anyOf: [{ type: "number", minimum: 1, maximum: LIMITS.maxTtlSeconds }, { const: "keep" }],
   examples: [60],
 } as const;
