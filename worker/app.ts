@@ -9,7 +9,7 @@ import { log } from "../memory/log.ts";
 import type { AppEnv } from "./app-env.ts";
 import { authenticate } from "./request/authenticate.ts";
 import { limitBody } from "./request/read-request.ts";
-import { requestIdOf, responseHeaders } from "./response/headers.ts";
+import { NO_STORE, requestIdOf, responseHeaders } from "./response/headers.ts";
 import { batch } from "./routes/batch.ts";
 import { docs } from "./routes/docs.ts";
 import { health } from "./routes/health.ts";
@@ -64,5 +64,5 @@ app.onError((error, c) => {
   const known = error instanceof ApiError;
   if (!known || error.cause) log("error", known ? error.code : "internal", { cause: known ? error.cause : error });
   const shown = known ? error : new ApiError("internal", "Internal error. The details are in the server log.");
-  return shown.toResponse({ "x-request-id": c.get("requestId") });
+  return shown.toResponse({ "x-request-id": c.get("requestId"), "cache-control": NO_STORE });
 });

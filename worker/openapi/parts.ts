@@ -56,6 +56,14 @@ const idempotencyKey = {
   description: `Makes it safe to repeat this write if its response was lost: within ${LIMITS.idempotencySeconds} seconds, the same request with the same key returns the first outcome and changes nothing.`,
   schema: { type: "string", minLength: 1, maxLength: LIMITS.maxIdempotencyKeyChars },
 };
+const ifNoneMatch = {
+  name: "If-None-Match",
+  in: "header",
+  required: false,
+  description:
+    "The `ETag` of an earlier response, which is the revision in quotes: returns 304 if it is still current.",
+  schema: { type: "string" },
+};
 const lastEventId = {
   name: "Last-Event-ID",
   in: "header",
@@ -97,9 +105,13 @@ export function json(description: string, schema: Json): Json {
 }
 
 /** What a request of this operation carries. */
-export function requestParts({ request, in: place, path, writes, streams }: ApiOperation): Json {
+export function requestParts({ request, in: place, path, writes, streams, conditional }: ApiOperation): Json {
   const { schema } = request;
-  const headers = [...(writes ? [idempotencyKey, agentName] : []), ...(streams ? [lastEventId] : [])];
+  const headers = [
+    ...(writes ? [idempotencyKey, agentName] : []),
+    ...(streams ? [lastEventId] : []),
+    ...(conditional ? [ifNoneMatch] : []),
+  ];
   if (place === "body") {
     return { parameters: headers, requestBody: { required: true, content: { "application/json": { schema } } } };
   }

@@ -36,6 +36,7 @@ export const RESPONSES: Readonly<Record<keyof typeof OPERATIONS, Json>> = {
     200: json("The current value, or null if the key holds nothing.", {
       oneOf: [entry, { type: "null" }],
     }),
+    304: { description: "The key still has the revision of `If-None-Match`." },
     ...failures(...onStore),
   },
   read: {

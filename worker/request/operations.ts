@@ -33,6 +33,8 @@ type Declaration = {
   readonly writes?: true;
   /** Takes a `Last-Event-ID`, and responds with a stream. */
   readonly streams?: true;
+  /** Takes an `If-None-Match`. */
+  readonly conditional?: true;
 };
 
 export type ApiOperation = Declaration & { readonly request: RequestShape<unknown> };
@@ -70,6 +72,7 @@ export const OPERATIONS = {
     path: "/get",
     tag: "Values",
     summary: "Read a value",
+    conditional: true,
     in: "query",
     request: fields({ key }, ["key"]),
   }),

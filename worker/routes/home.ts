@@ -4,10 +4,12 @@ import { Hono } from "hono";
 import { accepts } from "hono/accepts";
 import { version } from "../../package.json";
 import type { AppEnv } from "../app-env.ts";
+import { PUBLIC_CACHE } from "../response/headers.ts";
 
 export const home = new Hono<AppEnv>();
 
 home.get("/", (c) => {
+  c.header("cache-control", PUBLIC_CACHE);
   c.header("vary", "accept");
   const type = accepts(c, {
     header: "Accept",
@@ -23,7 +25,9 @@ home.get("/", (c) => {
   );
   return c.html(PAGE);
 });
-home.get("/home.css", (c) => c.body(STYLE, { headers: { "content-type": "text/css; charset=utf-8" } }));
+home.get("/home.css", (c) =>
+  c.body(STYLE, { headers: { "content-type": "text/css; charset=utf-8", "cache-control": PUBLIC_CACHE } }),
+);
 
 const PAGE = `<!doctype html>
 <html lang="en">

@@ -5,14 +5,12 @@ import { LIMITS } from "../../config/limits.ts";
 import { authorize } from "../../memory/access/principal.ts";
 import { ApiError } from "../../memory/errors.ts";
 import { openStore } from "../../memory/store/open-store.ts";
-import { currentValue } from "../../memory/store/store.ts";
 import { commit } from "../../memory/writes/commit.ts";
-import { encodeCurrent } from "../../sdk/protocol.ts";
 import { type AppEnv, committer } from "../app-env.ts";
 import { readIdempotency } from "../request/idempotency-key.ts";
 import { OPERATIONS } from "../request/operations.ts";
 import { invalid, keyError, limitText, readBody, readQuery } from "../request/read-request.ts";
-import { deleteFields, jsonResponse, setFields } from "../response/json.ts";
+import { deleteFields, entryResponse, jsonResponse, setFields } from "../response/json.ts";
 
 export const values = new Hono<AppEnv>();
 
@@ -29,7 +27,7 @@ values.get("/get", async (c) => {
   const { key } = readQuery(c.req.url, OPERATIONS.get.request);
   authorize(c.var.caller, "read", key);
   const entry = await openStore(c.env).readEntry(c.var.caller.namespace, key);
-  return jsonResponse(entry && encodeCurrent("value", currentValue(entry)));
+  return entryResponse(entry, c.req.header("if-none-match"));
 });
 
 values.post("/read", async (c) => {

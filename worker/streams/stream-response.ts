@@ -25,5 +25,5 @@ export function streamResponse(
       // The client has left, so the response has no reader.
     })
     .finally(() => events.close());
-  return new Response(readable, { headers: { "content-type": contentType, "cache-control": "no-store" } });
+  return new Response(readable, { headers: { "content-type": contentType } });
 }
