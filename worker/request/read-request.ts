@@ -2,6 +2,7 @@
 
 import type { Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
+import { createMiddleware } from "hono/factory";
 import { LIMITS } from "../../config/limits.ts";
 import { ApiError } from "../../memory/errors.ts";
 import { isLonger, type JsonDocument, JsonTextError, parseJsonText } from "../../memory/json-text.ts";
@@ -9,13 +10,38 @@ import { pointerStep, unescapeStep } from "../../memory/pointer-escape.ts";
 import type { FieldError, JsonText } from "../../sdk/protocol.ts";
 import type { RequestShape } from "./shapes.ts";
 
-/** Refuses a body past the limit before it is in memory, whether or not the request announces its length. */
-export const limitBody = bodyLimit({
+const limitSize = bodyLimit({
   maxSize: LIMITS.maxBodyBytes,
   onError: () => {
     throw new ApiError("too_large", `The body is larger than ${LIMITS.maxBodyBytes} bytes.`);
   },
 });
+
+/** Refuses a body past the limit before it is in memory, whether or not the request announces its length. */
+export const limitBody = createMiddleware(async (c, next) => {
+  // Reads a body whose length is not announced.
+  await received(limitSize(c, async () => {}));
+  await next();
+});
+
+/**
+ * Returns the bytes of the body.
+ * @throws {ApiError} `invalid_request` if the client goes away before the end of its body
+ */
+export function readBytes(c: Context): Promise<ArrayBuffer> {
+  return received(c.req.arrayBuffer());
+}
+
+/** A client that goes away in the middle of its body, or breaks its framing, is no defect of memX: nothing is logged. */
+async function received<T>(reading: Promise<T>): Promise<T> {
+  try {
+    return await reading;
+  } catch (error) {
+    // A TypeError means that the body was read twice.
+    if (error instanceof ApiError || error instanceof TypeError) throw error;
+    throw new ApiError("invalid_request", "The body broke off before its end.");
+  }
+}
 
 /**
  * Returns the checked JSON body, and the text of each of its members.
@@ -38,7 +64,7 @@ export async function readBody<T extends object>(
   if (encoding.toLowerCase() !== "identity") {
     throw new ApiError("unsupported_media_type", "The body must not have a content-encoding.");
   }
-  const { value, members } = parseBody(decodeUtf8(await c.req.arrayBuffer()), LIMITS.maxJsonDepth + levelsAboveValue);
+  const { value, members } = parseBody(decodeUtf8(await readBytes(c)), LIMITS.maxJsonDepth + levelsAboveValue);
   return { body: checked(shape, value, "body"), members };
 }
 
