@@ -15,6 +15,8 @@ export const LIMITS = {
   logLength: 1_000,
   /** Milliseconds after which a channel with subscribers compares itself with the store, so no change stays lost. */
   repairIntervalMs: 30_000,
+  /** Milliseconds without a ping after which a memx.v1 client counts as gone. A slow one needs minutes for its unread messages. */
+  maxSilenceMs: 300_000,
   /** Sockets of one channel. The platform allows 32,768; an object has 128 MB for them and their unread messages. */
   maxSubscribers: 10_000,
   /** Characters sent to a subscriber that it may not have read yet. More would fill the memory they all share. */

@@ -14,6 +14,8 @@ export type Attachment = {
   readonly from: number;
   /** The backlog is being sent, and live changes wait in memory. */
   readonly joining: boolean;
+  /** When the socket was accepted, in milliseconds since the epoch. */
+  readonly atMs: number;
 };
 
 /** How often the sender of a backlog checks whether the client has read on, and after how long it gives up. */
@@ -69,6 +71,13 @@ export class Subscriber {
 
   get joining(): boolean {
     return this.#attachment.joining;
+  }
+
+  /** Closes the connection of a memx.v1 client that has stopped to ping. A plain client never pings. */
+  closeIfSilent(nowMs: number): void {
+    const { join, atMs } = this.#attachment;
+    if (join.subprotocol === undefined || nowMs - Math.max(atMs, this.#pingedMs()) <= LIMITS.maxSilenceMs) return;
+    closeSocket(this.#socket, TRY_AGAIN_LATER, "The client sends no pings. Connect again.");
   }
 
   /** Sets the scopes of a watcher, which from now on receives only what they allow. */
@@ -166,8 +175,13 @@ export class Subscriber {
   #lags(chars: number): boolean {
     if (this.#window.unread(Date.now()) <= chars) return false;
     // Only now, because this runs for each socket and event.
-    this.#window.pinged(this.#ctx.getWebSocketAutoResponseTimestamp(this.#socket)?.getTime() ?? 0);
+    this.#window.pinged(this.#pingedMs());
     return this.#window.unread(Date.now()) > chars;
+  }
+
+  /** When the client last pinged, in milliseconds since the epoch; 0 for never. */
+  #pingedMs(): number {
+    return this.#ctx.getWebSocketAutoResponseTimestamp(this.#socket)?.getTime() ?? 0;
   }
 
   #update(attachment: Partial<Attachment>): void {

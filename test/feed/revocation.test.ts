@@ -195,7 +195,9 @@ describe("the sockets of one API key", () => {
       const { getWebSockets } = ctx;
       const [tag] = ctx.getTags(ctx.getWebSockets()[0] as WebSocket);
       ctx.getWebSockets = (of) =>
-        of === tag ? Array.from({ length: LIMITS.maxSubscribersPerApiKey }) : getWebSockets.call(ctx, of);
+        of === tag
+          ? Array.from({ length: LIMITS.maxSubscribersPerApiKey }, () => ({ readyState: 1 }) as WebSocket)
+          : getWebSockets.call(ctx, of);
     });
     expect((await (await agent.connect(`/subscribe/${key}`)).closed).code).toBe(4429);
     expect(await (await other.connect(`/subscribe/${key}`)).take(1)).toMatchObject([{ event: "ready" }]);

@@ -5,6 +5,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { describe, expect, it } from "vitest";
+import { LIMITS } from "../../config/limits.ts";
 import { startWorkerd } from "./support/workerd.ts";
 
 const WRITES = 100;
@@ -60,6 +61,54 @@ it("notifies subscribers of every change of writers that reset their connection"
   };
   await expect.poll(withoutEvent, { interval: 500 }).toEqual([]);
   expect(received.size).toBeGreaterThan(WRITES / 4);
+});
+
+describe("a client that asks for more places in a channel than one API key has, and reads none of them", () => {
+  const PLACES = LIMITS.maxSubscribersPerApiKey;
+  const headers = { "x-api-key": "local_dev_key", accept: "text/event-stream" };
+
+  async function join(url: string): Promise<number> {
+    const { status, body } = await fetch(`${url}/subscribe/k`, { headers });
+    await body?.cancel();
+    return status;
+  }
+
+  /** Calls it twice as often as there are places, because some clients leave before they are in. */
+  async function fill(take: () => Promise<void>): Promise<void> {
+    const takers = Array.from({ length: 20 }, async () => {
+      for (let n = 0; n < PLACES / 10; n++) await take();
+    });
+    await Promise.all(takers);
+  }
+
+  async function connectTo(port: number, head: string): Promise<Socket> {
+    const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+    await once(socket, "connect");
+    await new Promise((resolve) => socket.write(`${head}\r\nhost: memx\r\nx-api-key: local_dev_key\r\n\r\n`, resolve));
+    return socket;
+  }
+
+  const accept = "\r\naccept: text/event-stream";
+
+  it.each<[name: string, take: (url: string, port: number) => Promise<void>]>([
+    ["with HEAD", async (url) => void (await fetch(`${url}/subscribe/k`, { method: "HEAD", headers }))],
+    [
+      "with GET, and resets the connection at once",
+      async (_, port) => void (await connectTo(port, `GET /subscribe/k HTTP/1.1${accept}`)).resetAndDestroy(),
+    ],
+    [
+      "with GET, and closes the connection when the response begins",
+      async (_, port) => {
+        const socket = await connectTo(port, `GET /subscribe/k HTTP/1.1${accept}`);
+        await once(socket, "data");
+        socket.destroy();
+      },
+    ],
+  ])("%s, has its places back", async (_, take) => {
+    const { port, url } = await startWorkerd();
+    await fill(() => take(url, port));
+    await expect.poll(() => join(url), { timeout: 40_000, interval: 500 }).toBe(200);
+  });
 });
 
 describe("a client that goes away in the middle of its body", () => {

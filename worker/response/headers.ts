@@ -49,6 +49,8 @@ export const responseHeaders = createMiddleware<AppEnv>(async (c, next) => {
   c.set("timings", timings);
   if (c.req.method === "OPTIONS") c.res = (await allowOrigins(c, next)) as Response;
   else await next();
+  // Hono drops the body of a response to HEAD without cancelling it, and its source would go on.
+  if (c.req.method === "HEAD") await c.res.body?.cancel();
   const { headers } = c.res;
   if (!headers.has("x-content-type-options")) {
     for (const [name, value] of standard) {

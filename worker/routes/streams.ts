@@ -25,12 +25,19 @@ streams.get("/watch", (c) => stream(c, readWatch));
 
 streams.get("/changes", async (c) => {
   const { join, waitMs } = readPoll(c);
+  if (c.req.method === "HEAD") return headOf("application/json");
   return longPoll(await openSocket(c.env, join), waitMs);
 });
 
 async function stream(c: AppContext, read: (c: AppContext) => Join): Promise<Response> {
   const join = { ...read(c), ...STREAM };
+  if (c.req.method === "HEAD") return headOf("text/event-stream");
   return eventStream(await openSocket(c.env, join), join);
+}
+
+/** Responds to HEAD, which has no reader and so joins nothing. Hono runs the handler of GET for it. */
+function headOf(contentType: string): Response {
+  return new Response(null, { headers: { "content-type": contentType } });
 }
 
 async function openSocket(env: Env, join: Join): Promise<WebSocket> {
