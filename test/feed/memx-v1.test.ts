@@ -331,10 +331,10 @@ describe("the API key of a browser", () => {
   const connectWith = (offered: string, headers: HeadersInit = {}, path = pathOf(freshKey())) =>
     connect(path, { ...Object.fromEntries(new Headers(headers)), "sec-websocket-protocol": offered });
 
-  it("is read from memx.key.<base64url>, whatever characters it has", async () => {
-    const apiKey = "ключ ~/+?=😀";
-    const agent = createAgent({ apiKey: `x${apiKey}` });
-    const encoded = `memx.key.${base64url(`x${apiKey}`)}`;
+  it("is read from memx.key.<base64url>, whatever visible ASCII characters it has", async () => {
+    const apiKey = `x~/+?=,;"'\\${crypto.randomUUID()}`;
+    const agent = createAgent({ apiKey });
+    const encoded = `memx.key.${base64url(apiKey)}`;
     const client = await connect(
       pathOf(freshKey()),
       { "sec-websocket-protocol": `memx.v1, ${encoded}` },
@@ -353,6 +353,7 @@ describe("the API key of a browser", () => {
       `memx.v1, memx.key.${new Uint8Array([255, 254]).toBase64({ alphabet: "base64url", omitPadding: true })}`,
       4401,
     ],
+    ["has other characters than visible ASCII", `memx.v1, memx.key.${base64url("clé")}`, 4403],
     ["is unknown", `memx.v1, memx.key.${base64url("nobody")}`, 4403],
     ["must not read the key", `memx.v1, memx.key.${base64url("agent_key_1")}`, 4403],
   ])("that %s is refused, with memx.v1 echoed so that the client sees the close code", async (_, offered, code) => {

@@ -237,6 +237,14 @@ it("fails if it cannot read its API keys, and names the setting", async () => {
   expect(output()).not.toContain("ready");
 });
 
+it("says which API key of its list no header can carry, and repeats none", async () => {
+  const { code, output } = run({ MEMX_ACL: '{"fine":["*"],"cl\u00e9":["*"]}', PORT: String(await freePort()) });
+  expect(await code).toBe(1);
+  expect(output()).toMatch(/MEMX_ACL .*API key number 2 .*visible ASCII/);
+  expect(output()).not.toContain("cl\u00e9");
+  expect(output()).not.toContain("ready");
+});
+
 it("does not start on a port in use, or on the data of another memX", async () => {
   const other = createServer().listen(0, "127.0.0.1");
   await once(other, "listening");

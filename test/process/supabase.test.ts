@@ -117,6 +117,30 @@ describe("an API key", () => {
     }
   });
 
+  it("that no header can carry unchanged is refused over every transport, although an older table has it", async () => {
+    const memx = await start();
+    const apiKey = `clé-${randomUUID()}`;
+    await supabase.sql("alter table api_keys drop constraint api_keys_key_characters");
+    await supabase.addKey({ key: apiKey, userId: newUser() });
+    const bytes = Buffer.from(apiKey);
+    const inHeaders = ["latin1", "utf8"].flatMap((encoding) => {
+      // Node writes headers as Latin-1, so these are the bytes that a client of either encoding sends.
+      const sent = encoding === "utf8" ? bytes.toString("latin1") : apiKey;
+      return [{ "x-api-key": sent }, { authorization: `Bearer ${sent}` }];
+    });
+    for (const headers of inHeaders) {
+      const response = await fetch(`${memx.url}/get?key=a`, { headers });
+      const { code, detail } = (await response.json()) as Problem;
+      expect([response.status, code], JSON.stringify(headers)).toEqual([403, "invalid_api_key"]);
+      expect(detail).toContain("visible ASCII");
+    }
+    const subprotocol = `memx.key.${bytes.toString("base64url")}`;
+    const { closed } = await connectRaw(memx.url, "/subscribe/a", {
+      "sec-websocket-protocol": `memx.v1, ${subprotocol}`,
+    });
+    expect(await closed).toMatchObject({ code: 4403, reason: expect.stringContaining("visible ASCII") });
+  });
+
   it("that is not active, or whose row is malformed, is refused", async () => {
     const memx = await start();
     // As in an older table, without the checks that config/supabase.sql adds for new rows.
