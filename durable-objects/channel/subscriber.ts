@@ -2,8 +2,9 @@
 // that must survive hibernation is in the socket's attachment; the rest is rebuilt.
 
 import { LIMITS } from "../../config/limits.ts";
+import { canOverlap } from "../../memory/access/glob-overlap.ts";
 import type { Join } from "../../memory/channels/join.ts";
-import { type Change, encodeReady, encodeReset, TRY_AGAIN_LATER } from "../../sdk/protocol.ts";
+import { type Change, CLOSE_CODES, encodeReady, encodeReset, TRY_AGAIN_LATER } from "../../sdk/protocol.ts";
 import { type ChangeFilter, compileFilter } from "./change-filter.ts";
 import { EncodedChange } from "./encoded-change.ts";
 import { SendWindow } from "./send-window.ts";
@@ -80,7 +81,7 @@ export class Subscriber {
     closeSocket(this.#socket, TRY_AGAIN_LATER, "The client sends no pings. Connect again.");
   }
 
-  /** Sets the scopes of a watcher, which from now on receives only what they allow. */
+  /** Sets the scopes of a watcher, which from now on receives only what they allow, and is closed if that is nothing. */
   limitTo(scopes: readonly string[]): void {
     const { join } = this.#attachment;
     if (join.scopes.length === scopes.length && scopes.every((scope, index) => scope === join.scopes[index])) return;
@@ -90,7 +91,10 @@ export class Subscriber {
     } catch {
       // The scopes do not fit into the attachment. A client that connects again gets the reason.
       this.interrupt();
+      return;
     }
+    if (canOverlap(join.namespace, join.patterns, scopes)) return;
+    closeSocket(this.#socket, CLOSE_CODES.forbidden, "The API key may no longer read any key that matches a pattern.");
   }
 
   /** Sends a live change, or queues it until the subscriber has joined. */

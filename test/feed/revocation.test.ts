@@ -175,6 +175,21 @@ describe("an API key that loses some of its read scopes", () => {
       .toContain('"key":"b"');
   });
 
+  it("closes with 4403 a watcher that may no longer read any key that it watches", async () => {
+    const apiKey = freshKey();
+    const agent = createAgent({ apiKey });
+    const [watcher, other] = [await agent.connect("/watch?pattern=a*"), await agent.connect("/watch?pattern=*b")];
+    limitTo(apiKey, agent, "b*");
+    await ring(agent);
+    expect(await watcher.closed).toMatchObject({
+      code: 4403,
+      reason: "The API key may no longer read any key that matches a pattern.",
+    });
+    await other.takeUntilReady();
+    await agent.set("b", 1);
+    expect((await other.take(1)).map(({ key }) => key)).toEqual(["b"]);
+  });
+
   it("closes a watcher whose new scopes do not fit into its attachment, so that it connects again", async () => {
     const apiKey = freshKey();
     const agent = createAgent({ apiKey });
