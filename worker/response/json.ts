@@ -9,6 +9,11 @@ export function jsonResponse(text: JsonText | null): Response {
   return new Response(text ?? "null", { headers: jsonHeaders() });
 }
 
+/** An entry as responses carry it, `null` if the key holds nothing. */
+export function encodeEntry(entry: Entry | null): JsonText {
+  return entry === null ? "null" : encodeCurrent("value", currentValue(entry));
+}
+
 /** An entry of a key, or the JSON `null`. 304 without a body if the caller already has the entry's revision. */
 export function entryResponse(entry: Entry | null, ifNoneMatch: string | undefined): Response {
   if (entry === null) return jsonResponse(null);
@@ -16,9 +21,7 @@ export function entryResponse(entry: Entry | null, ifNoneMatch: string | undefin
   const etag = `"${entry.revision}"`;
   const known = ifNoneMatch?.split(",").map((tag) => tag.trim().replace(/^W\//, ""));
   const unchanged = known?.some((tag) => tag === etag || tag === "*");
-  const response = unchanged
-    ? new Response(null, { status: 304 })
-    : jsonResponse(encodeCurrent("value", currentValue(entry)));
+  const response = unchanged ? new Response(null, { status: 304 }) : jsonResponse(encodeEntry(entry));
   response.headers.set("etag", etag);
   return response;
 }

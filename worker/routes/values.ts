@@ -10,7 +10,7 @@ import { type AppEnv, committer } from "../app-env.ts";
 import { readIdempotency } from "../request/idempotency-key.ts";
 import { OPERATIONS } from "../request/operations.ts";
 import { invalid, keyError, limitText, readBody, readQuery } from "../request/read-request.ts";
-import { deleteFields, entryResponse, jsonResponse, setFields } from "../response/json.ts";
+import { deleteFields, encodeEntry, entryResponse, jsonResponse, setFields } from "../response/json.ts";
 
 export const values = new Hono<AppEnv>();
 
@@ -41,8 +41,7 @@ values.post("/read", async (c) => {
     const detail = `The values of these keys are larger than ${LIMITS.maxReadBytes} bytes together. Read fewer keys at a time.`;
     throw new ApiError("too_large", detail);
   }
-  const entries = read.entries.map((entry) => (entry ? encodeCurrent("value", currentValue(entry)) : "null"));
-  return jsonResponse(`{"entries":[${entries.join(",")}],"revision":${read.head}}`);
+  return jsonResponse(`{"entries":[${read.entries.map(encodeEntry).join(",")}],"revision":${read.head}}`);
 });
 
 values.post("/delete", async (c) => {
