@@ -35,6 +35,7 @@ const memx :Workerd.Worker = (
     ( name = "namespace.lua", text = embed "../dist/namespace.lua" ),
     ( name = "read-entries.lua", text = embed "../dist/read-entries.lua" ),
     ( name = "read-entry.lua", text = embed "../dist/read-entry.lua" ),
+    ( name = "read-many.lua", text = embed "../dist/read-many.lua" ),
     ( name = "read-keys.lua", text = embed "../dist/read-keys.lua" ),
     ( name = "read-log.lua", text = embed "../dist/read-log.lua" ),
     ( name = "read-record.lua", text = embed "../dist/read-record.lua" ),
