@@ -18,6 +18,8 @@ export type Call = {
   readonly key?: string | undefined;
   readonly idempotencyKey?: string | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** @default that of the client */
+  readonly retries?: number;
 };
 
 export class Http {
@@ -27,13 +29,17 @@ export class Http {
     this.#options = options;
   }
 
+  get retries(): number {
+    return this.#options.retries;
+  }
+
   /**
    * Returns the JSON of the response.
    * @throws {MemxError} or the reason of an aborted signal
    */
   async send<T>(call: Call): Promise<T> {
-    const { method, body, key, signal } = call;
-    const { apiKey, retries } = this.#options;
+    const { method, body, key, signal, retries = this.#options.retries } = call;
+    const { apiKey } = this.#options;
     const headers = new Headers({
       ...(apiKey !== undefined && { "x-api-key": apiKey }),
       ...(body && { "content-type": "application/json" }),
