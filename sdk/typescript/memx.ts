@@ -36,7 +36,7 @@ export class MemX implements Disposable {
   readonly #feed: Feed;
   readonly #closing = new AbortController();
 
-  /** @throws {TypeError} if `baseUrl` is not an HTTP or HTTPS URL */
+  /** @throws {TypeError} if `baseUrl` is not an HTTP or HTTPS URL, or a number makes no sense */
   constructor(options: MemXOptions = {}) {
     const complete = readOptions(options);
     this.#http = new Http(complete);

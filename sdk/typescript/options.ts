@@ -1,6 +1,7 @@
 // The options of the client, and their defaults.
 
 import { PING_INTERVAL_SECONDS } from "../protocol.ts";
+import { readMs, readRetries } from "./option-numbers.ts";
 
 /** The part of the standard WebSocket that the SDK uses, so that the package `ws` fits too, for Node 20. */
 export type WebSocketLike = {
@@ -36,7 +37,7 @@ export type MemXOptions = {
 
 export type Options = Required<Omit<MemXOptions, "apiKey">> & { readonly apiKey: string | undefined };
 
-/** @throws {TypeError} if `baseUrl` is not an HTTP or HTTPS URL */
+/** @throws {TypeError} if `baseUrl` is not an HTTP or HTTPS URL, or a number makes no sense */
 export function readOptions(options: MemXOptions): Options {
   const baseUrl = options.baseUrl ?? readEnvironment("MEMX_BASE_URL") ?? "http://127.0.0.1:8000";
   if (!/^https?:\/\//.test(baseUrl) || !URL.canParse(baseUrl)) {
@@ -48,10 +49,10 @@ export function readOptions(options: MemXOptions): Options {
     // Called as a property of the global object, because workerd's `fetch` requires it.
     fetch: options.fetch ?? ((url, init) => globalThis.fetch(url, init)),
     WebSocket: options.WebSocket ?? globalWebSocket,
-    timeoutMs: options.timeoutMs ?? 10_000,
-    retries: options.retries ?? 3,
-    pingIntervalMs: options.pingIntervalMs ?? PING_INTERVAL_SECONDS * 1_000,
-    pingTimeoutMs: options.pingTimeoutMs ?? 10_000,
+    timeoutMs: readMs("timeoutMs", options.timeoutMs ?? 10_000),
+    retries: readRetries(options.retries ?? 3),
+    pingIntervalMs: readMs("pingIntervalMs", options.pingIntervalMs ?? PING_INTERVAL_SECONDS * 1_000),
+    pingTimeoutMs: readMs("pingTimeoutMs", options.pingTimeoutMs ?? 10_000),
   };
 }
 
