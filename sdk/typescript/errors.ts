@@ -90,5 +90,5 @@ export class NetworkError extends MemxError {}
 /** No response arrived in time. The write may have been applied. */
 export class TimeoutError extends MemxError {}
 
-/** The lease is lost, released or abandoned: the reason of the lease's `signal`. */
+/** The lease is lost or abandoned: the reason of the lease's `signal`. Or memX confirmed the claim too late. */
 export class LeaseLostError extends MemxError {}

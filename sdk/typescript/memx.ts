@@ -6,6 +6,7 @@ import { Feed } from "./feed.ts";
 import { compileGlob, escapeKey } from "./glob.ts";
 import { Http } from "./http.ts";
 import { acquireLease, type Lease, type LeaseOptions } from "./lease.ts";
+import { leaseTransport } from "./lease-transport.ts";
 import { mergePatterns } from "./merge-patterns.ts";
 import { type MemXOptions, readOptions } from "./options.ts";
 import type { JsonSchemaSource } from "./standard-schema.ts";
@@ -229,15 +230,17 @@ export class MemX implements Disposable {
 
   /**
    * Acquires an exclusive lease on a key. It renews itself while the process lives, and expires `ttl` seconds after the
-   * last renewal.
+   * last renewal. If the call rejects, it also deletes in the background what memX may have written meanwhile.
    *
    * @throws {ConflictError} if another client holds the lease, unless `wait` is set
+   * @throws {LeaseLostError} if memX responds too late for the lease to be valid
    * @example
    * await using lease = await memx.lease("task:1:lease", { ttl: 30 });
    * await memx.set("task:1", { token: lease.token }, { signal: lease.signal });
    */
   lease(key: string, options: LeaseOptions): Promise<Lease> {
-    return acquireLease(this, key, options);
+    const transport = leaseTransport(this.#http, (...args) => this.subscribe(...args));
+    return acquireLease(transport, key, options);
   }
 
   /**
