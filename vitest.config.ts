@@ -117,7 +117,7 @@ export default defineConfig({
           exclude: [
             "test/http/{bad-requests,rate-limit}.test.ts",
             "test/feed/adapters.test.ts",
-            "test/sdk/{patterns,delivery,samples}.test.ts",
+            "test/sdk/{patterns,delivery,samples,lease-table,option-numbers}.test.ts",
           ],
         },
       },
@@ -144,6 +144,8 @@ export default defineConfig({
           name: "simulation-redis",
           globalSetup: "test/support/redis-setup.ts",
           include: ["test/simulation/*.test.ts"],
+          // Has a store of its own.
+          exclude: ["test/simulation/lease.test.ts"],
         },
       },
       {
