@@ -1,14 +1,17 @@
 // The client: every call of memX as a method, and live changes over one socket.
 
+import { EVENT_FILTERS } from "../protocol.ts";
+import { checkKey, checkPattern, checkText } from "./check-text.ts";
 import { InvalidRequestError, NotFoundError } from "./errors.ts";
-import type { ChangeEvent, ChangesPage, SchemaEvent, ValueEvent } from "./events.ts";
+import { type ChangeEvent, type ChangesPage, checkPage, type SchemaEvent, type ValueEvent } from "./events.ts";
 import { Feed } from "./feed.ts";
 import { compileGlob, escapeKey } from "./glob.ts";
-import { Http } from "./http.ts";
+import { type Call, Http } from "./http.ts";
 import { acquireLease, type Lease, type LeaseOptions } from "./lease.ts";
 import { leaseTransport } from "./lease-transport.ts";
 import { mergePatterns } from "./merge-patterns.ts";
 import { type MemXOptions, readOptions } from "./options.ts";
+import { refuseUnknown } from "./refuse-unknown.ts";
 import type { JsonSchemaSource } from "./standard-schema.ts";
 import { type Source, Subscription } from "./subscription.ts";
 import { TypedKey } from "./typed-key.ts";
@@ -37,7 +40,7 @@ export class MemX implements Disposable {
   readonly #feed: Feed;
   readonly #closing = new AbortController();
 
-  /** @throws {TypeError} if `baseUrl` is not an HTTP or HTTPS URL, or a number makes no sense */
+  /** @throws {TypeError} if an option cannot work, for example a `baseUrl` that is not an HTTP or HTTPS URL */
   constructor(options: MemXOptions = {}) {
     const complete = readOptions(options);
     this.#http = new Http(complete);
@@ -45,8 +48,11 @@ export class MemX implements Disposable {
   }
 
   /**
-   * Writes a value. The last write wins, unless `expect` is set.
+   * Writes a value. The last write wins, unless `expect` is set. The value is JSON; members that are `undefined` are left
+   * out, and objects with `toJSON`, such as dates, are written as what it returns.
    *
+   * @throws {InvalidRequestError} before sending, if JSON cannot carry the value, such as `NaN`, a `Map` or a function;
+   * `errors` says where
    * @throws {SchemaViolationError} if the value does not match the key's schema
    * @throws {ConflictError} if `expect` does not match
    * @example
@@ -54,8 +60,8 @@ export class MemX implements Disposable {
    * await memx.set("agent:goal", { x: 2 }, { expect: revision, ttl: 60 });
    */
   set(key: string, value: unknown, options: t.SetOptions = {}): Promise<t.Written> {
-    const { expect, ttl, ts } = options;
-    return this.#write("/set", key, { value, expect, ttl, ts }, options);
+    const { expect, ttl, ts, ...rest } = options;
+    return this.#write("/set", key, { value, expect, ttl, ts }, rest);
   }
 
   /**
@@ -66,7 +72,7 @@ export class MemX implements Disposable {
    * console.log(entry?.value.x, entry?.revision);
    */
   get<T = unknown>(key: string, options: t.CallOptions = {}): Promise<t.Entry<T> | null> {
-    return this.#http.send({ method: "GET", path: "/get", query: { key }, key, ...options });
+    return this.#read({ path: "/get", query: { key }, key, has: "revision", mayBeNull: true }, options);
   }
 
   /**
@@ -75,7 +81,8 @@ export class MemX implements Disposable {
    * @throws {ConflictError} if `expect` does not match
    */
   delete(key: string, options: t.ExpectOptions = {}): Promise<t.Deleted> {
-    return this.#write("/delete", key, { expect: options.expect }, options);
+    const { expect, ...rest } = options;
+    return this.#write("/delete", key, { expect }, rest);
   }
 
   /**
@@ -109,7 +116,8 @@ export class MemX implements Disposable {
    * console.log(value);
    */
   increment<T = number>(key: string, by = 1, options: t.IncrementOptions = {}): Promise<t.Patched<T>> {
-    return this.#patch(key, { increment: { path: options.path, by } }, options);
+    const { path, ...rest } = options;
+    return this.#patch(key, { increment: { path, by } }, rest);
   }
 
   /**
@@ -120,8 +128,8 @@ export class MemX implements Disposable {
    * await memx.append("findings", [{ by: "agent-7", text: "…" }], { limit: 200 });
    */
   append<T = unknown[]>(key: string, items: readonly unknown[], options: t.AppendOptions = {}): Promise<t.Patched<T>> {
-    const { path, limit } = options;
-    return this.#patch(key, { append: { path, items, limit } }, options);
+    const { path, limit, ...rest } = options;
+    return this.#patch(key, { append: { path, items, limit } }, rest);
   }
 
   /**
@@ -134,8 +142,9 @@ export class MemX implements Disposable {
    *   { op: "delete", key: "plan:draft" },
    * ]);
    */
-  batch(operations: readonly t.BatchOperation[], options: t.WriteOptions = {}): Promise<t.Batched> {
-    return this.#http.send({ method: "POST", path: "/batch", body: { operations }, ...callOf(options) });
+  async batch(operations: readonly t.BatchOperation[], options: t.WriteOptions = {}): Promise<t.Batched> {
+    for (const { key } of operations) checkKey(key);
+    return this.#send({ method: "POST", path: "/batch", body: { operations }, has: "results" }, options);
   }
 
   /**
@@ -145,15 +154,14 @@ export class MemX implements Disposable {
    * for await (const { key, value } of memx.keys({ prefix: "task:", values: true })) console.log(key, value);
    */
   async *keys<T = unknown>(options: t.KeysOptions = {}): AsyncIterableIterator<t.KeyEntry<T>, undefined> {
-    const { prefix, values, pageSize = 1_000, signal } = options;
+    const { prefix, values, pageSize = 1_000, ...rest } = options;
+    if (prefix !== undefined) checkText(prefix, "A prefix");
     for (let cursor: string | undefined; ; ) {
       const query = { prefix, values, limit: pageSize, cursor };
-      const page: { keys: t.KeyEntry<T>[]; cursor: string | null } = await this.#http.send({
-        method: "GET",
-        path: "/keys",
-        query,
-        signal,
-      });
+      const page: { keys: t.KeyEntry<T>[]; cursor: string | null } = await this.#read(
+        { path: "/keys", query, has: "keys" },
+        rest,
+      );
       yield* page.keys;
       if (page.cursor === null) return undefined;
       cursor = page.cursor;
@@ -165,16 +173,13 @@ export class MemX implements Disposable {
     key: string,
     options: t.HistoryOptions = {},
   ): AsyncIterableIterator<ChangeEvent<T>, undefined> {
-    const { pageSize = 100, signal } = options;
-    for (let before = options.before; ; ) {
+    const { pageSize = 100, before: first, ...rest } = options;
+    for (let before = first; ; ) {
       const query = { key, limit: pageSize, before };
-      const page: { changes: ChangeEvent<T>[]; cursor: number | null } = await this.#http.send({
-        method: "GET",
-        path: "/history",
-        query,
-        key,
-        signal,
-      });
+      const page: { changes: ChangeEvent<T>[]; cursor: number | null } = await this.#read(
+        { path: "/history", query, key, has: "changes" },
+        rest,
+      );
       yield* page.changes;
       if (page.cursor === null) return undefined;
       before = page.cursor;
@@ -184,7 +189,7 @@ export class MemX implements Disposable {
   /** Reads a key's JSON Schema; `null` if the key has none. */
   async getSchema(key: string, options: t.CallOptions = {}): Promise<t.StoredSchema | null> {
     try {
-      return await this.#http.send<t.StoredSchema>({ method: "GET", path: "/schema", query: { key }, key, ...options });
+      return await this.#read<t.StoredSchema>({ path: "/schema", query: { key }, key, has: "schema" }, options);
     } catch (error) {
       if (error instanceof NotFoundError) return null;
       throw error;
@@ -198,7 +203,8 @@ export class MemX implements Disposable {
    * @throws {ConflictError} if `expect` does not match the revision of the schema
    */
   setSchema(key: string, schema: t.JsonSchema, options: t.ExpectOptions = {}): Promise<t.SchemaWritten> {
-    return this.#write("/schema", key, { schema, expect: options.expect }, options);
+    const { expect, ...rest } = options;
+    return this.#write("/schema", key, { schema, expect }, rest);
   }
 
   /**
@@ -207,13 +213,14 @@ export class MemX implements Disposable {
    * @throws {NotFoundError} if the key has none
    */
   deleteSchema(key: string, options: t.ExpectOptions = {}): Promise<t.SchemaWritten> {
-    const query = { key, expect: options.expect };
-    return this.#http.send({ method: "DELETE", path: "/schema", query, key, ...callOf(options) });
+    const { expect, ...rest } = options;
+    const query = { key, expect };
+    return this.#send({ method: "DELETE", path: "/schema", query, key, has: "ok" }, rest);
   }
 
   /** Checks that memX and its store respond. Needs no API key. */
   health(options: t.CallOptions = {}): Promise<t.Health> {
-    return this.#http.send({ method: "GET", path: "/health", ...options });
+    return this.#read({ path: "/health", has: "status" }, options);
   }
 
   /**
@@ -221,6 +228,7 @@ export class MemX implements Disposable {
    * client. Writes nothing if `change` returns `undefined`. Returns the entry that the key then holds.
    *
    * @throws {ConflictError} if `options.expect` does not match; without it, after 100 conflicts in a row
+   * @throws {InvalidRequestError} if memX has applied another write with the same `idempotencyKey`: nothing was written
    * @example
    * await memx.update<{ done: number }>("job:1", (job) => ({ done: (job?.done ?? 0) + 1 }));
    */
@@ -279,7 +287,7 @@ export class MemX implements Disposable {
   ): Subscription<EventOf<O, T>>;
   subscribe(keys: string | readonly string[], ...rest: ListenerAndOptions): Subscription {
     const all = [keys].flat();
-    for (const key of all) checkText(key, "key");
+    for (const key of all) checkKey(key);
     const set = new Set(all);
     const checkAccess = async (signal: AbortSignal) => {
       // memX just does not send the changes that the API key must not read. Reading the schema is the cheapest check.
@@ -311,7 +319,7 @@ export class MemX implements Disposable {
   ): Subscription<EventOf<O, T>>;
   watch(patterns: string | readonly string[], ...rest: ListenerAndOptions): Subscription {
     const all = [patterns].flat();
-    for (const pattern of all) checkText(pattern, "pattern");
+    for (const pattern of all) checkPattern(pattern);
     const globs = all.map(compileGlob);
     const matches = (key: string) => globs.some((glob) => glob(key));
     return this.#subscribe({ patterns: all, matches }, async () => {}, rest);
@@ -334,26 +342,40 @@ export class MemX implements Disposable {
     if (wanted.patterns.length === 0)
       throw new InvalidRequestError("invalid_request", "Subscribe to at least one key or pattern.");
     const [listener, options = {}] = typeof first === "function" ? [first, second] : [undefined, first];
-    const signal = options.signal ? AbortSignal.any([options.signal, this.#closing.signal]) : this.#closing.signal;
+    checkSubscribeOptions(options);
     const source: Source = {
       feed: this.#feed,
+      closing: this.#closing.signal,
       checkAccess,
-      readChanges: (patterns, event, since, signal) => {
+      readChanges: async (patterns, event, since, signal) => {
         const query = { pattern: mergePatterns(patterns), event, since, wait: 0 };
-        return this.#http.send<ChangesPage>({ method: "GET", path: "/changes", query, signal });
+        return checkPage(await this.#read<ChangesPage>({ path: "/changes", query, has: "changes" }, { signal }));
       },
     };
-    const subscription = new Subscription(source, wanted, { ...options, signal });
+    const subscription = new Subscription(source, wanted, options);
     return listener ? subscription.listen(listener as (event: ChangeEvent) => unknown) : subscription;
   }
 
-  #write<T>(path: string, key: string, fields: Record<string, unknown>, options: t.WriteOptions): Promise<T> {
-    return this.#http.send({ method: "POST", path, body: { key, ...fields }, key, ...callOf(options) });
+  #patch<T>(key: string, change: Record<string, unknown>, options: t.PatchOptions): Promise<t.Patched<T>> {
+    const { expect, ttl, ...rest } = options;
+    return this.#write("/patch", key, { ...change, expect, ttl }, rest);
   }
 
-  #patch<T>(key: string, change: Record<string, unknown>, options: t.PatchOptions): Promise<t.Patched<T>> {
-    const { expect, ttl } = options;
-    return this.#write("/patch", key, { ...change, expect, ttl }, options);
+  #write<T>(path: string, key: string, fields: Record<string, unknown>, options: t.WriteOptions): Promise<T> {
+    return this.#send({ method: "POST", path, body: { key, ...fields }, key, has: "ok" }, options);
+  }
+
+  async #read<T>(
+    call: Omit<Call, "method"> & { readonly method?: "POST" },
+    { signal, ...unknown }: t.CallOptions,
+  ): Promise<T> {
+    refuseUnknown(unknown);
+    return this.#http.send({ method: "GET", ...call, signal });
+  }
+
+  async #send<T>(call: Call, { signal, idempotencyKey, ...unknown }: t.WriteOptions): Promise<T> {
+    refuseUnknown(unknown);
+    return this.#http.send({ ...call, signal, idempotencyKey });
   }
 }
 
@@ -362,16 +384,16 @@ type ListenerAndOptions = [
   second?: t.SubscribeOptions | undefined,
 ];
 
-function callOf({ signal, idempotencyKey }: t.WriteOptions): Pick<t.WriteOptions, "signal" | "idempotencyKey"> {
-  return { signal, ...(idempotencyKey !== undefined && { idempotencyKey }) };
-}
-
-/** Throws for a text that memX would refuse, because memX would refuse the shared socket with it. */
-function checkText(text: string, name: "key" | "pattern"): void {
-  const bytes = new TextEncoder().encode(text).length;
-  if (bytes > 0 && bytes <= 512 && !/\p{Cc}/u.test(text) && text.isWellFormed()) return;
-  throw new InvalidRequestError(
-    "invalid_request",
-    `A ${name} must have 1 to 512 bytes of UTF-8 and no control characters.`,
-  );
+/** @throws {InvalidRequestError} for options that memX would refuse later, or that one another would override */
+function checkSubscribeOptions(options: t.SubscribeOptions): void {
+  const { event, snapshot, since, buffer, onStatus, onReset, signal, ...unknown } = options;
+  refuseUnknown(unknown);
+  const isCount = (count: number | undefined, least: number) =>
+    count === undefined || (Number.isSafeInteger(count) && count >= least);
+  const fault =
+    (snapshot && since && "`snapshot` and `since` exclude each other.") ||
+    (!isCount(since, 0) && "`since` must be a revision: a whole number of at least 0.") ||
+    (event !== undefined && !EVENT_FILTERS.includes(event) && `\`event\` must be ${EVENT_FILTERS.join(", ")}.`) ||
+    (!isCount(buffer, 1) && "`buffer` must be a whole number of at least 1.");
+  if (fault) throw new InvalidRequestError("invalid_request", fault);
 }

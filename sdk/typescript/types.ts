@@ -1,6 +1,7 @@
 // The arguments and results of the client's calls.
 
 import type { EventFilter } from "../protocol.ts";
+import type { MemxError } from "./errors.ts";
 
 /** A JSON Schema: draft 4, 6, 7, 2019-09 or 2020-12. */
 export type JsonSchema = boolean | { readonly [keyword: string]: unknown };
@@ -161,12 +162,18 @@ export type SubscribeOptions = CallOptions & {
   readonly event?: EventFilter;
   /** Begin with the current entries, one `set` for each key. @default false */
   readonly snapshot?: boolean;
-  /** Begin after this revision, to continue where a program ended. 0 is a snapshot. @default now */
+  /** Begin after this revision, to continue where a program ended. 0 is a snapshot. Excludes `snapshot`. @default now */
   readonly since?: number;
   /** Number of events that may wait for a slow consumer. What does not fit is fetched later. @default 1000 */
   readonly buffer?: number;
-  /** Called whenever the status changes. */
-  readonly onStatus?: (status: SubscriptionStatus) => void;
-  /** Called if memX no longer knows what was missed: forget all entries, the current ones follow. */
-  readonly onReset?: (revision: number) => void;
+  /**
+   * Called whenever the status changes, and with `connecting` for each attempt that failed, with its error. If it throws,
+   * the subscription ends with that error.
+   */
+  readonly onStatus?: (status: SubscriptionStatus, error?: MemxError) => unknown;
+  /**
+   * Called if memX no longer knows what was missed: forget all entries, the current ones follow once the promise that it
+   * returned resolves. If it throws, the subscription ends with that error.
+   */
+  readonly onReset?: (revision: number) => unknown;
 };

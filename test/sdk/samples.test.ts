@@ -38,7 +38,7 @@ describe("the SDK", () => {
     ...samples.problems.map((each) => ({ ...each, body: JSON.stringify({ ...each, title: "T", detail: "D" }) })),
     ...samples.responses,
   ])("reads $status $body", ({ status, body, code, error: name, retry }) => {
-    const error = readErrorResponse(new Response(body, { status }), body, "a");
+    const error = readErrorResponse(new Response(body, { status }), body, { key: "a", baseUrl: "http://memx" });
     expect(error).toBeInstanceOf(MemxError);
     expect(error).toMatchObject({ name: `${name}Error`, code, status, key: "a" });
     expect(isFinal(error)).toBe(!retry);
@@ -50,7 +50,7 @@ describe("the SDK", () => {
     vi.spyOn(Date, "now").mockReturnValue(Date.parse(samples.retryAfter.now));
     onTestFinished(() => void vi.restoreAllMocks());
     const response = new Response("", { status: 503, headers: { "retry-after": header } });
-    expect(readErrorResponse(response, "", undefined).retryAfterMs).toBe(
+    expect(readErrorResponse(response, "", { baseUrl: "http://memx" }).retryAfterMs).toBe(
       seconds === null ? undefined : Number(seconds) * 1_000,
     );
   });
@@ -72,7 +72,7 @@ describe("the SDK", () => {
       close() {}
     }
     const handlers = { onChange() {}, onReady() {}, onReset() {}, onEnd() {} };
-    new Socket("ws://memx/watch", readOptions({ apiKey, WebSocket: FakeSocket }), handlers).close();
+    new Socket(FakeSocket, "http://memx/watch", { ...readOptions({}), apiKey }, handlers).close();
     expect(offered).toEqual([SUBPROTOCOL, subprotocol]);
   });
 });
