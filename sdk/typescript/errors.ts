@@ -1,10 +1,17 @@
 // The errors of the SDK: one class per case under one base. Branch on the class or on `code`, which are stable.
 
 import type { ErrorCode, FieldError } from "../protocol.ts";
-import type { Current } from "./types.ts";
+import type { Current, StoredSchema } from "./types.ts";
 
 /** The codes of memX, and those of failures that only the client sees. */
-export type MemxErrorCode = ErrorCode | "network" | "timeout" | "unexpected_answer" | "lease_lost" | "closed";
+export type MemxErrorCode =
+  | ErrorCode
+  | "network"
+  | "timeout"
+  | "unexpected_answer"
+  | "lease_lost"
+  | "closed"
+  | "schema_changed";
 
 export type MemxErrorDetails = {
   readonly status?: number | undefined;
@@ -69,6 +76,20 @@ export class ConflictError extends MemxError {
   constructor(code: MemxErrorCode, message: string, details: MemxErrorDetails = {}) {
     super(code, message, details);
     this.current = details.current;
+  }
+}
+
+/**
+ * The key has another schema than that of the typed key, and this client did not set it. Nothing was written. The option
+ * `onSchemaChange` of `MemX.key` says what to do instead.
+ */
+export class SchemaChangedError extends MemxError {
+  /** The key's schema in memX. */
+  readonly current: StoredSchema;
+
+  constructor(message: string, current: StoredSchema) {
+    super("schema_changed", message, { key: current.key });
+    this.current = current;
   }
 }
 

@@ -14,7 +14,7 @@ import { type MemXOptions, readOptions } from "./options.ts";
 import { refuseUnknown } from "./refuse-unknown.ts";
 import type { JsonSchemaSource } from "./standard-schema.ts";
 import { type Source, Subscription } from "./subscription.ts";
-import { TypedKey } from "./typed-key.ts";
+import { TypedKey, type TypedKeyOptions } from "./typed-key.ts";
 import type * as t from "./types.ts";
 import { type Change, updateValue } from "./update.ts";
 
@@ -39,6 +39,8 @@ export class MemX implements Disposable {
   readonly #http: Http;
   readonly #feed: Feed;
   readonly #closing = new AbortController();
+  /** The revision of each schema that this client has set. */
+  readonly #ownSchemas = new Map<string, number>();
 
   /** @throws {TypeError} if an option cannot work, for example a `baseUrl` that is not an HTTP or HTTPS URL */
   constructor(options: MemXOptions = {}) {
@@ -202,9 +204,11 @@ export class MemX implements Disposable {
    * @throws {InvalidSchemaError} if memX cannot use the schema
    * @throws {ConflictError} if `expect` does not match the revision of the schema
    */
-  setSchema(key: string, schema: t.JsonSchema, options: t.ExpectOptions = {}): Promise<t.SchemaWritten> {
+  async setSchema(key: string, schema: t.JsonSchema, options: t.ExpectOptions = {}): Promise<t.SchemaWritten> {
     const { expect, ...rest } = options;
-    return this.#write("/schema", key, { schema, expect }, rest);
+    const written = await this.#write<t.SchemaWritten>("/schema", key, { schema, expect }, rest);
+    this.#ownSchemas.set(key, written.revision);
+    return written;
   }
 
   /**
@@ -212,10 +216,15 @@ export class MemX implements Disposable {
    *
    * @throws {NotFoundError} if the key has none
    */
-  deleteSchema(key: string, options: t.ExpectOptions = {}): Promise<t.SchemaWritten> {
+  async deleteSchema(key: string, options: t.ExpectOptions = {}): Promise<t.SchemaWritten> {
     const { expect, ...rest } = options;
     const query = { key, expect };
-    return this.#send({ method: "DELETE", path: "/schema", query, key, has: "ok" }, rest);
+    const written = await this.#send<t.SchemaWritten>(
+      { method: "DELETE", path: "/schema", query, key, has: "ok" },
+      rest,
+    );
+    this.#ownSchemas.delete(key);
+    return written;
   }
 
   /** Checks that memX and its store respond. Needs no API key. */
@@ -252,7 +261,9 @@ export class MemX implements Disposable {
   }
 
   /**
-   * Returns a key with the type of a schema, from any library with Standard JSON Schema, such as zod 4.2.
+   * Returns a key with the type of a schema, from any library with Standard JSON Schema, such as zod 4.2. The first write
+   * sets the schema in memX. If the key has another schema there that this client did not set, the write rejects with a
+   * `SchemaChangedError`, unless the option `onSchemaChange` says otherwise.
    *
    * @example
    * import { z } from "zod";
@@ -260,8 +271,8 @@ export class MemX implements Disposable {
    * const goal = memx.key("agent:goal", z.object({ x: z.number(), y: z.number() }));
    * await goal.set({ x: 1, y: 7 });
    */
-  key<In, Out>(key: string, schema: JsonSchemaSource<In, Out>): TypedKey<In, Out> {
-    return new TypedKey(this, key, schema);
+  key<In, Out>(key: string, schema: JsonSchemaSource<In, Out>, options: TypedKeyOptions = {}): TypedKey<In, Out> {
+    return new TypedKey(this, key, schema, options, (revision) => this.#ownSchemas.get(key) === revision);
   }
 
   /**
