@@ -25,7 +25,7 @@ console.log(`${TASKS} tasks, ${AGENTS} agents`);
 
 const stopped = await Promise.all(Array.from({ length: AGENTS }, (_, n) => work(`agent ${n}`, n % 5 === 0)));
 
-const results = await Promise.all(names.map((name) => memx.get<Result>(`${name}:result`)));
+const { entries: results } = await memx.getMany<Result>(names.map((name) => `${name}:result`));
 const history = await Promise.all(names.map((name) => Array.fromAsync(memx.history(`${name}:result`))));
 const done = results.filter((result) => result?.value.sum === 500_500).length;
 const twice = history.filter((changes) => changes.length > 1).length;

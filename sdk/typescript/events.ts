@@ -1,7 +1,7 @@
 // Events as a subscriber receives them, and the socket frames that carry them.
 
 import { NetworkError } from "./errors.ts";
-import type { JsonSchema } from "./types.ts";
+import type { Details, JsonSchema } from "./types.ts";
 
 type Common = {
   readonly key: string;
@@ -10,10 +10,13 @@ type Common = {
   readonly revision: number;
   /** Revision of the previous change to the same key; 0 for the first change, and in a snapshot. */
   readonly previous: number;
+  /** The name of the client that made the change: its option `agent`. Absent if it has none. */
+  readonly by?: string;
 };
 
 /** A value was set. */
-export type ValueSet<T = unknown> = Common & { readonly event: "value"; readonly action: "set"; readonly value: T };
+export type ValueSet<T = unknown> = Common &
+  Details & { readonly event: "value"; readonly action: "set"; readonly value: T };
 /** A value was deleted, or it expired. */
 export type ValueGone = Common & {
   readonly event: "value";

@@ -87,7 +87,7 @@ export class Http {
     const { apiKey, agent } = this.#options;
     return new Headers({
       ...(apiKey && { "x-api-key": headerText(apiKey) }),
-      ...(agent !== undefined && { "x-memx-agent": headerText(agent) }),
+      ...(agent !== undefined && { "x-memx-agent": agent }),
     });
   }
 

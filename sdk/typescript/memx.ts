@@ -2,7 +2,7 @@
 
 import { EVENT_FILTERS } from "../protocol.ts";
 import { checkKey, checkPattern, checkText } from "./check-text.ts";
-import { InvalidRequestError, NotFoundError } from "./errors.ts";
+import { InvalidRequestError, MemxError, NotFoundError } from "./errors.ts";
 import { type ChangeEvent, type ChangesPage, checkPage, type SchemaEvent, type ValueEvent } from "./events.ts";
 import { Feed } from "./feed.ts";
 import { compileGlob, escapeKey } from "./glob.ts";
@@ -75,6 +75,22 @@ export class MemX implements Disposable {
    */
   get<T = unknown>(key: string, options: t.CallOptions = {}): Promise<t.Entry<T> | null> {
     return this.#read({ path: "/get", query: { key }, key, has: "revision", mayBeNull: true }, options);
+  }
+
+  /**
+   * Reads up to 1,000 keys at one moment: the entries are in the order of the keys, `null` for a key that holds nothing.
+   *
+   * @throws {ForbiddenError} if the API key must not read one of the keys
+   * @throws {InvalidRequestError} with the `code` `too_large` if the values have more than 4 MiB together
+   * @example
+   * const { entries } = await memx.getMany(["agent:goal", "agent:plan"]);
+   * console.log(entries.map((entry) => entry?.value));
+   */
+  async getMany<T = unknown>(keys: readonly string[], options: t.CallOptions = {}): Promise<t.Entries<T>> {
+    for (const key of keys) checkKey(key);
+    const [key] = keys;
+    const call = { method: "POST", path: "/read", body: { keys }, has: "entries", isRead: true } as const;
+    return this.#read({ ...call, ...(key !== undefined && keys.length === 1 && { key }) }, options);
   }
 
   /**
@@ -232,6 +248,11 @@ export class MemX implements Disposable {
     return this.#read({ path: "/health", has: "status" }, options);
   }
 
+  /** Reads what the API key may do, and which memX this is. */
+  whoami(options: t.CallOptions = {}): Promise<t.WhoAmI> {
+    return this.#read({ path: "/whoami", has: "version" }, options);
+  }
+
   /**
    * Reads a value, changes it, and writes it. If another client wrote meanwhile, starts again with the value of that
    * client. Writes nothing if `change` returns `undefined`. Returns the entry that the key then holds.
@@ -241,7 +262,7 @@ export class MemX implements Disposable {
    * @example
    * await memx.update<{ done: number }>("job:1", (job) => ({ done: (job?.done ?? 0) + 1 }));
    */
-  update<T = unknown>(key: string, change: Change<T>, options: t.PatchOptions = {}): Promise<t.Entry<T> | null> {
+  update<T = unknown>(key: string, change: Change<T>, options: t.UpdateOptions = {}): Promise<t.Entry<T> | null> {
     return updateValue(this, key, change, options);
   }
 
@@ -300,10 +321,8 @@ export class MemX implements Disposable {
     const all = [keys].flat();
     for (const key of all) checkKey(key);
     const set = new Set(all);
-    const checkAccess = async (signal: AbortSignal) => {
-      // memX just does not send the changes that the API key must not read. Reading the schema is the cheapest check.
-      for (const key of set) await this.getSchema(key, { signal });
-    };
+    // memX just does not send the changes that the API key must not read.
+    const checkAccess = (signal: AbortSignal) => this.#checkAccess([...set], signal);
     return this.#subscribe({ patterns: all.map(escapeKey), matches: (key) => set.has(key) }, checkAccess, rest);
   }
 
@@ -367,6 +386,18 @@ export class MemX implements Disposable {
     return listener ? subscription.listen(listener as (event: ChangeEvent) => unknown) : subscription;
   }
 
+  /** @throws {ForbiddenError} if the API key must not read one of the keys */
+  async #checkAccess(keys: readonly string[], signal: AbortSignal): Promise<void> {
+    for (let from = 0; from < keys.length; from += MAX_READ_KEYS) {
+      try {
+        await this.getMany(keys.slice(from, from + MAX_READ_KEYS), { signal });
+      } catch (error) {
+        // The API key may read them, or memX would not know that their values are too large for one response.
+        if (!(error instanceof MemxError) || error.code !== "too_large") throw error;
+      }
+    }
+  }
+
   #patch<T>(key: string, change: Record<string, unknown>, options: t.PatchOptions): Promise<t.Patched<T>> {
     const { expect, ttl, ...rest } = options;
     return this.#write("/patch", key, { ...change, expect, ttl }, rest);
@@ -389,6 +420,9 @@ export class MemX implements Disposable {
     return this.#http.send({ ...call, signal, idempotencyKey });
   }
 }
+
+/** `POST /read` takes no more. */
+const MAX_READ_KEYS = 1_000;
 
 type ListenerAndOptions = [
   first?: ((event: never) => unknown) | t.SubscribeOptions,

@@ -20,7 +20,7 @@ export type MemXOptions = {
   readonly apiKey?: string | undefined;
   /** URL of memX. @default the environment variable MEMX_BASE_URL, or "http://127.0.0.1:8000" */
   readonly baseUrl?: string | undefined;
-  /** The name that memX keeps with what this client writes: 1 to 64 printable characters. @default none */
+  /** The name that memX keeps with what this client writes: 1 to 64 visible ASCII characters. @default none */
   readonly agent?: string | undefined;
   /** @default the global `fetch` */
   readonly fetch?: (url: string, init: RequestInit) => Promise<Response>;
@@ -101,15 +101,8 @@ function readApiKey(apiKey: string | undefined): string | undefined {
 }
 
 function readAgent(agent: string | undefined): string | undefined {
-  if (agent === undefined || (typeof agent === "string" && isName(agent))) return agent;
-  throw new TypeError("`agent` must have 1 to 64 printable characters, and none of white space at its ends.");
-}
-
-function isName(text: string): boolean {
-  const length = Array.from(text).length;
-  return (
-    length >= 1 && length <= 64 && text.trim() === text && text.isWellFormed() && !/\p{C}|\p{Zl}|\p{Zp}/u.test(text)
-  );
+  if (agent === undefined || (typeof agent === "string" && /^(?! )[ -~]{1,64}(?<! )$/.test(agent))) return agent;
+  throw new TypeError("`agent` must have 1 to 64 visible ASCII characters, with spaces only between them.");
 }
 
 function requireFunction<F>(name: string, option: F | undefined): F | undefined {

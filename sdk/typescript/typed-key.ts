@@ -101,7 +101,7 @@ export class TypedKey<In, Out> {
   }
 
   /** Like `MemX.update`. */
-  async update(change: Change<Out, In>, options: t.PatchOptions = {}): Promise<t.Entry<Out> | null> {
+  async update(change: Change<Out, In>, options: t.UpdateOptions = {}): Promise<t.Entry<Out> | null> {
     await this.register({ signal: options.signal });
     const checked: Change<Out> = async (value, entry) => {
       const next = await change(value, entry);

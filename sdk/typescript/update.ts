@@ -4,7 +4,7 @@ import { pause } from "./backoff.ts";
 import { ConflictError } from "./errors.ts";
 import type { MemX } from "./memx.ts";
 import { refuseUnknown } from "./refuse-unknown.ts";
-import type { Entry, PatchOptions } from "./types.ts";
+import type { Entry, UpdateOptions } from "./types.ts";
 
 /**
  * Returns the new value for the current one, or `undefined` to write nothing. `value` is `undefined` if the key holds
@@ -23,9 +23,9 @@ export async function updateValue<T>(
   memx: Pick<MemX, "get" | "set">,
   key: string,
   change: Change<T>,
-  options: PatchOptions,
+  options: UpdateOptions,
 ): Promise<Entry<T> | null> {
-  const { signal, expect, ttl, idempotencyKey, ...unknown } = options;
+  const { signal, expect, ttl = "keep", idempotencyKey, ...unknown } = options;
   refuseUnknown(unknown);
   let entry = await memx.get<T>(key, { signal });
   for (let attempt = 0; ; attempt++) {
@@ -33,8 +33,8 @@ export async function updateValue<T>(
     if (value === undefined) return entry;
     try {
       // memX keeps an `Idempotency-Key` with an applied write only, so all attempts can have the same.
-      const given = { ...(ttl !== undefined && { ttl }), ...(idempotencyKey !== undefined && { idempotencyKey }) };
-      const written = await memx.set(key, value, { expect: expect ?? entry?.revision ?? 0, signal, ...given });
+      const once = idempotencyKey === undefined ? {} : { idempotencyKey };
+      const written = await memx.set(key, value, { expect: expect ?? entry?.revision ?? 0, ttl, signal, ...once });
       return { value, revision: written.revision, ts: written.ts };
     } catch (error) {
       if (!(error instanceof ConflictError) || expect !== undefined || attempt >= MAX_ATTEMPTS) throw error;

@@ -11,6 +11,7 @@ const HALVES = ["a\ud800", "\udc00a", "a\ud800b", "\udc00\ud800"];
 
 const CALLS: Readonly<Record<string, (memx: MemX, text: string) => Promise<unknown>>> = {
   get: (memx, key) => memx.get(key),
+  getMany: (memx, key) => memx.getMany(["a", key]),
   set: (memx, key) => memx.set(key, 1),
   delete: (memx, key) => memx.delete(key),
   patch: (memx, key) => memx.patch(key, []),

@@ -99,6 +99,7 @@ it("refuses options that a call does not have, before it sends anything", async 
   const wrong = (options: object) => options as never;
   const calls = [
     () => memx.get(key, wrong({ ttl: 1 })),
+    () => memx.getMany([key], wrong({ idempotencyKey: "a" })),
     () => memx.set(key, 1, wrong({ exepct: 0 })),
     () => memx.set(key, 1, wrong({ path: "/a" })),
     () => memx.delete(key, wrong({ ttl: 1 })),
@@ -111,6 +112,7 @@ it("refuses options that a call does not have, before it sends anything", async 
     () => memx.setSchema(key, true, wrong({ ttl: 1 })),
     () => memx.deleteSchema(key, wrong({ ttl: 1 })),
     () => memx.health(wrong({ retries: 1 })),
+    () => memx.whoami(wrong({ retries: 1 })),
     () => memx.update(key, () => 1, wrong({ ts: 1 })),
     () => Array.fromAsync(memx.keys(wrong({ limit: 1 }))),
     () => Array.fromAsync(memx.history(key, wrong({ limit: 1 }))),

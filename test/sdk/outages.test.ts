@@ -134,7 +134,7 @@ it("says why it does not know yet whether the API key may read a key", async () 
   await expect.poll(() => log.length, { timeout: 5_000 }).toBeGreaterThan(0);
   expect(log[0]?.[1]).toMatchObject({ code: "unexpected_answer", status: 404 });
   expect(subscription.status).toBe("connecting");
-  respond = problem(404, "not_found", "No schema.");
+  respond = () => Response.json({ entries: [null], revision: 1 });
   await subscription.ready;
   expect(subscription.lastError).toBeUndefined();
 });
