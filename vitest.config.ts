@@ -63,7 +63,7 @@ export default defineConfig({
     coverage: {
       provider: "istanbul",
       include: ["worker/**", "memory/**", "durable-objects/**", "sdk/**/*.ts", "config/**/*.ts"],
-      exclude: ["**/*.d.ts", "**/*.lua", "sdk/typescript/dist/**", "sdk/typescript/cli.ts"],
+      exclude: ["**/*.d.ts", "**/*.lua", "sdk/typescript/dist/**", "sdk/typescript/cli*.ts"],
       reporter: ["text-summary", "html"],
     },
     projects: [
