@@ -7,6 +7,7 @@ import { InvalidRequestError, MemxError, NetworkError, TimeoutError } from "./er
 import { headerText } from "./header-text.ts";
 import type { Options } from "./options.ts";
 import { isFinal, readErrorResponse } from "./read-error.ts";
+import { followSignal } from "./signals.ts";
 
 /** memX remembers an `Idempotency-Key` for 5 minutes. A retry after that would write again. */
 const MAX_RETRY_MS = 240_000;
@@ -46,18 +47,19 @@ export class Http {
    * @throws {MemxError} or the reason of an aborted signal
    */
   async send<T>(call: Call): Promise<T> {
-    const { method, body, key, signal, isRead = method === "GET", retries = this.#options.retries } = call;
+    const { method, body, key, isRead = method === "GET", retries = this.#options.retries } = call;
     if ("key" in call) checkKey(key);
     const url = this.url(call.path, call.query);
     const headers = this.headers();
     if (!isRead) headers.set("idempotency-key", readIdempotencyKey(call));
     if (body) headers.set("content-type", "application/json");
     const init = { method, headers, ...(body && { body: this.#encode(body, key) }) };
+    const signal = call.signal && followSignal(call.signal);
     const elapsedMs = startClock();
     for (let attempt = 0; ; attempt++) {
       signal?.throwIfAborted();
       try {
-        return await this.#attempt<T>(url, init, call);
+        return await this.#attempt<T>(url, init, { ...call, signal });
       } catch (error) {
         if (!(error instanceof MemxError) || isFinal(error) || attempt >= retries) throw error;
         const waitMs = (error.retryAfterMs ?? 0) + backoffMs(attempt);
@@ -99,7 +101,6 @@ export class Http {
   async #attempt<T>(url: string, init: RequestInit, call: Call): Promise<T> {
     const { fetch, timeoutMs, baseUrl, json } = this.#options;
     const { key, signal } = call;
-    // `AbortSignal.any` is not in Node 20.0, and keeps what it combines in memory for as long as one of its signals lives.
     const abort = new AbortController();
     const cancel = () => abort.abort(signal?.reason);
     const timer = setTimeout(() => abort.abort(timer), timeoutMs);

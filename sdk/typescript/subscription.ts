@@ -7,6 +7,7 @@ import { Delivery } from "./delivery.ts";
 import { MemxError } from "./errors.ts";
 import type { ChangeEvent, ChangesPage } from "./events.ts";
 import type { Feed, Member } from "./feed.ts";
+import { followSignal } from "./signals.ts";
 import type { SubscribeOptions, SubscriptionStatus } from "./types.ts";
 
 /** How a subscription reaches memX besides its socket. */
@@ -38,7 +39,10 @@ export type Wanted = { readonly patterns: readonly string[]; readonly matches: (
 export class Subscription<E extends ChangeEvent = ChangeEvent>
   implements AsyncIterable<E>, Disposable, AsyncDisposable
 {
-  /** Resolves when the subscription ends. Rejects if memX refuses it, or with the error that the listener threw. */
+  /**
+   * Resolves when the subscription ends. Rejects if memX refuses it, or with the error that the listener, `onStatus` or
+   * `onReset` threw.
+   */
   readonly done: Promise<void>;
   readonly #feed: Feed;
   readonly #options: SubscribeOptions;
@@ -87,8 +91,9 @@ export class Subscription<E extends ChangeEvent = ChangeEvent>
       fail: (error) => this.#end({ error }),
     };
     const signals = [source.closing, options.signal].filter((signal) => signal !== undefined);
-    for (const signal of signals)
-      signal.addEventListener("abort", this.close, { once: true, signal: this.#abort.signal });
+    for (const signal of signals) {
+      followSignal(signal).addEventListener("abort", this.close, { once: true, signal: this.#abort.signal });
+    }
     if (signals.some(({ aborted }) => aborted)) this.close();
     else {
       this.#feed.add(this.#member);
@@ -109,7 +114,7 @@ export class Subscription<E extends ChangeEvent = ChangeEvent>
     return this.#status;
   }
 
-  /** Why the last attempt to be live failed; `undefined` while the subscription is live. It tries again until it is. */
+  /** Why the last attempt to be live failed, after which another one follows. `undefined` while the subscription is live. */
   get lastError(): MemxError | undefined {
     return this.#lastError;
   }
@@ -269,6 +274,7 @@ export class Subscription<E extends ChangeEvent = ChangeEvent>
 
   /** Ends the subscription with the error of the caller's code. */
   #fail(error: unknown): void {
+    if (this.#delivery.state === "ended") return;
     this.#delivery.queue.clear();
     this.#end({ error });
   }

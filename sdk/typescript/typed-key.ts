@@ -5,11 +5,11 @@ import { ConflictError, InvalidRequestError, SchemaChangedError } from "./errors
 import type { ChangeEvent, ValueEvent } from "./events.ts";
 import type { MemX } from "./memx.ts";
 import { refuseUnknown } from "./refuse-unknown.ts";
+import { withSignal } from "./signals.ts";
 import { type JsonSchemaSource, toJsonSchema, validate } from "./standard-schema.ts";
 import type { Subscription } from "./subscription.ts";
 import type * as t from "./types.ts";
 import { type Change, updateValue } from "./update.ts";
-import { withSignal } from "./with-signal.ts";
 
 /** Options of `MemX.key`. */
 export type TypedKeyOptions = {

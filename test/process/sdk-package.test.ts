@@ -18,7 +18,7 @@ import { type InstalledSdk, installSdk, nodes, run } from "./support/installed-s
 import { runScenario, SCENARIO_LOG } from "./support/sdk-scenario.ts";
 import { startWorkerd } from "./support/workerd.ts";
 
-const MAX_GZIP_BYTES = 12 * 1024;
+const MAX_GZIP_BYTES = 16 * 1024;
 
 let sdk: InstalledSdk;
 let project: string;

@@ -86,6 +86,25 @@ it("ends with the error of a callback that throws", async () => {
   expect(lines).toEqual(["in onStatus", "later in onStatus", "in the loop", "at the end"]);
 });
 
+it.each(nodes())("prints no warning for many calls and subscriptions with one signal, in $name", async (node) => {
+  const { url } = await startRudeServer((socket) => socket.destroy());
+  const lines = await runProgram(
+    `const memx = new MemX({ ...settings, retries: 1 });
+     const abort = new AbortController();
+     const { signal } = abort;
+     const calls = Promise.allSettled(Array.from({ length: 30 }, () => memx.get("a", { signal })));
+     const subscriptions = Array.from({ length: 30 }, () => memx.watch("*", { signal }));
+     await new Promise((resolve) => setTimeout(resolve, 300));
+     abort.abort();
+     await calls;
+     await Promise.all(subscriptions.map(({ done }) => done));
+     console.log("done");`,
+    url,
+    node,
+  );
+  expect(lines).toEqual(["done"]);
+});
+
 it("rejects with what the class of the WebSocket throws", async () => {
   const lines = await runProgram(
     `class Broken { constructor() { throw new Error("no WebSocket"); } }
