@@ -4,7 +4,6 @@ import { backoffMs, pause } from "./backoff.ts";
 import { checkJson } from "./check-json.ts";
 import { checkKey, checkText } from "./check-text.ts";
 import { InvalidRequestError, MemxError, NetworkError, TimeoutError } from "./errors.ts";
-import { headerText } from "./header-text.ts";
 import type { Options } from "./options.ts";
 import { isFinal, readErrorResponse } from "./read-error.ts";
 import { followSignal } from "./signals.ts";
@@ -88,7 +87,7 @@ export class Http {
   headers(): Headers {
     const { apiKey, agent } = this.#options;
     return new Headers({
-      ...(apiKey && { "x-api-key": headerText(apiKey) }),
+      ...(apiKey && { "x-api-key": apiKey }),
       ...(agent !== undefined && { "x-memx-agent": agent }),
     });
   }

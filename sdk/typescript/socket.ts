@@ -4,7 +4,6 @@
 import { API_KEY_SUBPROTOCOL, SUBPROTOCOL } from "../protocol.ts";
 import { type MemxError, NetworkError, TimeoutError } from "./errors.ts";
 import { readFrame } from "./events.ts";
-import { toBinary } from "./header-text.ts";
 import type { Line, LineHandlers } from "./line.ts";
 import type { Options, WebSocketClass, WebSocketLike } from "./options.ts";
 import { readRefusal } from "./read-error.ts";
@@ -116,6 +115,7 @@ function readClose(code: number, reason: string): MemxError {
 /** Sends the API key as a subprotocol, because browsers cannot set a header. */
 function subprotocols(apiKey: string | undefined): string[] {
   if (apiKey === undefined) return [SUBPROTOCOL];
-  const base64url = btoa(toBinary(apiKey)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  const binary = Array.from(new TextEncoder().encode(apiKey), (byte) => String.fromCharCode(byte)).join("");
+  const base64url = btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
   return [SUBPROTOCOL, API_KEY_SUBPROTOCOL + base64url];
 }

@@ -63,6 +63,8 @@ it.each([
   ["begins with a blank", " sesame"],
   ["ends with the line break of a file", "sesame\n"],
   ["has a line break", "a\nb"],
+  ["has a blank", "open sesame"],
+  ["has other characters than ASCII", "sésame"],
   ["has half of a surrogate pair", "sesame\ud800"],
   ["is not text", 5],
 ])("refuses an API key that %s, and does not show it", (_, apiKey) => {
