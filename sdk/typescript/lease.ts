@@ -5,6 +5,7 @@ import { InvalidRequestError, MemxError } from "./errors.ts";
 import { randomId } from "./http.ts";
 import { type LeaseRuntime, LeaseSession } from "./lease-session.ts";
 import type { LeaseTransport } from "./lease-transport.ts";
+import { refuseUnknown } from "./refuse-unknown.ts";
 import type { CallOptions } from "./types.ts";
 
 /** Options of `lease`. Its `signal` cancels the acquisition: the key is free again soon after, unless memX is away. */
@@ -101,16 +102,15 @@ export async function acquireLease(
   options: LeaseOptions,
   runtime: LeaseRuntime = RUNTIME,
 ): Promise<Lease> {
-  const { wait = false, idempotencyKey, signal } = options;
-  const ttl = readTtl(options.ttl, key);
+  const { ttl: requestedTtl, wait = false, holder, idempotencyKey, signal, ...unknown } = options;
+  refuseUnknown(unknown);
+  const ttl = readTtl(requestedTtl, key);
   signal?.throwIfAborted();
-  const isUnique = (options.holder ?? undefined) === undefined;
-  const value = options.holder ?? runtime.newId();
+  const isUnique = (holder ?? undefined) === undefined;
+  const value = holder ?? runtime.newId();
   // A repeat must send the same value.
   const claim =
-    idempotencyKey === undefined
-      ? undefined
-      : { id: idempotencyKey, value: options.holder ?? `claim ${idempotencyKey}` };
+    idempotencyKey === undefined ? undefined : { id: idempotencyKey, value: holder ?? `claim ${idempotencyKey}` };
   const config = { wait, value, claim, isUnique };
   const session = new LeaseSession({ key, ttl, config, signal }, transport, runtime);
   const token = await session.acquired;

@@ -1,8 +1,8 @@
 // The options of the client, and their defaults.
 
 import { PING_INTERVAL_SECONDS } from "../protocol.ts";
-import { readMs, readRetries } from "./option-numbers.ts";
 import { readBaseUrl } from "./base-url.ts";
+import { readMs, readRetries } from "./option-numbers.ts";
 import { refuseUnknown } from "./refuse-unknown.ts";
 
 /** The part of the standard WebSocket that the SDK uses, so that the one of the package `ws` fits too. */
