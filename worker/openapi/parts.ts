@@ -105,18 +105,34 @@ export function json(description: string, schema: Json): Json {
 }
 
 /** What a request of this operation carries. */
-export function requestParts({ request, in: place, path, writes, streams, conditional }: ApiOperation): Json {
-  const { schema } = request;
+export function requestParts(operation: ApiOperation): Json {
+  const { request, in: place, path, writes, streams, conditional, documents } = operation;
   const headers = [
     ...(writes ? [idempotencyKey, agentName] : []),
     ...(streams ? [lastEventId] : []),
     ...(conditional ? [ifNoneMatch] : []),
   ];
-  if (place === "body") {
-    return { parameters: headers, requestBody: { required: true, content: { "application/json": { schema } } } };
-  }
-  const { properties = {}, required = [] } = schema as { properties?: Record<string, Json>; required?: string[] };
-  const parameters = Object.entries(properties).map(([name, { description, examples, ...schema }]) => ({
+  const schema = request.schema as Fields;
+  if (place === "query") return { parameters: [...queryParameters(schema, path), ...headers] };
+  const { fields = {}, query } = documents ?? {};
+  const content = Object.entries(fields).map(([type, field]) => [type, { schema: schema.properties?.[field] }]);
+  // A body of application/json has these fields itself, so no parameter is required for all bodies.
+  const parameters = query ? queryParameters(query.schema as Fields, path) : [];
+  const described = parameters.map(({ description, ...parameter }) => ({
+    ...parameter,
+    required: false,
+    description: `With a body of ${Object.keys(fields).join(" or ")}. ${description}`,
+  }));
+  return {
+    parameters: [...described, ...headers],
+    requestBody: { required: true, content: { "application/json": { schema }, ...Object.fromEntries(content) } },
+  };
+}
+
+type Fields = { readonly properties?: Readonly<Record<string, Json>>; readonly required?: readonly string[] };
+
+function queryParameters({ properties = {}, required = [] }: Fields, path: string) {
+  return Object.entries(properties).map(([name, { description, examples, ...schema }]) => ({
     name,
     in: path.includes(`{${name}}`) ? "path" : "query",
     required: required.includes(name),
@@ -124,7 +140,6 @@ export function requestParts({ request, in: place, path, writes, streams, condit
     schema,
     ...(Array.isArray(examples) && { example: examples[0] }),
   }));
-  return { parameters: [...parameters, ...headers] };
 }
 
 /** Error codes that share a status share a response. */
