@@ -27,6 +27,7 @@ const PATHS = [
     "/subscribe",
     "/watch",
     "/changes",
+    "/whoami",
   ],
   ...[
     "/health",

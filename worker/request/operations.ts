@@ -289,6 +289,15 @@ export const OPERATIONS = {
     in: "query",
     request: fields({ key, expect: expectedSchema }, ["key"]),
   }),
+  whoami: defineOperation({
+    method: "get",
+    path: "/whoami",
+    tag: "Service",
+    summary: "Show what the API key may do",
+    description: "Also the engine, the version and the limits of this memX. Tells nothing of stored keys.",
+    in: "query",
+    request: fields({}, []),
+  }),
   subscribe: defineOperation({
     method: "get",
     path: "/subscribe/{key}",
