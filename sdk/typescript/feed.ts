@@ -32,11 +32,14 @@ export type Member = {
 type Connection = {
   /** Closes the socket. `undefined` while it is made. */
   line: Line | undefined;
-  readonly query: string;
+  readonly wanted: Wanted;
   readonly members: ReadonlySet<Member>;
   /** Between `reset` and `ready` the socket sends a snapshot. The feed drops it: each member fetches what it needs. */
   resetting: boolean;
 };
+
+/** What a socket asks of memX: the query of `/watch` and `/changes`. */
+type Wanted = { readonly event: EventFilter | undefined; readonly pattern: readonly string[] };
 
 const WEBSOCKET_BLOCKED =
   "memX responds over HTTP, but the WebSocket does not open. If the network passes none, use the option `WebSocket: null`.";
@@ -54,8 +57,9 @@ export class Feed {
   #pause: ReturnType<typeof setTimeout> | undefined;
   #scheduled = false;
   #unlisten: (() => void) | undefined;
-  /** Aborts the request that finds out why a socket did not open. */
-  #diagnosis: AbortController | undefined;
+  /** Aborts the requests that find out why a socket ended. */
+  #asking = new AbortController();
+  #isDiagnosing = false;
 
   constructor(http: Http, options: Options) {
     this.#http = http;
@@ -89,7 +93,7 @@ export class Feed {
     this.#unlisten ??= listenToPage(() => this.#hurry());
     if (this.#next || this.#pause) return; // Runs again when that is over.
     const isNew = (member: Member) => !this.#current?.members.has(member);
-    if (this.#current?.query === this.#query() && ![...this.#members].some(isNew)) return;
+    if (this.#current && isSame(this.#current.wanted, this.#wanted()) && ![...this.#members].some(isNew)) return;
     this.#open();
   }
 
@@ -97,20 +101,17 @@ export class Feed {
     this.#unlisten?.();
     this.#unlisten = undefined;
     clearTimeout(this.#pause);
-    this.#diagnosis?.abort();
+    this.#asking.abort();
+    this.#asking = new AbortController();
     this.#next?.line?.close();
     this.#current?.line?.close();
-    this.#pause = this.#diagnosis = this.#next = this.#current = this.#position = undefined;
+    this.#pause = this.#next = this.#current = this.#position = undefined;
     this.#failures = 0;
   }
 
-  #query(): string {
-    return this.#http.url("/watch", this.#wanted());
-  }
-
-  #wanted() {
+  #wanted(): Wanted {
     const filters = new Set(Array.from(this.#members, ({ filter }) => filter));
-    const [event] = filters.size === 1 ? filters : ["all"];
+    const [event] = filters.size === 1 ? filters : (["all"] as const);
     const pattern = mergePatterns(Array.from(this.#members, ({ patterns }) => patterns).flat());
     return { event, pattern };
   }
@@ -118,7 +119,7 @@ export class Feed {
   #open(): void {
     const connection: Connection = {
       line: undefined,
-      query: this.#query(),
+      wanted: this.#wanted(),
       members: new Set(this.#members),
       resetting: false,
     };
@@ -135,14 +136,19 @@ export class Feed {
 
   /** @throws what the class of the WebSocket throws */
   #connect(connection: Connection): Line {
-    const url = this.#position === undefined ? connection.query : `${connection.query}&since=${this.#position}`;
+    const url = this.#http.url("/watch", { ...connection.wanted, since: this.#position });
     const handlers = {
       onChange: (event: ChangeEvent, chars: number) => this.#deliver(connection, event, chars),
       onReset: () => {
         connection.resetting = true;
       },
       onReady: (revision: number) => this.#makeCurrent(connection, revision),
-      onEnd: (error: MemxError) => this.#ended(connection, error),
+      onEnd: (error: MemxError) => {
+        // 4403 says that the API key is unknown, or that it may read nothing of this.
+        const isVague = connection.line instanceof Socket && error.code === "invalid_api_key";
+        if (isVague) void this.#explain(connection, error);
+        else this.#ended(connection, error);
+      },
     };
     const WebSocket = findWebSocket(this.#options);
     return WebSocket
@@ -175,10 +181,11 @@ export class Feed {
     this.#reconcile();
   }
 
-  #ended(connection: Connection, error: MemxError): void {
+  #ended(connection: Connection, error: unknown): void {
     const neverOpened = connection === this.#next && connection.line instanceof Socket;
     if (connection === this.#next) this.#next = undefined;
-    if (connection === this.#current) this.#current = undefined;
+    else if (connection === this.#current) this.#current = undefined;
+    else return; // The last member has left meanwhile.
     if (!mayPass(error)) this.#refuse(connection, error);
     else {
       if (neverOpened) void this.#diagnose(connection, error);
@@ -199,23 +206,33 @@ export class Feed {
     for (const member of this.#members) if (!this.#current?.members.has(member)) member.disconnected(error);
   }
 
-  /** A WebSocket does not say why it did not open. The same subscription as a long poll says it. */
+  /** Reports why a WebSocket did not open, which it does not say itself. */
   async #diagnose(connection: Connection, error: MemxError): Promise<void> {
-    if (this.#diagnosis) return;
-    this.#diagnosis = new AbortController();
-    const { signal } = this.#diagnosis;
-    const query = { ...this.#wanted(), wait: 0 };
-    const reason = await this.#http
-      .send({ method: "GET", path: "/changes", query, has: "changes", retries: 0, signal })
-      .then(
-        () => new NetworkError("network", WEBSOCKET_BLOCKED, { cause: error }),
-        (found: unknown) => found,
-      );
+    if (this.#isDiagnosing) return;
+    this.#isDiagnosing = true;
+    const { signal } = this.#asking;
+    const reason = await this.#ask(connection, error);
+    this.#isDiagnosing = false;
     if (signal.aborted) return;
-    this.#diagnosis = undefined;
     if (mayPass(reason)) this.#report(reason);
     else if (!this.#current) this.#refuse(connection, reason);
     this.#schedule();
+  }
+
+  /** Ends a connection with the refusal of HTTP, which is more precise than the close code of a socket. */
+  async #explain(connection: Connection, refusal: MemxError): Promise<void> {
+    const reason = await this.#ask(connection, refusal);
+    this.#ended(connection, mayPass(reason) ? refusal : reason);
+  }
+
+  /** Asks the same as a long poll, and returns its error. */
+  #ask({ wanted }: Connection, cause: MemxError): Promise<unknown> {
+    const { signal } = this.#asking;
+    const query = { ...wanted, wait: 0 };
+    return this.#http.send({ method: "GET", path: "/changes", query, has: "changes", retries: 0, signal }).then(
+      () => new NetworkError("network", WEBSOCKET_BLOCKED, { cause }),
+      (error: unknown) => error,
+    );
   }
 
   /** Fails the new members, one of which may be the cause; if there are none, all members of the socket. */
@@ -235,6 +252,10 @@ export class Feed {
     this.#failures = 0;
     this.#reconcile();
   }
+}
+
+function isSame(a: Wanted, b: Wanted): boolean {
+  return a.event === b.event && a.pattern.join("\n") === b.pattern.join("\n");
 }
 
 /** In a page, calls `hurry` when it comes online or becomes visible: its timers may have slept until then. */

@@ -1,6 +1,6 @@
 // The client: every call of memX as a method, and live changes over one socket.
 
-import { EVENT_FILTERS } from "../protocol.ts";
+import { EVENT_FILTERS, type EventFilter } from "../protocol.ts";
 import { checkKey, checkPattern, checkText } from "./check-text.ts";
 import { InvalidRequestError, MemxError, NotFoundError } from "./errors.ts";
 import { type ChangeEvent, type ChangesPage, checkPage, type SchemaEvent, type ValueEvent } from "./events.ts";
@@ -352,7 +352,11 @@ export class MemX implements Disposable {
     for (const pattern of all) checkPattern(pattern);
     const globs = all.map(compileGlob);
     const matches = (key: string) => globs.some((glob) => glob(key));
-    return this.#subscribe({ patterns: all, matches }, async () => {}, rest);
+    // The socket may be open for the sake of other subscriptions, and then says nothing of this one.
+    const checkAccess = async (signal: AbortSignal) => {
+      await this.#changes(all, "all", undefined, signal);
+    };
+    return this.#subscribe({ patterns: all, matches }, checkAccess, rest);
   }
 
   /** Ends all subscriptions, and those that come later. Other calls still work. */
@@ -377,10 +381,7 @@ export class MemX implements Disposable {
       feed: this.#feed,
       closing: this.#closing.signal,
       checkAccess,
-      readChanges: async (patterns, event, since, signal) => {
-        const query = { pattern: mergePatterns(patterns), event, since, wait: 0 };
-        return checkPage(await this.#read<ChangesPage>({ path: "/changes", query, has: "changes" }, { signal }));
-      },
+      readChanges: (...args) => this.#changes(...args),
     };
     const subscription = new Subscription(source, wanted, options);
     return listener ? subscription.listen(listener as (event: ChangeEvent) => unknown) : subscription;
@@ -396,6 +397,17 @@ export class MemX implements Disposable {
         if (!(error instanceof MemxError) || error.code !== "too_large") throw error;
       }
     }
+  }
+
+  /** Reads what came after a revision. Without one, finds out whether the API key may read any of it. */
+  async #changes(
+    patterns: readonly string[],
+    event: EventFilter,
+    since: number | undefined,
+    signal: AbortSignal,
+  ): Promise<ChangesPage> {
+    const query = { pattern: mergePatterns(patterns), event, since, wait: 0 };
+    return checkPage(await this.#read<ChangesPage>({ path: "/changes", query, has: "changes" }, { signal }));
   }
 
   #patch<T>(key: string, change: Record<string, unknown>, options: t.PatchOptions): Promise<t.Patched<T>> {
