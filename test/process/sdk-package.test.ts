@@ -3,9 +3,10 @@
 
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
@@ -34,11 +35,22 @@ beforeAll(() => {
 afterAll(() => sdk.remove());
 
 it("is built by `npm pack`, without files of an earlier build", () => {
-  const source = join(import.meta.dirname, "../../sdk/typescript");
+  // In a copy, because other tests use the real one.
+  const copy = mkdtempSync(join(tmpdir(), "memx-sdk-"));
+  onTestFinished(() => rmSync(copy, { recursive: true }));
+  const root = join(import.meta.dirname, "../..");
+  for (const path of ["sdk", "tsconfig.json"]) cpSync(join(root, path), join(copy, path), { recursive: true });
+  symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
+  const source = join(copy, "sdk/typescript");
   const dist = join(source, "dist");
   const pack = () => {
-    execFileSync("npm", ["pack", "--silent", "--pack-destination", project], { cwd: source });
-    return execFileSync("tar", ["-tzf", tarball], { encoding: "utf8" }).trim().split("\n");
+    const name = execFileSync("npm", ["pack", "--silent", "--pack-destination", copy], {
+      cwd: source,
+      encoding: "utf8",
+    });
+    return execFileSync("tar", ["-tzf", join(copy, name.trim())], { encoding: "utf8" })
+      .trim()
+      .split("\n");
   };
   const built = ["index.js", "index.d.ts", "cli.js"].map((file) => `package/dist/typescript/${file}`);
 

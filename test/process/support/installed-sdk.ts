@@ -4,7 +4,7 @@ import { execFile, execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { packSdk } from "../../../scripts/pack-sdk.ts";
+import { inject } from "vitest";
 
 export type InstalledSdk = {
   readonly project: string;
@@ -16,7 +16,7 @@ export type InstalledSdk = {
 
 export function installSdk(): InstalledSdk {
   const project = mkdtempSync(join(tmpdir(), "memx-sdk-"));
-  const tarball = packSdk(project);
+  const tarball = inject("sdkTarball");
   writeFileSync(join(project, "package.json"), '{"type":"module"}');
   execFileSync("npm", ["install", "--no-audit", "--no-fund", "--offline", tarball], { cwd: project });
   const folder = join(project, "node_modules/memx-sdk");
