@@ -5,8 +5,10 @@ import { compileGlob as compileOnServer } from "../../memory/access/glob.ts";
 import {
   type Change,
   CLOSE_CODES,
+  type Details,
   ERROR_STATUS,
   type ErrorCode,
+  encodeCurrent,
   encodeEvent,
   encodeReady,
   encodeReset,
@@ -19,6 +21,7 @@ import { MemxError, type ValueSet } from "../../sdk/typescript/index.ts";
 import { readOptions } from "../../sdk/typescript/options.ts";
 import { isFinal, readErrorResponse, readRefusal } from "../../sdk/typescript/read-error.ts";
 import { Socket } from "../../sdk/typescript/socket.ts";
+import { isAgentName } from "../../worker/request/agent-name.ts";
 import { findApiKey } from "../../worker/request/find-api-key.ts";
 
 describe("the SDK", () => {
@@ -29,6 +32,8 @@ describe("the SDK", () => {
     else {
       const { value, schema, ...rest } = frame as Partial<ValueSet> & { schema?: unknown };
       expect(rest).toMatchObject({ key: expect.any(String), ts: expect.any(Number), revision: expect.any(Number) });
+      const detailsOf = ({ created, expires, by }: Details) => [created, expires, by];
+      expect(detailsOf(rest)).toEqual(detailsOf(JSON.parse(text)));
       const subject = rest.event === "value" ? value : schema;
       expect(subject).toEqual(typeof json === "string" ? JSON.parse(json) : undefined);
     }
@@ -85,6 +90,11 @@ describe("the server", () => {
     else expect(encodeEvent({ ...rest, json } satisfies Change)).toBe(text);
   });
 
+  it.each(samples.entries)("sends $text", ({ text, json, ts, revision, ...details }) => {
+    expect(encodeCurrent("value", { text: json, ts, revision, ...details })).toBe(text);
+    expect(JSON.parse(text)).toEqual({ value: JSON.parse(json), ts, revision, ...details });
+  });
+
   it("has the error codes of the samples, with their statuses", () => {
     const statuses = Object.entries(ERROR_STATUS).map(([code, [status]]) => [code, status]);
     expect(samples.problems.map(({ code, status }) => [code, status])).toEqual(statuses);
@@ -101,6 +111,13 @@ describe("the server", () => {
   it.each(samples.apiKeys)("reads the API key $apiKey", ({ apiKey, subprotocol }) => {
     expect(findApiKey(new Headers({ "sec-websocket-protocol": `${SUBPROTOCOL}, ${subprotocol}` }))).toBe(apiKey);
   });
+});
+
+it.each(samples.agents)("$name is a name for a writer: $valid", ({ name, valid }) => {
+  expect(isAgentName(name)).toBe(valid);
+  const options = () => readOptions({ apiKey: "a", agent: name });
+  if (valid) expect(options().agent).toBe(name);
+  else expect(options).toThrow(TypeError);
 });
 
 it.each(samples.globs)("the glob $pattern matches $key: $matches", ({ pattern, key, matches }) => {
