@@ -31,6 +31,7 @@ const memx :Workerd.Worker = (
   compatibilityFlags = ["nodejs_als"],
   modules = [
     ( name = "index.js", esModule = embed "../dist/index.js" ),
+    ( name = "check-health.lua", text = embed "../dist/check-health.lua" ),
     ( name = "expire.lua", text = embed "../dist/expire.lua" ),
     ( name = "namespace.lua", text = embed "../dist/namespace.lua" ),
     ( name = "read-entries.lua", text = embed "../dist/read-entries.lua" ),

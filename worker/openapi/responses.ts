@@ -59,7 +59,7 @@ export const RESPONSES: Readonly<Record<keyof typeof OPERATIONS, Json>> = {
       "Deleted. If the key held nothing, `deleted` is false and `revision` is 0.",
       object({ ok, deleted, revision: currentRevision }),
     ),
-    ...failures(...onBody, "conflict"),
+    ...failures(...onBody, "conflict", "store_full"),
   },
   patch: {
     200: json("Changed.", object({ ok, updated: ok, revision, ts, value: { description: "The new value." } })),
@@ -108,7 +108,7 @@ export const RESPONSES: Readonly<Record<keyof typeof OPERATIONS, Json>> = {
   },
   setSchema: {
     200: json("Set.", object({ ok, revision })),
-    ...failures(...onBody, "invalid_schema", "conflict", "quota_exceeded"),
+    ...failures(...onBody, "invalid_schema", "conflict", "quota_exceeded", "store_full"),
   },
   getSchema: {
     200: json("The schema.", {
@@ -120,7 +120,7 @@ export const RESPONSES: Readonly<Record<keyof typeof OPERATIONS, Json>> = {
   },
   deleteSchema: {
     200: json("Deleted.", object({ ok, revision })),
-    ...failures(...onStore, "not_found", "conflict"),
+    ...failures(...onStore, "not_found", "conflict", "store_full"),
   },
   whoami: {
     200: json("What the API key may do, and what this memX is.", {
