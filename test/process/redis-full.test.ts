@@ -158,7 +158,7 @@ describe("while Redis is full", () => {
       entries: [{ value: 2 }, null],
     });
     expect(await succeeds("GET", "/history?key=a")).toMatchObject({ changes: [{ value: 2 }, { value: LARGE }] });
-    // To be read as a change, the expiry has to be written first.
+    // The expiry is a change only after a write.
     expect(await succeeds("GET", "/history?key=expires")).toMatchObject({
       changes: [{ action: "expire", previous: expiring.revision }, { action: "set" }],
     });
