@@ -8,6 +8,8 @@ Example:
     ...     memx.set("agent:goal", {"x": 1, "y": 7})
 """
 
+from ._async_client import AsyncMemX
+from ._async_subscription import AsyncSubscription
 from ._client import MemX
 from ._errors import (
     ConflictError,
@@ -55,6 +57,8 @@ from ._models import (
 from ._subscription import OnReset, OnStatus, Subscription
 
 __all__ = [
+    "AsyncMemX",
+    "AsyncSubscription",
     "BatchOperation",
     "BatchResult",
     "Batched",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -54,16 +55,16 @@ class AsyncSocket(async_client.ClientConnection):
             raise
 
 
-def open_socket(options: Options, target: str) -> SyncSocket:
+def open_socket(options: Options, target: str) -> AbstractContextManager[SyncSocket]:
     """Opens a socket for `MemX`."""
     arguments = _arguments(options, SyncSocket)
-    return cast("SyncSocket", sync_client.connect(_url(options, target), **arguments))
+    return cast("AbstractContextManager[SyncSocket]", sync_client.connect(_url(options, target), **arguments))
 
 
-async def open_async_socket(options: Options, target: str) -> AsyncSocket:
+def open_async_socket(options: Options, target: str) -> AbstractAsyncContextManager[AsyncSocket]:
     """Opens a socket for `AsyncMemX`."""
     arguments = _arguments(options, AsyncSocket)
-    return cast("AsyncSocket", await async_client.connect(_url(options, target), **arguments))
+    return cast("AbstractAsyncContextManager[AsyncSocket]", async_client.connect(_url(options, target), **arguments))
 
 
 def _url(options: Options, target: str) -> str:

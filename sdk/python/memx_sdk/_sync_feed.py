@@ -115,9 +115,8 @@ class SyncFeed:
         try:
             while self._step():
                 pass
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001 - it ends every subscription, which reports it.
             self._crash(error)
-            raise
 
     def _step(self) -> bool:
         """Does what is due, then waits. Returns False when there is nothing left to do."""
@@ -180,18 +179,18 @@ class SyncFeed:
 
     def _receive(self, connection: Connection) -> None:
         try:
-            self._receive_frames(connection)
-        except BaseException as error:
+            with contextlib.ExitStack() as stack:
+                self._receive_frames(connection, stack)
+        except Exception as error:  # noqa: BLE001 - it ends every subscription, which reports it.
             self._crash(error)
-            raise
         finally:
             with self.lock:
                 self._sockets.discard(threading.current_thread())
 
-    def _receive_frames(self, connection: Connection) -> None:
+    def _receive_frames(self, connection: Connection, stack: contextlib.ExitStack) -> None:
         options = self._http.options
         try:
-            socket = open_socket(options, connection.target)
+            socket = stack.enter_context(open_socket(options, connection.target))
         except Exception as cause:  # noqa: BLE001 - nothing that a server or a setting does ends the feed.
             self._ended(connection, None, "", connect_error(cause))
             return
@@ -199,7 +198,6 @@ class SyncFeed:
             connection.socket = socket
             is_dropped = connection.has_ended
         if is_dropped:
-            _close(socket, is_dead=False)
             return
         try:
             while True:

@@ -1,0 +1,631 @@
+"""The client for asyncio: every call of memX as a coroutine, and live changes over one socket."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Literal, TypeVar, overload
+
+from . import _calls as calls
+from ._async_feed import AsyncFeed
+from ._async_subscription import AsyncSubscription
+from ._errors import ConflictError, NotFoundError
+from ._http import AsyncHttp, AsyncHttpClient
+from ._models import (
+    Batched,
+    BatchOperation,
+    ChangeEvent,
+    Deleted,
+    Entries,
+    Entry,
+    EventFilter,
+    Health,
+    JsonSchema,
+    KeyEntry,
+    Patched,
+    SchemaEvent,
+    SchemaWritten,
+    StoredSchema,
+    Ttl,
+    ValueEvent,
+    WhoAmI,
+    Written,
+)
+from ._options import PING_INTERVAL_SECONDS, read_options
+from ._subscription import OnReset, OnStatus
+from ._update import Conflicts
+from ._wanted import for_keys, for_patterns
+
+T = TypeVar("T")
+
+
+class AsyncMemX:
+    """A client of memX. It belongs to the event loop that first uses it. An `async with` block closes it.
+
+    Args:
+        api_key: The default is the environment variable MEMX_API_KEY.
+        base_url: URL of memX. The default is the environment variable MEMX_BASE_URL, or `http://127.0.0.1:8000`.
+        timeout: Seconds for one attempt of a call. Every call has its own `timeout` too.
+        retries: Number of retries of a call. They are safe for writes too, which carry an `Idempotency-Key`.
+        agent: The name that memX keeps with what this client writes: 1 to 64 printable characters.
+        parse_float: Reads numbers that are not integers, such as `decimal.Decimal`. The default is `float`.
+        http_client: An `httpx.AsyncClient` to use instead of one of the client's own. The caller closes it.
+        ping_interval: Seconds between two pings of the subscriptions' socket.
+        ping_timeout: A socket counts as dead if a response is due and nothing arrives for so many seconds.
+
+    Raises:
+        ValueError: An option makes no sense. The message says what to write instead.
+
+    Example:
+        >>> async with AsyncMemX("local_dev_key") as memx:
+        ...     await memx.set("agent:goal", {"x": 1, "y": 7})
+        ...     print((await memx.get("agent:goal")).value)
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        *,
+        timeout: float = 10.0,
+        retries: int = 3,
+        agent: str | None = None,
+        parse_float: Callable[[str], Any] | None = None,
+        http_client: AsyncHttpClient | None = None,
+        ping_interval: float = PING_INTERVAL_SECONDS,
+        ping_timeout: float = 10.0,
+    ) -> None:
+        options = read_options(
+            api_key,
+            base_url,
+            timeout=timeout,
+            retries=retries,
+            agent=agent,
+            parse_float=parse_float,
+            ping_interval=ping_interval,
+            ping_timeout=ping_timeout,
+        )
+        self._http = AsyncHttp(options, http_client)
+        self._feed = AsyncFeed(self._http)
+
+    @property
+    def base_url(self) -> str:
+        """URL of memX, without a slash at its end."""
+        return self._http.options.base_url
+
+    async def set(
+        self,
+        key: str,
+        value: object,
+        *,
+        expect: int | None = None,
+        ttl: Ttl | None = None,
+        ts: float | None = None,
+        idempotency_key: str | None = None,
+        timeout: float | None = None,
+    ) -> Written:
+        """Writes a value. The last write wins, unless `expect` is set.
+
+        Args:
+            key: 1 to 512 bytes of UTF-8 without control characters.
+            value: None, bool, int, float, `Decimal`, str, list, tuple, or a dict with names that are str. Integers and
+                decimals keep every digit.
+            expect: Write only if the key's current revision equals this. Use 0 to require that the key does not exist.
+            ttl: Seconds until the value expires, a `timedelta`, or "keep" for the time that is left. By default the
+                value does not expire.
+            ts: Time of the write, in seconds since the epoch. It wins only over earlier writes. The default is memX's
+                clock.
+            idempotency_key: Identifies the write, so that a repeat changes nothing, even after a restart.
+            timeout: Seconds for one attempt.
+
+        Raises:
+            InvalidRequestError: JSON cannot say the value, such as NaN. `errors` says where.
+            SchemaViolationError: The value does not match the key's schema.
+            ConflictError: `expect` does not match.
+
+        Example:
+            >>> written = await memx.set("agent:goal", {"x": 1})
+            >>> await memx.set("agent:goal", {"x": 2}, expect=written.revision, ttl=60)
+        """
+        call = calls.set(key, value, expect=expect, ttl=ttl, ts=ts, idempotency_key=idempotency_key)
+        return await self._http.send(call, timeout=timeout)
+
+    async def get(self, key: str, *, timeout: float | None = None) -> Entry[Any] | None:
+        """Reads a key's entry. Returns None if the key holds nothing.
+
+        Example:
+            >>> entry = await memx.get("agent:goal")
+            >>> if entry is not None:
+            ...     print(entry.value, entry.revision)
+        """
+        return await self._http.send(calls.get(key), timeout=timeout)
+
+    async def get_many(self, keys: Iterable[str], *, timeout: float | None = None) -> Entries[Any]:
+        """Reads up to 1,000 keys at one moment.
+
+        Raises:
+            ForbiddenError: The API key may not read one of the keys.
+
+        Example:
+            >>> goal, plan = (await memx.get_many(["agent:goal", "agent:plan"])).entries
+        """
+        return await self._http.send(calls.get_many(keys), timeout=timeout)
+
+    async def delete(
+        self,
+        key: str,
+        *,
+        expect: int | None = None,
+        idempotency_key: str | None = None,
+        timeout: float | None = None,
+    ) -> Deleted:
+        """Deletes a key's value. `deleted` is False if the key held nothing.
+
+        Raises:
+            ConflictError: `expect` does not match.
+
+        Example:
+            >>> (await memx.delete("agent:goal")).deleted
+            True
+        """
+        return await self._http.send(calls.delete(key, expect=expect, idempotency_key=idempotency_key), timeout=timeout)
+
+    async def patch(
+        self,
+        key: str,
+        operations: Iterable[Mapping[str, object]],
+        *,
+        expect: int | None = None,
+        ttl: Ttl | None = None,
+        idempotency_key: str | None = None,
+        timeout: float | None = None,
+    ) -> Patched[Any]:
+        """Applies a JSON Patch (RFC 6902) to the value. Without `ttl`, the time that is left stays.
+
+        Raises:
+            ConflictError: `expect` does not match, or an operation does not fit the value, such as a `test`.
+
+        Example:
+            >>> await memx.patch("plan", [{"op": "add", "path": "/steps/-", "value": "search"}])
+        """
+        change = calls.json_patch(operations, key)
+        return await self._patch(key, change, expect, ttl, idempotency_key, timeout)
+
+    async def merge(
+        self,
+        key: str,
+        changes: object,
+        *,
+        expect: int | None = None,
+        ttl: Ttl | None = None,
+        idempotency_key: str | None = None,
+        timeout: float | None = None,
+    ) -> Patched[Any]:
+        """Merges changes into the value (RFC 7396): members replace those of the value, None removes a member.
+
+        Raises:
+            ConflictError: `expect` does not match.
+
+        Example:
+            >>> (await memx.merge("plan", {"owner": "agent-7", "draft": None})).value
+            {'owner': 'agent-7'}
+        """
+        return await self._patch(key, calls.merge(changes, key), expect, ttl, idempotency_key, timeout)
+
+    async def increment(
+        self,
+        key: str,
+        by: object = 1,
+        *,
+        path: str | None = None,
+        expect: int | None = None,
+        ttl: Ttl | None = None,
+        idempotency_key: str | None = None,
+        timeout: float | None = None,
+    ) -> Patched[Any]:
+        """Adds to a number exactly. It begins at 0.
+
+        Args:
+            by: int, float, or `Decimal`.
+            path: JSON Pointer to the number. The default is the value itself.
+
+        Raises:
+            ConflictError: `expect` does not match, or the value is not a number.
+
+        Example:
+            >>> (await memx.increment("stats", path="/searches")).value
+            {'searches': 1}
+        """
+        return await self._patch(key, calls.increment(by, path, key), expect, ttl, idempotency_key, timeout)
+
+    async def append(
+        self,
+        key: str,
+        items: Iterable[object],
+        *,
+        path: str | None = None,
+        limit: int | None = None,
+        expect: int | None = None,
+        ttl: Ttl | None = None,
+        idempotency_key: str | None = None,
+        timeout: float | None = None,
+    ) -> Patched[Any]:
+        """Adds items to the end of an array, which begins empty.
+
+        Args:
+            path: JSON Pointer to the array. The default is the value itself.
+            limit: Keep only this many items, the newest.
+
+        Raises:
+            ConflictError: `expect` does not match, or the value is not an array.
+
+        Example:
+            >>> await memx.append("findings", [{"by": "agent-7", "text": "…"}], limit=200)
+        """
+        return await self._patch(key, calls.append(items, path, limit, key), expect, ttl, idempotency_key, timeout)
+
+    async def batch(
+        self,
+        operations: Iterable[BatchOperation],
+        *,
+        idempotency_key: str | None = None,
+        timeout: float | None = None,
+    ) -> Batched:
+        """Applies up to 100 operations in one step: all of them, or none.
+
+        Raises:
+            ConflictError: An `expect` does not match.
+
+        Example:
+            >>> await memx.batch([Set("plan", "b", expect=0), Delete("plan:draft")])
+        """
+        return await self._http.send(calls.batch(operations, idempotency_key=idempotency_key), timeout=timeout)
+
+    async def keys(
+        self,
+        prefix: str | None = None,
+        *,
+        values: bool = False,
+        page_size: int = 1_000,
+        timeout: float | None = None,
+    ) -> AsyncIterator[KeyEntry[Any]]:
+        """Lists the keys that hold a value and that the API key may read, in order. Fetches pages as needed.
+
+        Args:
+            prefix: List only keys that begin with this text.
+            values: List the values too.
+            page_size: Keys for each request: 1 to 1,000.
+
+        Example:
+            >>> async for entry in memx.keys("task:", values=True):
+            ...     print(entry.key, entry.value)
+        """
+        cursor: Any = None
+        while True:
+            page = await self._http.send(calls.keys(prefix, values, page_size, cursor), timeout=timeout)
+            for item in page.items:
+                yield item
+            if page.cursor is None:
+                return
+            cursor = page.cursor
+
+    async def history(
+        self,
+        key: str,
+        *,
+        before: int | None = None,
+        page_size: int = 100,
+        timeout: float | None = None,
+    ) -> AsyncIterator[ChangeEvent[Any]]:
+        """Reads a key's changes, newest first, as far back as memX's log reaches. Fetches pages as needed.
+
+        Args:
+            before: List only changes with a lower revision.
+            page_size: Changes for each request: 1 to 1,000.
+
+        Example:
+            >>> async for change in memx.history("agent:goal"):
+            ...     print(change.revision, change.action)
+        """
+        cursor: Any = before
+        while True:
+            page = await self._http.send(calls.history(key, page_size, cursor), timeout=timeout)
+            for item in page.items:
+                yield item
+            if page.cursor is None:
+                return
+            cursor = page.cursor
+
+    async def get_schema(self, key: str, *, timeout: float | None = None) -> StoredSchema | None:
+        """Reads a key's JSON Schema. Returns None if the key has none.
+
+        Example:
+            >>> await memx.get_schema("agent:goal")
+        """
+        try:
+            return await self._http.send(calls.get_schema(key), timeout=timeout)
+        except NotFoundError as error:
+            if error.code != "not_found":
+                raise
+            return None
+
+    async def set_schema(
+        self,
+        key: str,
+        schema: JsonSchema,
+        *,
+        expect: int | None = None,
+        idempotency_key: str | None = None,
+        timeout: float | None = None,
+    ) -> SchemaWritten:
+        """Sets the JSON Schema that every later write to the key must match. The current value stays.
+
+        Args:
+            expect: Set it only if the revision of the current schema equals this. 0 requires that there is none.
+
+        Raises:
+            InvalidSchemaError: memX cannot use the schema. `errors` says where and why.
+            ConflictError: `expect` does not match.
+
+        Example:
+            >>> await memx.set_schema("agent:goal", {"type": "object", "required": ["x", "y"]})
+        """
+        call = calls.set_schema(key, schema, expect=expect, idempotency_key=idempotency_key)
+        return await self._http.send(call, timeout=timeout)
+
+    async def delete_schema(
+        self,
+        key: str,
+        *,
+        expect: int | None = None,
+        idempotency_key: str | None = None,
+        timeout: float | None = None,
+    ) -> SchemaWritten:
+        """Deletes a key's JSON Schema.
+
+        Raises:
+            NotFoundError: The key has none.
+            ConflictError: `expect` does not match the revision of the schema.
+
+        Example:
+            >>> await memx.delete_schema("agent:goal")
+        """
+        call = calls.delete_schema(key, expect=expect, idempotency_key=idempotency_key)
+        return await self._http.send(call, timeout=timeout)
+
+    async def health(self, *, timeout: float | None = None) -> Health:
+        """Checks that memX and its store respond. Needs no API key.
+
+        Example:
+            >>> (await memx.health()).status
+            'ok'
+        """
+        return await self._http.send(calls.health(), timeout=timeout)
+
+    async def whoami(self, *, timeout: float | None = None) -> WhoAmI:
+        """Reads what the API key may do, and which memX this is.
+
+        Example:
+            >>> (await memx.whoami()).version
+        """
+        return await self._http.send(calls.whoami(), timeout=timeout)
+
+    async def update(
+        self,
+        key: str,
+        change: Callable[[Any], object],
+        *,
+        expect: int | None = None,
+        ttl: Ttl | None = "keep",
+        idempotency_key: str | None = None,
+        timeout: float | None = None,
+    ) -> Entry[Any] | None:
+        """Reads a value, changes it, and writes it. Returns the entry that the key then holds.
+
+        If another client wrote meanwhile, starts again with the value of that client.
+
+        Args:
+            change: A function or a coroutine function. Gets the current value, None if the key holds nothing. Returns the
+                new value, or None to write nothing. It may run several times.
+            expect: Try only once, and only if the key's current revision equals this.
+            ttl: Seconds until the value expires. By default the time that is left stays.
+
+        Raises:
+            ConflictError: `expect` does not match; without it, after 100 conflicts in a row.
+
+        Example:
+            >>> (await memx.update("job:1", lambda job: {"done": job["done"] + 1 if job else 1})).value
+            {'done': 1}
+        """
+        conflicts = Conflicts(expect)
+        id_ = calls.check_idempotency_key(idempotency_key)
+        entry = await self.get(key, timeout=timeout)
+        while True:
+            value = change(None if entry is None else entry.value)
+            if inspect.isawaitable(value):
+                value = await value
+            if value is None:
+                return entry
+            revision = expect if expect is not None else entry.revision if entry else 0
+            # memX keeps an `Idempotency-Key` with an applied write only, so all attempts can have the same.
+            call = calls.set(key, value, expect=revision, ttl=ttl, idempotency_key=id_)
+            try:
+                written = await self._http.send(call, timeout=timeout)
+            except ConflictError as conflict:
+                await asyncio.sleep(conflicts.after(conflict))
+                entry = conflict.current_entry if conflict.knows_current else await self.get(key, timeout=timeout)
+            else:
+                return Entry(value, ts=written.ts, revision=written.revision)
+
+    @overload
+    def subscribe(
+        self,
+        keys: str | Iterable[str],
+        callback: Callable[[ValueEvent[Any]], object] | None = None,
+        *,
+        event: Literal["value"] = "value",
+        snapshot: bool = False,
+        since: int | None = None,
+        buffer: int = 1_000,
+        on_status: OnStatus | None = None,
+        on_reset: OnReset | None = None,
+    ) -> AsyncSubscription[ValueEvent[Any]]: ...
+    @overload
+    def subscribe(
+        self,
+        keys: str | Iterable[str],
+        callback: Callable[[SchemaEvent], object] | None = None,
+        *,
+        event: Literal["schema"],
+        snapshot: bool = False,
+        since: int | None = None,
+        buffer: int = 1_000,
+        on_status: OnStatus | None = None,
+        on_reset: OnReset | None = None,
+    ) -> AsyncSubscription[SchemaEvent]: ...
+    @overload
+    def subscribe(
+        self,
+        keys: str | Iterable[str],
+        callback: Callable[[ChangeEvent[Any]], object] | None = None,
+        *,
+        event: Literal["all"],
+        snapshot: bool = False,
+        since: int | None = None,
+        buffer: int = 1_000,
+        on_status: OnStatus | None = None,
+        on_reset: OnReset | None = None,
+    ) -> AsyncSubscription[ChangeEvent[Any]]: ...
+    def subscribe(
+        self,
+        keys: str | Iterable[str],
+        callback: Callable[[Any], object] | None = None,
+        *,
+        event: EventFilter = "value",
+        snapshot: bool = False,
+        since: int | None = None,
+        buffer: int = 1_000,
+        on_status: OnStatus | None = None,
+        on_reset: OnReset | None = None,
+    ) -> AsyncSubscription[Any]:
+        """Subscribes to live changes of one key or several. Every change arrives once and in order, also if the
+        connection is lost meanwhile.
+
+        Args:
+            callback: A function or a coroutine function. Gets each event, one after the other. Without it, iterate over
+                the subscription.
+            event: Which changes to deliver: "value", "schema", or "all".
+            snapshot: Begin with the current entries, one event for each key.
+            since: Begin after this revision, to continue where a program ended.
+            buffer: Number of events that may wait for a slow consumer. What does not fit is fetched later.
+            on_status: Called whenever the status changes, and with "connecting" and the error for each attempt that
+                failed. If it raises, the subscription ends with that error.
+            on_reset: Called if memX no longer knows what was missed: forget all entries, the current ones follow. If
+                it raises, the subscription ends with that error.
+
+        Raises:
+            InvalidRequestError: A key is invalid, or there is none.
+
+        Example:
+            >>> async with memx.subscribe("agent:goal") as goals:
+            ...     async for event in goals:
+            ...         print(event.action, event.value)
+        """
+        create = for_keys(keys, event=event, snapshot=snapshot, since=since, buffer=buffer)
+        return AsyncSubscription(self._feed, create, callback, on_status, on_reset)
+
+    @overload
+    def watch(
+        self,
+        patterns: str | Iterable[str],
+        callback: Callable[[ValueEvent[Any]], object] | None = None,
+        *,
+        event: Literal["value"] = "value",
+        snapshot: bool = False,
+        since: int | None = None,
+        buffer: int = 1_000,
+        on_status: OnStatus | None = None,
+        on_reset: OnReset | None = None,
+    ) -> AsyncSubscription[ValueEvent[Any]]: ...
+    @overload
+    def watch(
+        self,
+        patterns: str | Iterable[str],
+        callback: Callable[[SchemaEvent], object] | None = None,
+        *,
+        event: Literal["schema"],
+        snapshot: bool = False,
+        since: int | None = None,
+        buffer: int = 1_000,
+        on_status: OnStatus | None = None,
+        on_reset: OnReset | None = None,
+    ) -> AsyncSubscription[SchemaEvent]: ...
+    @overload
+    def watch(
+        self,
+        patterns: str | Iterable[str],
+        callback: Callable[[ChangeEvent[Any]], object] | None = None,
+        *,
+        event: Literal["all"],
+        snapshot: bool = False,
+        since: int | None = None,
+        buffer: int = 1_000,
+        on_status: OnStatus | None = None,
+        on_reset: OnReset | None = None,
+    ) -> AsyncSubscription[ChangeEvent[Any]]: ...
+    def watch(
+        self,
+        patterns: str | Iterable[str],
+        callback: Callable[[Any], object] | None = None,
+        *,
+        event: EventFilter = "value",
+        snapshot: bool = False,
+        since: int | None = None,
+        buffer: int = 1_000,
+        on_status: OnStatus | None = None,
+        on_reset: OnReset | None = None,
+    ) -> AsyncSubscription[Any]:
+        """Subscribes to live changes of all keys that match a glob (`*`, `?`, `[abc]`, `[!abc]`) and that the API key
+        may read. The options are those of `subscribe`.
+
+        Raises:
+            InvalidRequestError: A pattern is invalid, or there is none.
+
+        Example:
+            >>> async with memx.watch("task:*", snapshot=True) as changes:
+            ...     async for event in changes:
+            ...         print(event.key, event.action, event.value)
+        """
+        create = for_patterns(patterns, event=event, snapshot=snapshot, since=since, buffer=buffer)
+        return AsyncSubscription(self._feed, create, callback, on_status, on_reset)
+
+    async def close(self) -> None:
+        """Ends all subscriptions and the threads behind them, and closes the connections.
+
+        Example:
+            >>> await memx.close()
+        """
+        await self._feed.close()
+        await self._http.close()
+
+    async def __aenter__(self) -> AsyncMemX:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _patch(
+        self,
+        key: str,
+        change: Mapping[str, object],
+        expect: int | None,
+        ttl: Ttl | None,
+        idempotency_key: str | None,
+        timeout: float | None,
+    ) -> Patched[Any]:
+        call = calls.patch(key, change, expect=expect, ttl=ttl, idempotency_key=idempotency_key)
+        return await self._http.send(call, timeout=timeout)
