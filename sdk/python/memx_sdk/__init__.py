@@ -9,8 +9,11 @@ Example:
 """
 
 from ._async_client import AsyncMemX
+from ._async_lease import AsyncLease, AsyncLeaseContext
 from ._async_subscription import AsyncSubscription
+from ._async_typed_key import AsyncTypedKey
 from ._client import MemX
+from ._context import memxContext
 from ._errors import (
     ConflictError,
     FieldError,
@@ -23,12 +26,14 @@ from ._errors import (
     NotFoundError,
     QuotaExceededError,
     RateLimitedError,
+    SchemaChangedError,
     SchemaViolationError,
     TimeoutError,
     UnauthorizedError,
     UnavailableError,
 )
 from ._glob import escape_key
+from ._lease import Lease
 from ._models import (
     Batched,
     BatchOperation,
@@ -55,10 +60,15 @@ from ._models import (
     Written,
 )
 from ._subscription import OnReset, OnStatus, Subscription
+from ._typed import OnSchemaChange
+from ._typed_key import TypedKey
 
 __all__ = [
+    "AsyncLease",
+    "AsyncLeaseContext",
     "AsyncMemX",
     "AsyncSubscription",
+    "AsyncTypedKey",
     "BatchOperation",
     "BatchResult",
     "Batched",
@@ -77,16 +87,19 @@ __all__ = [
     "InvalidSchemaError",
     "JsonSchema",
     "KeyEntry",
+    "Lease",
     "LeaseLostError",
     "MemX",
     "MemxError",
     "NetworkError",
     "NotFoundError",
     "OnReset",
+    "OnSchemaChange",
     "OnStatus",
     "Patched",
     "QuotaExceededError",
     "RateLimitedError",
+    "SchemaChangedError",
     "SchemaEvent",
     "SchemaViolationError",
     "SchemaWritten",
@@ -96,6 +109,7 @@ __all__ = [
     "Subscription",
     "TimeoutError",
     "Ttl",
+    "TypedKey",
     "UnauthorizedError",
     "UnavailableError",
     "ValueEvent",
@@ -103,6 +117,7 @@ __all__ = [
     "Written",
     "__version__",
     "escape_key",
+    "memxContext",
 ]
 
 __version__ = "0.2.0"

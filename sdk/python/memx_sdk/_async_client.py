@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Literal, TypeVar, overload
+from weakref import WeakSet
 
 from . import _calls as calls
 from ._async_feed import AsyncFeed
+from ._async_lease import AsyncLeaseContext, AsyncLeaseSession, on_change, on_status
 from ._async_subscription import AsyncSubscription
+from ._async_typed_key import AsyncTypedKey
 from ._errors import ConflictError, NotFoundError
 from ._http import AsyncHttp, AsyncHttpClient
+from ._lease_core import LeaseCore
 from ._models import (
     Batched,
     BatchOperation,
@@ -35,6 +40,7 @@ from ._models import (
 )
 from ._options import PING_INTERVAL_SECONDS, read_options
 from ._subscription import OnReset, OnStatus
+from ._typed import Adapter, OnSchemaChange
 from ._update import Conflicts
 from ._wanted import for_keys, for_patterns
 
@@ -89,6 +95,9 @@ class AsyncMemX:
         )
         self._http = AsyncHttp(options, http_client)
         self._feed = AsyncFeed(self._http)
+        # The revision of each schema that this client has set.
+        self._own_schemas: dict[str, int] = {}
+        self._leases: WeakSet[AsyncLeaseSession] = WeakSet()
 
     @property
     def base_url(self) -> str:
@@ -373,7 +382,9 @@ class AsyncMemX:
             >>> await memx.set_schema("agent:goal", {"type": "object", "required": ["x", "y"]})
         """
         call = calls.set_schema(key, schema, expect=expect, idempotency_key=idempotency_key)
-        return await self._http.send(call, timeout=timeout)
+        written = await self._http.send(call, timeout=timeout)
+        self._own_schemas[key] = written.revision
+        return written
 
     async def delete_schema(
         self,
@@ -393,7 +404,9 @@ class AsyncMemX:
             >>> await memx.delete_schema("agent:goal")
         """
         call = calls.delete_schema(key, expect=expect, idempotency_key=idempotency_key)
-        return await self._http.send(call, timeout=timeout)
+        written = await self._http.send(call, timeout=timeout)
+        self._own_schemas.pop(key, None)
+        return written
 
     async def health(self, *, timeout: float | None = None) -> Health:
         """Checks that memX and its store respond. Needs no API key.
@@ -427,8 +440,8 @@ class AsyncMemX:
         If another client wrote meanwhile, starts again with the value of that client.
 
         Args:
-            change: A function or a coroutine function. Gets the current value, None if the key holds nothing. Returns the
-                new value, or None to write nothing. It may run several times.
+            change: A function or a coroutine function. Gets the current value, None if the key holds nothing. Returns
+                the new value, or None to write nothing. It may run several times.
             expect: Try only once, and only if the key's current revision equals this.
             ttl: Seconds until the value expires. By default the time that is left stays.
 
@@ -601,14 +614,78 @@ class AsyncMemX:
         create = for_patterns(patterns, event=event, snapshot=snapshot, since=since, buffer=buffer)
         return AsyncSubscription(self._feed, create, callback, on_status, on_reset)
 
+    def lease(
+        self,
+        key: str,
+        *,
+        ttl: float | timedelta,
+        holder: object = None,
+        wait: bool | float = False,
+        idempotency_key: str | None = None,
+    ) -> AsyncLeaseContext:
+        """Acquires an exclusive lease on a key. A task renews it until it is released. Use it in an `async with`, which
+        cancels its block if the lease is lost, or await it.
+
+        If the call raises, the client also deletes in the background what memX may have written meanwhile.
+
+        Args:
+            ttl: Seconds until the key is free again if its holder is gone: 1 to 31,536,000. The lease renews itself
+                after a third of it.
+            holder: The value of the key during the lease, for other clients to see. memX tells a lease of yours from
+                another one by its value, so leave it out unless others need it. The default is a random text.
+            wait: Wait until the key is free: True without an end, a number for at most so many seconds.
+            idempotency_key: Identifies the claim, so that a program that ended before it got the response can send the
+                same claim again.
+
+        Raises:
+            ConflictError: Another client holds the lease, unless `wait` is set.
+            TimeoutError: The key was not free within `wait` seconds.
+            LeaseLostError: memX responded too late for the lease to be valid.
+
+        Example:
+            >>> async with memx.lease("task:1:lease", ttl=30) as lease:
+            ...     await memx.batch([Check(lease.key, lease.revision), Set("task:1", "done")])
+        """
+        core = LeaseCore(key, ttl, holder, bool(wait), idempotency_key, self._http.options.retries)
+        session = AsyncLeaseSession(core, self._http, self._watch_lease)
+        self._leases.add(session)
+        return AsyncLeaseContext(session, None if isinstance(wait, bool) else wait)
+
+    @overload
+    def key(self, key: str, kind: type[T], *, on_schema_change: OnSchemaChange = "raise") -> AsyncTypedKey[T]: ...
+    @overload
+    def key(self, key: str, kind: Any, *, on_schema_change: OnSchemaChange = "raise") -> AsyncTypedKey[Any]: ...
+    def key(self, key: str, kind: Any, *, on_schema_change: OnSchemaChange = "raise") -> AsyncTypedKey[Any]:
+        """Returns a key with a type: a pydantic model, a dataclass, a `TypedDict`, or whatever `pydantic.TypeAdapter`
+        takes. It needs the extra `pydantic`.
+
+        The first write sets the type's JSON Schema in memX. memX stores what pydantic writes, with defaults filled in.
+
+        Args:
+            kind: The type of the values.
+            on_schema_change: What to do if the key has another schema in memX that this client did not set: "raise"
+                `SchemaChangedError`, "replace" the schema, or "keep" it, so that values must match both.
+
+        Example:
+            >>> class Goal(pydantic.BaseModel):
+            ...     x: float
+            ...     y: float
+            >>> await memx.key("agent:goal", Goal).set(Goal(x=1, y=7))
+        """
+        calls.check_text(key, "key")
+        return AsyncTypedKey(self, Adapter(key, kind, on_schema_change), self._own_schemas)
+
     async def close(self) -> None:
-        """Ends all subscriptions and the threads behind them, and closes the connections.
+        """Ends all subscriptions and the tasks behind them, and closes the connections. Leases that are still held
+        are not renewed any more.
 
         Example:
             >>> await memx.close()
         """
         await self._feed.close()
         await self._http.close()
+        for session in list(self._leases):
+            await session.stop()
 
     async def __aenter__(self) -> AsyncMemX:
         return self
@@ -617,6 +694,30 @@ class AsyncMemX:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
+
+    def _subscribe_typed(
+        self,
+        adapter: Adapter[T],
+        callback: Callable[[ValueEvent[T]], object] | None,
+        *,
+        snapshot: bool,
+        since: int | None,
+        buffer: int,
+        on_status: OnStatus | None,
+        on_reset: OnReset | None,
+    ) -> AsyncSubscription[ValueEvent[T]]:
+        create = for_keys(adapter.key, event="value", snapshot=snapshot, since=since, buffer=buffer)
+        return AsyncSubscription(self._feed, create, callback, on_status, on_reset, adapter.load_event)
+
+    def _watch_lease(self, session: AsyncLeaseSession) -> Callable[[], Coroutine[Any, Any, None]]:
+        watching = self.subscribe(
+            session.core.key,
+            on_change(session),
+            on_status=on_status(session),
+            # After a reset, no event tells of what was deleted meanwhile.
+            on_reset=lambda _: session.handle("free"),
+        )
+        return watching.close
 
     async def _patch(
         self,

@@ -44,8 +44,10 @@ class AsyncSubscription(Generic[E]):
         callback: Callable[[E], object] | None,
         on_status: OnStatus | None,
         on_reset: OnReset | None,
+        convert: Callable[[Any], E] | None = None,
     ) -> None:
         self._feed = feed
+        self._convert = convert
         self._callback = callback
         self._on_status = on_status
         self._on_reset = on_reset
@@ -164,7 +166,7 @@ class AsyncSubscription(Generic[E]):
                     self._feed.remove(self._delivery, error)
                     raise
             else:
-                return cast("E", item.event)
+                return self._read(item.event)
 
     async def _reset(self, revision: int) -> None:
         if self._on_reset is not None:
@@ -187,6 +189,9 @@ class AsyncSubscription(Generic[E]):
             await asyncio.wait([waiter], timeout=seconds)
         finally:
             self._waiters.discard(waiter)
+
+    def _read(self, event: ValueEvent[Any] | SchemaEvent) -> E:
+        return cast("E", event) if self._convert is None else self._convert(event)
 
     def _notify(self, delivery: Delivery) -> None:
         for waiter in self._waiters:
@@ -227,7 +232,7 @@ class AsyncSubscription(Generic[E]):
                 elif isinstance(item, Reset):
                     await self._reset(item.revision)
                 else:
-                    await _settle(callback(cast("E", item.event)))
+                    await _settle(callback(self._read(item.event)))
         except Exception as raised:
             logger.error("The callback of a subscription raised an exception.", exc_info=raised)
             self._feed.remove(self._delivery, raised)

@@ -36,16 +36,17 @@ from ._models import (
 from ._options import Options
 
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Call(Generic[R]):
+class Call(Generic[R_co]):
     """One call of memX."""
 
     method: Literal["GET", "POST", "DELETE"]
     target: str
     """Path and query."""
-    read: Callable[[Any], R]
+    read: Callable[[Any], R_co]
     """Reads the JSON of the response."""
     body: str | None = None
     key: str | None = None
@@ -83,7 +84,8 @@ def set(
     ts: float | None = None,
     idempotency_key: str | None = None,
 ) -> Call[Written]:
-    fields = {"value": Json(encode(value, key)), "expect": expect, "ttl": seconds(ttl), "ts": ts}
+    json = value if isinstance(value, Json) else Json(encode(value, key))
+    fields = {"value": json, "expect": expect, "ttl": seconds(ttl), "ts": ts}
     return _write("/set", key, fields, responses.read_written, idempotency_key)
 
 

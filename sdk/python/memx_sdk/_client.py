@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Literal, TypeVar, overload
+from weakref import WeakSet
 
 from . import _calls as calls
 from ._errors import ConflictError, NotFoundError
 from ._http import HttpClient, SyncHttp
+from ._lease import Lease, LeaseSession, on_change, on_status
+from ._lease_core import LeaseCore
 from ._models import (
     Batched,
     BatchOperation,
@@ -33,6 +37,8 @@ from ._models import (
 from ._options import PING_INTERVAL_SECONDS, read_options
 from ._subscription import OnReset, OnStatus, Subscription
 from ._sync_feed import SyncFeed
+from ._typed import Adapter, OnSchemaChange
+from ._typed_key import TypedKey
 from ._update import Conflicts
 from ._wanted import for_keys, for_patterns
 
@@ -87,6 +93,9 @@ class MemX:
         )
         self._http = SyncHttp(options, http_client)
         self._feed = SyncFeed(self._http)
+        # The revision of each schema that this client has set.
+        self._own_schemas: dict[str, int] = {}
+        self._leases: WeakSet[LeaseSession] = WeakSet()
 
     @property
     def base_url(self) -> str:
@@ -369,7 +378,9 @@ class MemX:
             >>> memx.set_schema("agent:goal", {"type": "object", "required": ["x", "y"]})
         """
         call = calls.set_schema(key, schema, expect=expect, idempotency_key=idempotency_key)
-        return self._http.send(call, timeout=timeout)
+        written = self._http.send(call, timeout=timeout)
+        self._own_schemas[key] = written.revision
+        return written
 
     def delete_schema(
         self,
@@ -389,7 +400,9 @@ class MemX:
             >>> memx.delete_schema("agent:goal")
         """
         call = calls.delete_schema(key, expect=expect, idempotency_key=idempotency_key)
-        return self._http.send(call, timeout=timeout)
+        written = self._http.send(call, timeout=timeout)
+        self._own_schemas.pop(key, None)
+        return written
 
     def health(self, *, timeout: float | None = None) -> Health:
         """Checks that memX and its store respond. Needs no API key.
@@ -595,14 +608,78 @@ class MemX:
         create = for_patterns(patterns, event=event, snapshot=snapshot, since=since, buffer=buffer)
         return Subscription(self._feed, create, callback, on_status, on_reset)
 
+    def lease(
+        self,
+        key: str,
+        *,
+        ttl: float | timedelta,
+        holder: object = None,
+        wait: bool | float = False,
+        idempotency_key: str | None = None,
+    ) -> Lease:
+        """Acquires an exclusive lease on a key. A thread renews it until it is released.
+
+        If the call raises, the client also deletes in the background what memX may have written meanwhile.
+
+        Args:
+            ttl: Seconds until the key is free again if its holder is gone: 1 to 31,536,000. The lease renews itself
+                after a third of it.
+            holder: The value of the key during the lease, for other clients to see. memX tells a lease of yours from
+                another one by its value, so leave it out unless others need it. The default is a random text.
+            wait: Wait until the key is free: True without an end, a number for at most so many seconds.
+            idempotency_key: Identifies the claim, so that a program that ended before it got the response can send the
+                same claim again.
+
+        Raises:
+            ConflictError: Another client holds the lease, unless `wait` is set.
+            TimeoutError: The key was not free within `wait` seconds.
+            LeaseLostError: memX responded too late for the lease to be valid.
+
+        Example:
+            >>> with memx.lease("task:1:lease", ttl=30) as lease:
+            ...     memx.batch([Check(lease.key, lease.revision), Set("task:1", "done")])
+        """
+        core = LeaseCore(key, ttl, holder, bool(wait), idempotency_key, self._http.options.retries)
+        session = LeaseSession(core, self._http, self._watch_lease)
+        self._leases.add(session)
+        session.acquire(None if isinstance(wait, bool) else wait)
+        return Lease(session)
+
+    @overload
+    def key(self, key: str, kind: type[T], *, on_schema_change: OnSchemaChange = "raise") -> TypedKey[T]: ...
+    @overload
+    def key(self, key: str, kind: Any, *, on_schema_change: OnSchemaChange = "raise") -> TypedKey[Any]: ...
+    def key(self, key: str, kind: Any, *, on_schema_change: OnSchemaChange = "raise") -> TypedKey[Any]:
+        """Returns a key with a type: a pydantic model, a dataclass, a `TypedDict`, or whatever `pydantic.TypeAdapter`
+        takes. It needs the extra `pydantic`.
+
+        The first write sets the type's JSON Schema in memX. memX stores what pydantic writes, with defaults filled in.
+
+        Args:
+            kind: The type of the values.
+            on_schema_change: What to do if the key has another schema in memX that this client did not set: "raise"
+                `SchemaChangedError`, "replace" the schema, or "keep" it, so that values must match both.
+
+        Example:
+            >>> class Goal(pydantic.BaseModel):
+            ...     x: float
+            ...     y: float
+            >>> memx.key("agent:goal", Goal).set(Goal(x=1, y=7))
+        """
+        calls.check_text(key, "key")
+        return TypedKey(self, Adapter(key, kind, on_schema_change), self._own_schemas)
+
     def close(self) -> None:
-        """Ends all subscriptions and the threads behind them, and closes the connections.
+        """Ends all subscriptions and the threads behind them, and closes the connections. Leases that are still held
+        are not renewed any more.
 
         Example:
             >>> memx.close()
         """
         self._feed.close()
         self._http.close()
+        for session in list(self._leases):
+            session.stop()
 
     def __enter__(self) -> MemX:
         return self
@@ -611,6 +688,30 @@ class MemX:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _subscribe_typed(
+        self,
+        adapter: Adapter[T],
+        callback: Callable[[ValueEvent[T]], object] | None,
+        *,
+        snapshot: bool,
+        since: int | None,
+        buffer: int,
+        on_status: OnStatus | None,
+        on_reset: OnReset | None,
+    ) -> Subscription[ValueEvent[T]]:
+        create = for_keys(adapter.key, event="value", snapshot=snapshot, since=since, buffer=buffer)
+        return Subscription(self._feed, create, callback, on_status, on_reset, adapter.load_event)
+
+    def _watch_lease(self, session: LeaseSession) -> Callable[[], None]:
+        watching = self.subscribe(
+            session.core.key,
+            on_change(session),
+            on_status=on_status(session),
+            # After a reset, no event tells of what was deleted meanwhile.
+            on_reset=lambda _: session.handle("free"),
+        )
+        return watching.close
 
     def _patch(
         self,

@@ -24,6 +24,7 @@ __all__ = [
     "NotFoundError",
     "QuotaExceededError",
     "RateLimitedError",
+    "SchemaChangedError",
     "SchemaViolationError",
     "TimeoutError",
     "UnauthorizedError",
@@ -153,6 +154,24 @@ class ConflictError(MemxError):
     def details(self) -> dict[str, Any]:
         """Returns the keyword arguments that create an equal error."""
         return {**super().details(), "current": self.current, "knows_current": self.knows_current}
+
+
+class SchemaChangedError(MemxError):
+    """The key has another schema than that of the typed key, and this client did not set it. Nothing was written.
+
+    `on_schema_change` of `MemX.key` says what to do instead.
+    """
+
+    current: StoredSchema
+    """The key's schema in memX."""
+
+    def __init__(self, code: str, message: str, *, current: StoredSchema, **details: Any) -> None:
+        super().__init__(code, message, **details)
+        self.current = current
+
+    def details(self) -> dict[str, Any]:
+        """Returns the keyword arguments that create an equal error."""
+        return {**super().details(), "current": self.current}
 
 
 class InvalidRequestError(MemxError, ValueError):

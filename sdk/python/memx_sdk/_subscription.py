@@ -47,8 +47,10 @@ class Subscription(Generic[E]):
         callback: Callable[[E], object] | None,
         on_status: OnStatus | None,
         on_reset: OnReset | None,
+        convert: Callable[[Any], E] | None = None,
     ) -> None:
         self._feed = feed
+        self._convert = convert
         self._callback = callback
         self._on_status = on_status
         self._on_reset = on_reset
@@ -163,7 +165,7 @@ class Subscription(Generic[E]):
             if isinstance(item, Reset):
                 self._reset(item.revision)
             else:
-                return cast("E", item.event)
+                return self._read(item.event)
 
     def _reset(self, revision: int) -> None:
         if self._on_reset is None:
@@ -176,6 +178,9 @@ class Subscription(Generic[E]):
 
     def _fail(self, error: BaseException) -> None:
         self._feed.remove(self._delivery, error)
+
+    def _read(self, event: ValueEvent[Any] | SchemaEvent) -> E:
+        return cast("E", event) if self._convert is None else self._convert(event)
 
     def _notify(self, delivery: Delivery) -> None:
         # The feed's lock is taken, so no callback runs here.
@@ -213,7 +218,7 @@ class Subscription(Generic[E]):
                 if isinstance(item, Reset):
                     self._reset(item.revision)
                 else:
-                    self._callback(cast("E", item.event))
+                    self._callback(self._read(item.event))
             except Exception as raised:
                 logger.error("The callback of a subscription raised an exception.", exc_info=raised)
                 self._fail(raised)

@@ -1,0 +1,163 @@
+"""A key with a type. The client checks a write before it sends it, and memX checks it against the same schema.
+
+So a value that is read has the type, unless it is older than the schema.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from ._errors import ConflictError
+from ._models import ChangeEvent, Deleted, Entry, Ttl, ValueEvent, Written
+from ._subscription import OnReset, OnStatus, Subscription
+from ._typed import MAX_ATTEMPTS, Adapter
+
+if TYPE_CHECKING:
+    from ._client import MemX
+
+T = TypeVar("T")
+
+
+class TypedKey(Generic[T]):
+    """A key whose values have a type. `MemX.key` returns one.
+
+    Example:
+        >>> goal = memx.key("agent:goal", Goal)
+        >>> goal.set(Goal(x=1, y=7))
+        >>> goal.get().value.x
+        1
+    """
+
+    name: str
+
+    def __init__(self, memx: MemX, adapter: Adapter[T], own_schemas: dict[str, int]) -> None:
+        self.name = adapter.key
+        self._memx = memx
+        self._adapter = adapter
+        self._own_schemas = own_schemas
+        self._registering = threading.Lock()
+        self._is_registered = False
+
+    def register(self, *, timeout: float | None = None) -> None:
+        """Sets the key's JSON Schema in memX, unless memX already has it. The first write also does this.
+
+        Raises:
+            SchemaChangedError: The key has another schema in memX. See `on_schema_change` of `MemX.key`.
+            InvalidSchemaError: JSON Schema cannot describe the type, or memX cannot use the schema.
+        """
+        # Threads that share a key wait for the first one. If it fails, the next one tries by itself.
+        with self._registering:
+            if not self._is_registered:
+                self._register(timeout)
+                self._is_registered = True
+
+    def set(
+        self,
+        value: T,
+        *,
+        expect: int | None = None,
+        ttl: Ttl | None = None,
+        ts: float | None = None,
+        idempotency_key: str | None = None,
+        timeout: float | None = None,
+    ) -> Written:
+        """Writes a value, with its defaults filled in. The options are those of `MemX.set`.
+
+        Raises:
+            SchemaViolationError: The value does not match. Nothing is sent.
+            SchemaChangedError: The key has another schema in memX. See `on_schema_change` of `MemX.key`.
+
+        Example:
+            >>> goal.set(Goal(x=1, y=7), ttl=60)
+        """
+        json = self._adapter.dump(value)
+        self.register(timeout=timeout)
+        return self._memx.set(
+            self.name, json, expect=expect, ttl=ttl, ts=ts, idempotency_key=idempotency_key, timeout=timeout
+        )
+
+    def get(self, *, timeout: float | None = None) -> Entry[T] | None:
+        """Reads the entry. Returns None if the key holds nothing.
+
+        Raises:
+            SchemaViolationError: The value does not match, for example because it is older than the schema.
+        """
+        return self._adapter.load_entry(self._memx.get(self.name, timeout=timeout))
+
+    def delete(
+        self, *, expect: int | None = None, idempotency_key: str | None = None, timeout: float | None = None
+    ) -> Deleted:
+        """Deletes the value. The options are those of `MemX.delete`."""
+        return self._memx.delete(self.name, expect=expect, idempotency_key=idempotency_key, timeout=timeout)
+
+    def update(
+        self,
+        change: Callable[[T | None], T | None],
+        *,
+        expect: int | None = None,
+        ttl: Ttl | None = "keep",
+        idempotency_key: str | None = None,
+        timeout: float | None = None,
+    ) -> Entry[T] | None:
+        """Reads the value, changes it, and writes it. The options are those of `MemX.update`.
+
+        Example:
+            >>> goal.update(lambda goal: Goal(x=goal.x + 1, y=goal.y) if goal else Goal(x=0, y=0))
+        """
+        self.register(timeout=timeout)
+
+        def checked(value: Any) -> Any:
+            changed = change(None if value is None else self._adapter.load(value))
+            return None if changed is None else self._adapter.dump(changed)
+
+        entry = self._memx.update(
+            self.name, checked, expect=expect, ttl=ttl, idempotency_key=idempotency_key, timeout=timeout
+        )
+        return self._adapter.load_entry(entry)
+
+    def subscribe(
+        self,
+        callback: Callable[[ValueEvent[T]], object] | None = None,
+        *,
+        snapshot: bool = False,
+        since: int | None = None,
+        buffer: int = 1_000,
+        on_status: OnStatus | None = None,
+        on_reset: OnReset | None = None,
+    ) -> Subscription[ValueEvent[T]]:
+        """Subscribes to the key. The options are those of `MemX.subscribe`.
+
+        An event whose value does not match raises `SchemaViolationError` in the loop. It ends the subscription of a
+        callback.
+        """
+        return self._memx._subscribe_typed(  # pyright: ignore[reportPrivateUsage]
+            self._adapter,
+            callback,
+            snapshot=snapshot,
+            since=since,
+            buffer=buffer,
+            on_status=on_status,
+            on_reset=on_reset,
+        )
+
+    def history(
+        self, *, before: int | None = None, page_size: int = 100, timeout: float | None = None
+    ) -> Iterator[ChangeEvent[Any]]:
+        """Reads the key's changes, newest first, with their values as they were written: they may have another type."""
+        return self._memx.history(self.name, before=before, page_size=page_size, timeout=timeout)
+
+    def _register(self, timeout: float | None) -> None:
+        for attempt in range(MAX_ATTEMPTS):
+            stored = self._memx.get_schema(self.name, timeout=timeout)
+            schema = self._adapter.decide(stored, self._own_schemas.get(self.name))
+            if schema is None:
+                return
+            try:
+                self._memx.set_schema(self.name, schema, expect=stored.revision if stored else 0, timeout=timeout)
+            except ConflictError:  # Another client set it meanwhile.
+                if attempt == MAX_ATTEMPTS - 1:
+                    raise
+            else:
+                return
