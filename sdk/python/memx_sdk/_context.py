@@ -114,9 +114,14 @@ def _same(response: Any) -> Any:
 def _listen(subscription: Subscription[ValueEvent[Any]], callback: Callable[[dict[str, Any]], object]) -> None:
     try:
         for event in subscription:
-            try:
-                callback(event_json(event))
-            except Exception as error:
-                logger.error("The callback of a subscription raised an exception.", exc_info=error)
+            _call(callback, event_json(event))
     except MemxError as error:
         logger.error("The subscription has ended: %s", error)
+
+
+def _call(callback: Callable[[dict[str, Any]], object], event: dict[str, Any]) -> None:
+    try:
+        callback(event)
+    except Exception as error:
+        # The subscription goes on.
+        logger.error("The callback of a subscription raised an exception.", exc_info=error)
