@@ -28,6 +28,7 @@ class AsyncFeed:
         self._feed = Feed(http.options, http.decoder)
         self._tasks: set[asyncio.Task[None]] = set()
         self._receivers: dict[Connection, asyncio.Task[None]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
         self._timer: asyncio.Handle | None = None
         self._closed = False
 
@@ -61,8 +62,8 @@ class AsyncFeed:
         self._feed.close()
         self._step()
         tasks = self._tasks - {asyncio.current_task()}
-        receivers = set(self._receivers.values())
-        for task in tasks - receivers:
+        # A second cancellation would interrupt the close of a socket.
+        for task in tasks - self._closing:
             task.cancel()
         # Ends also if a task has an exception, which `_guard` reports.
         if tasks:
@@ -109,6 +110,8 @@ class AsyncFeed:
             socket.transport.abort()
         receiver = self._receivers.pop(connection, None)
         if receiver is not None and receiver is not asyncio.current_task():
+            self._closing.add(receiver)
+            receiver.add_done_callback(self._closing.discard)
             receiver.cancel()
 
     async def _send(self, request: Request) -> None:

@@ -21,6 +21,10 @@ MAX_CHARS = 8 * 1024 * 1024
 """Of all events that wait for a consumer: values may be large."""
 
 
+MAX_READ_KEYS = 1_000
+"""`POST /read` takes no more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reset:
     """A marker in the queue: the consumer must forget what it has."""
@@ -85,6 +89,7 @@ class Job:
 
     kind: Literal["catch up", "check access"]
     since: int = 0
+    """The revision to begin after, or the place of the first key to check."""
     due: float = 0.0
     failures: int = 0
     sent: bool = False
@@ -210,7 +215,8 @@ class Delivery:
     def succeeded(self, job: Job, page: ChangesPage | None) -> None:
         """The request of a job succeeded. A catch-up has a page."""
         if job is self.access:
-            self.access = None
+            following = job.since + MAX_READ_KEYS
+            self.access = Job("check access", since=following) if following < len(self.keys) else None
         elif job is self.catch_up and page is not None:
             self._take_page(page)
             if self._arrived is None:
@@ -222,6 +228,10 @@ class Delivery:
     def job_failed(self, job: Job, error: BaseException, now: float) -> None:
         """The request of a job failed."""
         if job is not self.access and job is not self.catch_up:
+            return
+        if job is self.access and isinstance(error, MemxError) and error.code == "too_large":
+            # memX checks the right to read before it reads.
+            self.succeeded(job, None)
             return
         if not isinstance(error, MemxError) or is_final(error):
             self.end(error)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from ._calls import Call, changes, check_access, target
-from ._delivery import Delivery, Event, Job
+from ._delivery import MAX_READ_KEYS, Delivery, Event, Job
 from ._errors import MemxError, NetworkError
 from ._glob import merge_patterns
 from ._json import Decoder
@@ -300,9 +300,7 @@ class Feed:
             self._next = None
         if connection is self._current:
             self._current = None
-        if refusal is not None:
-            self._refuse(connection, refusal)
-        else:
+        if refusal is None or not self._refuse(connection, refusal):
             self._warn(error)
             served = self._current.members if self._current is not None else frozenset[Delivery]()
             for member in self._members - served:
@@ -315,12 +313,19 @@ class Feed:
                 self._failures += 1
         self.is_stale = True
 
-    def _refuse(self, connection: Connection, refusal: MemxError) -> None:
-        """Fails the new members, one of which may be the cause. If there are none, all members of the socket."""
+    def _refuse(self, connection: Connection, refusal: MemxError) -> bool:
+        """Fails the new members, one of which may be the cause. If there are none, all members of the socket.
+
+        Returns False if one of them may read its keys for all that the client knows: memX responds to that with more
+        than a close code.
+        """
         served = self._current.members if self._current is not None else connection.members
-        for member in (connection.members - served) or connection.members:
-            if member in self._members:
-                self.remove(member, refusal)
+        refused = ((connection.members - served) or connection.members) & self._members
+        if any(member.access is not None for member in refused):
+            return False
+        for member in refused:
+            self.remove(member, refusal)
+        return True
 
     def _drop(self, connection: Connection, *, is_dead: bool) -> None:
         connection.has_ended = True
@@ -336,7 +341,7 @@ class Feed:
 def call_of(member: Delivery, job: Job) -> Call[ChangesPage | None]:
     """Returns the call of a job. A catch-up results in a page."""
     if job.kind == "check access":
-        return check_access(member.keys)
+        return check_access(member.keys[job.since : job.since + MAX_READ_KEYS])
     return changes(merge_patterns(member.patterns), member.filter, job.since)
 
 

@@ -61,11 +61,11 @@ CLASSES: Mapping[str, type[MemxError]] = {
 
 CLOSE_CODES: Mapping[int, str] = {
     4401: "missing_api_key",
-    4403: "forbidden",
+    4403: "invalid_api_key",
     4422: "invalid_request",
     4429: "rate_limited",
 }
-"""The close codes that are final. 4403 is also that of `invalid_api_key`."""
+"""The close codes that are final. 4403 is also that of `forbidden`."""
 
 
 # Responses.

@@ -9,7 +9,7 @@ import pytest
 
 from memx_sdk import InvalidRequestError, NetworkError, ValueEvent
 from memx_sdk._delivery import Delivery, Reset
-from memx_sdk._feed import Connection, Drop, Feed, Open, Ping, Request
+from memx_sdk._feed import Connection, Drop, Feed, Open, Ping, Request, call_of
 from memx_sdk._json import Decoder
 from memx_sdk._models import ChangesPage
 from memx_sdk._options import read_options
@@ -438,3 +438,22 @@ def test_a_member_that_ended_by_itself_leaves(world: World) -> None:
     world.tick()
     world.tick()
     assert world.feed.is_idle
+
+
+def test_checks_the_right_to_read_many_keys_in_parts(world: World) -> None:
+    keys = [f"k{number}" for number in range(2_500)]
+    member = Delivery(
+        keys, keys.__contains__, keys=keys, event="value", since=None, max_events=1, notify=lambda _: None
+    )
+    world.feed.add(member)
+    read: list[str] = []
+    for _ in range(3):
+        (request,) = (action for action in world.tick() if isinstance(action, Request))
+        body = call_of(member, request.job).body
+        assert body is not None
+        read += json.loads(body)["keys"]
+        # The values together are too large for one response, which memX says only to whom it would show them.
+        error = InvalidRequestError("too_large", "…", status=413)
+        world.feed.failed(member, request.job, error, world.now)
+    assert read == keys
+    assert (member.access, member.error) == (None, None)

@@ -23,6 +23,8 @@ class Proxy:
         self._flowing = threading.Event()
         self._flowing.set()
         self._threads: list[threading.Thread] = []
+        self._is_refusing = False
+        self.accepted = 0
         self._start(self._accept)
 
     def cut(self) -> int:
@@ -37,6 +39,14 @@ class Proxy:
     def swallow(self) -> None:
         """Passes nothing on from now on, and cuts nothing."""
         self._flowing.clear()
+
+    def refuse(self) -> None:
+        """Closes every new connection."""
+        self._is_refusing = True
+
+    def accept(self) -> None:
+        """Passes on new connections again."""
+        self._is_refusing = False
 
     def flow(self) -> None:
         """Passes on what was held back, and all that comes."""
@@ -61,6 +71,10 @@ class Proxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            self.accepted += 1
+            if self._is_refusing:
+                client.close()
+                continue
             try:
                 server = socket.create_connection(self._target)
             except OSError:
