@@ -11,7 +11,7 @@ from typing import Any
 from . import _calls as calls
 from ._calls import Call
 from ._errors import InvalidRequestError, LeaseLostError, MemxError
-from ._lease_machine import Config, End, EndReason, LeaseMachine, Reject, Send
+from ._lease_machine import Claim, Config, End, EndReason, LeaseMachine, Reject, Send
 from ._models import Deleted, Written
 
 MAX_TTL = 31_536_000.0
@@ -49,11 +49,11 @@ class LeaseCore:
         self.key = key
         self.ttl = _read_ttl(ttl, key)
         self.holder = calls.random_id() if holder is None else holder
-        is_unique = holder is None
-        # With a renewal, a program that repeats a claim under the caller's `idempotency_key` becomes its only holder.
-        is_repeatable = is_unique and idempotency_key is not None
-        claim_value = f"claim {idempotency_key}" if is_repeatable else self.holder
-        config = Config(self.ttl, wait, retries, claim_value, self.holder, is_unique, idempotency_key)
+        claim = None
+        if idempotency_key is not None:
+            # A repeat must send the same value.
+            claim = Claim(idempotency_key, f"claim {idempotency_key}" if holder is None else holder)
+        config = Config(self.ttl, wait, retries, self.holder, is_unique=holder is None, claim=claim)
         self.machine = LeaseMachine(config, calls.random_id, random.random)
         self.error: LeaseLostError | None = None
         """Why the lease is over. None while it is held."""

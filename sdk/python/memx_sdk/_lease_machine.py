@@ -1,56 +1,7 @@
 """The states of a lease as a machine without I/O and without a clock: an event goes in with its time, actions come out.
 
-The clients of all languages share this table.
-
-| state      | what was sent                           | what the holder may believe           |
-| ---------- | --------------------------------------- | ------------------------------------- |
-| claiming   | the claim, under one Idempotency-Key    | nothing: memX may have applied it     |
-| waiting    | nothing: another client has the key     | nothing                               |
-| confirming | a renewal of what may be a stale claim  | nothing: the claim was applied, once  |
-| held       | nothing                                 | the key is ours until `ends_at`       |
-| renewing   | a renewal, under one Idempotency-Key    | the key is ours until `ends_at`       |
-| releasing  | the deletion                            | the lease is over                     |
-| tracing    | the claim again, to delete what it left | there is no lease                     |
-| over       | nothing                                 | the lease is over, or never was       |
-
-| state      | event                     | next state                                                              |
-| ---------- | ------------------------- | ----------------------------------------------------------------------- |
-| claiming   | applied                   | held; confirming if the response does not prove that the claim is valid |
-|            | conflict                  | confirming if it shows our own value; waiting if asked to; else over    |
-|            | failed, too often         | tracing; over if no try can have been applied                           |
-|            | cancel                    | tracing                                                                 |
-| waiting    | free                      | claiming                                                                |
-|            | cancel                    | over                                                                    |
-| confirming | applied                   | held; confirming again if the response comes too late for that, too     |
-|            | conflict                  | held if it shows our own value; else claiming if asked to wait, or over |
-|            | cancel; failed, too often | releasing                                                               |
-| held       | timer, after ttl / 3      | renewing                                                                |
-|            | suspended                 | renewing, in doubt                                                      |
-| renewing   | applied                   | held                                                                    |
-|            | conflict                  | held if it shows our own value; else over: lost                         |
-|            | failed                    | renewing: the next try has the same Idempotency-Key                     |
-|            | timer, at `ends_at`       | releasing: lost, but the renewal may have been applied                  |
-| either     | release                   | releasing                                                               |
-|            | abandon                   | over                                                                    |
-| releasing  | applied                   | over                                                                    |
-|            | conflict                  | releasing if the key is ours under another revision; else over          |
-|            | timer, at `ends_at`       | releasing: `release` is done, the deletion goes on in the background    |
-| tracing    | applied                   | releasing                                                               |
-|            | conflict                  | releasing if it shows our own value; else over                          |
-| both       | timer, `ttl` after the last write that may have been applied | over                                 |
-
-Validity: a write is applied no earlier than its first try was sent. So `ends_at` is 99 % of `ttl` after that first try:
-memX lets the key expire later, even if its clock runs 1 % faster. A response proves that the key is ours only before
-that moment. It never does if the caller chose the Idempotency-Key of the claim: memX may be repeating its response to a
-claim that an earlier process sent. A renewal then proves that the key was ours all along.
-
-Our own value: each lease writes a value that no other lease writes, so a conflict that shows this value shows our own
-write. A value that the caller chose proves nothing, because the caller may use it twice. Then only the Idempotency-Key
-tells: memX remembers it for 5 minutes.
-
-Doubt: while the process is suspended, its timers do not run, and perhaps its clock does not either. After that, the
-lease is in doubt: one renewal, sent after the suspension, decides. Until it does, for at most `MAX_DOUBT`, the holder
-believes what it believed before.
+sdk/typescript/lease-states.ts explains the states, what leads from one to another, and why a response proves what it
+proves. sdk/lease-table.json has samples of it, against which the clients in every language are tested.
 """
 
 from __future__ import annotations
@@ -82,7 +33,18 @@ State: TypeAlias = Literal[
 EndReason: TypeAlias = Literal["released", "abandoned", "expired", "conflict", "refused", "broken"]
 """Why a lease ended. After `released` and `abandoned`, the caller ended it; after the others, it is lost."""
 
+Failure: TypeAlias = Literal["cancelled", "late", "error"]
+"""Why there is no lease. `late`: memX responded too late for the claim to be valid."""
+
 Command: TypeAlias = Literal["start", "free", "timer", "suspended", "cancel", "release", "abandon"]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A claim that may be sent again, by its Idempotency-Key."""
+
+    id: str
+    value: object
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +56,13 @@ class Config:
     """Whether to wait until the key is free."""
     retries: int
     """Tries of a claim after the first."""
-    claim_value: object
-    """The value that the claim writes, and the one that renewals write."""
     value: object
+    """The value that the lease writes."""
     is_unique: bool
-    """Whether no other lease writes these values. Then they are texts."""
-    idempotency_key: str | None = None
-    """The Idempotency-Key of the claim, if the caller chose one."""
+    """Whether no other lease writes `value`, and none writes the claim's value under another id. Then they are texts.
+    """
+    claim: Claim | None = None
+    """The claim, if the caller chose its Idempotency-Key. Another process may have sent it before."""
 
 
 # Events.
@@ -188,9 +150,9 @@ class Resolve:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """There is no lease. `late`: memX responded too late for the claim to be valid."""
+    """There is no lease."""
 
-    because: Literal["cancelled", "late", "error"]
+    because: Failure
     error: BaseException | None = None
 
 
@@ -278,8 +240,9 @@ class LeaseMachine:
         self._watch_failure: BaseException | None = None
         # Whether the key became free while a claim was under way.
         self._is_free = False
-        # Whether memX may repeat its response to a claim of an earlier process.
-        self._may_repeat = config.idempotency_key is not None
+        # The claim that memX may have applied before, so that a response to it proves nothing: under the caller's
+        # Idempotency-Key, by an earlier process; otherwise by a try that arrived after memX had refused a later one.
+        self._repeated = config.claim
         self._is_release_awaited = False
         self._defect: BaseException | None = None
 
@@ -321,7 +284,7 @@ class LeaseMachine:
             case "suspended":
                 self._suspended_at = self._now
                 if self.is_held:
-                    self._doubt()
+                    self._doubt(self._ends_at)
             case "cancel":
                 if self._is_acquiring or self.state == "waiting":
                     self._reject("cancelled")
@@ -333,7 +296,7 @@ class LeaseMachine:
             case WatchFailed(error):
                 self._watch_failure = error
                 if self.state == "waiting":
-                    self._fail(error)
+                    self._fail("error", error)
             case Applied():
                 self._applied(event.revision)
             case Conflicted():
@@ -349,8 +312,10 @@ class LeaseMachine:
 
     def _claim(self) -> None:
         self._is_free = False
-        id_ = self._config.idempotency_key if self._may_repeat else None
-        self._begin("claiming", "claim", 0, self._config.claim_value, id_=id_)
+        if self._repeated is None:
+            self._begin("claiming", "claim", 0, self._config.value)
+        else:
+            self._begin("claiming", "claim", 0, self._repeated.value, id_=self._repeated.id)
 
     def _renew(self, state: Literal["confirming", "renewing"], tries: int = 0) -> None:
         self._renew_at = NEVER
@@ -410,7 +375,7 @@ class LeaseMachine:
             self.revision = revision
             if write.call == "claim":
                 self.token = revision
-            if self._proves(write) and not (write.call == "claim" and self._may_repeat):
+            if self._proves(write) and not (write.call == "claim" and self._repeated is not None):
                 self._hold(write)
             elif self.state == "renewing":
                 self._renew("renewing")
@@ -432,11 +397,13 @@ class LeaseMachine:
         write = self._write
         assert write is not None
         current = event.current
-        own = self._config.claim_value if write.call == "claim" else self._config.value
+        own = self._config.value if write.value is None else write.value
         is_own = self._config.is_unique and current is not None and current.value == own
         own_revision = current.revision if is_own and current is not None else None
         if self.state == "claiming":
             if own_revision is None:
+                if write.is_uncertain:
+                    self._repeated = Claim(write.id, write.value)
                 self._wait(event.error)
             else:
                 # memX applied an earlier try, and does not say when.
@@ -445,9 +412,12 @@ class LeaseMachine:
         elif self.state == "confirming":
             if own_revision is None:
                 # The claim is over. Under the same Idempotency-Key, memX would say again that it applied it.
-                self._may_repeat = False
+                self._repeated = None
                 self._is_free = True
-                self._wait(event.error)
+                if current is None and event.knows_current and not self._config.wait:
+                    self._fail("late")
+                else:
+                    self._wait(event.error)
             else:
                 self._applied(own_revision)
         elif self.state == "renewing":
@@ -464,14 +434,13 @@ class LeaseMachine:
 
     def _wait(self, error: BaseException) -> None:
         if not self._config.wait:
-            self._fail(error)
+            self._fail("error", error)
         elif self._watch_failure is not None:
-            self._fail(self._watch_failure)
+            self._fail("error", self._watch_failure)
         elif self._is_free:
             self._claim()
         else:
             self.state = "waiting"
-            self._write = None
             if not self._is_watching:
                 self._actions.append(Watch())
             self._is_watching = True
@@ -489,10 +458,11 @@ class LeaseMachine:
             self._reject("error", event.error)
 
     def _refused(self, because: Literal["refused", "broken"], error: BaseException) -> None:
-        if because == "broken":
+        is_new_defect = because == "broken" and self._defect is None
+        if is_new_defect:
             self._defect = error
         if self.state == "claiming":
-            self._fail(error)
+            self._fail("error", error)
         elif self.state == "confirming":
             self._reject("error", error)
         elif self.state == "renewing":
@@ -500,17 +470,17 @@ class LeaseMachine:
         else:
             if self._is_release_awaited:
                 self._actions.append(ReleaseFailed(error))
-            elif because == "broken":
+            elif is_new_defect:
                 self._actions.append(Report(error))
             self._is_release_awaited = False
             self._done()
 
-    def _fail(self, error: BaseException) -> None:
+    def _fail(self, because: Failure, error: BaseException | None = None) -> None:
         """There is no lease, and memX has nothing of it."""
-        self._actions.append(Reject("error", error))
+        self._actions.append(Reject(because, error))
         self._done()
 
-    def _reject(self, because: Literal["cancelled", "late", "error"], error: BaseException | None = None) -> None:
+    def _reject(self, because: Failure, error: BaseException | None = None) -> None:
         """There is no lease, but memX may have applied the claim."""
         self._actions.append(Reject(because, error))
         write = self._write
@@ -577,7 +547,7 @@ class LeaseMachine:
         if self._now >= self._ends_at and self.is_held:
             # So late, there may have been no chance to renew.
             if self._now > self._ends_at + MAX_LATENESS and not self._is_in_doubt:
-                self._doubt()
+                self._doubt(NEVER)
             else:
                 self._end("expired")
         elif self._now >= self._renew_at:
@@ -591,11 +561,9 @@ class LeaseMachine:
             elif self._write is not None and self._now >= self._write.next_at:
                 self._send(self._write)
 
-    def _doubt(self) -> None:
+    def _doubt(self, ends_at: float) -> None:
         self._suspended_at = self._now
-        if not self._is_in_doubt:
-            until = self._now + min(MAX_DOUBT, self._config.ttl / 3)
-            self._ends_at = min(self._ends_at, until) if self._now < self._ends_at else until
+        self._ends_at = min(ends_at, self._now + min(MAX_DOUBT, self._config.ttl / 3))
         self._is_in_doubt = True
         # A renewal from before the suspension must be settled first, because the next one expects its revision.
         if self._write is not None:

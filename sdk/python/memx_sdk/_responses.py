@@ -76,19 +76,19 @@ def read_entry(json: Json) -> Entry[Any] | None:
 
 
 def read_written(json: Json) -> Written:
-    return Written(updated=json["updated"], revision=json["revision"], ts=float(json["ts"]))
+    return Written(updated=json["updated"], revision=_whole(json["revision"]), ts=float(json["ts"]))
 
 
 def read_patched(json: Json) -> Patched[Any]:
-    return Patched(json["value"], updated=json["updated"], revision=json["revision"], ts=float(json["ts"]))
+    return Patched(json["value"], updated=json["updated"], revision=_whole(json["revision"]), ts=float(json["ts"]))
 
 
 def read_deleted(json: Json) -> Deleted:
-    return Deleted(deleted=json["deleted"], revision=json["revision"])
+    return Deleted(deleted=json["deleted"], revision=_whole(json["revision"]))
 
 
 def read_schema_written(json: Json) -> SchemaWritten:
-    return SchemaWritten(revision=json["revision"])
+    return SchemaWritten(revision=_whole(json["revision"]))
 
 
 def read_stored_schema(json: Json) -> StoredSchema:
@@ -142,7 +142,7 @@ def _entry(json: Json) -> Entry[Any]:
     return Entry(
         json["value"],
         ts=float(json["ts"]),
-        revision=json["revision"],
+        revision=_whole(json["revision"]),
         expires=_optional_float(json.get("expires")),
         created=_optional_float(json.get("created")),
         by=json.get("by"),
@@ -153,7 +153,7 @@ def _key_entry(json: Json) -> KeyEntry[Any]:
     return KeyEntry(
         json["key"],
         ts=float(json["ts"]),
-        revision=json["revision"],
+        revision=_whole(json["revision"]),
         value=json.get("value"),
         expires=_optional_float(json.get("expires")),
         created=_optional_float(json.get("created")),
