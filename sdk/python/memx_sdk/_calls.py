@@ -56,7 +56,7 @@ class Call(Generic[R_co]):
 
 
 def headers_of(call: Call[Any], options: Options) -> list[tuple[bytes, bytes]]:
-    """Returns the headers of a call, in UTF-8 as memX reads them."""
+    """Returns the headers of a call."""
     headers: list[tuple[str, str | None]] = [
         ("accept", "application/json"),
         ("x-api-key", options.api_key),

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from ._json import is_well_formed
-
 DEFAULT_BASE_URL = "http://127.0.0.1:8000"
 PING_INTERVAL_SECONDS = 25.0
 
@@ -89,12 +87,12 @@ def _check_base_url(base_url: str) -> str:
 
 def _check_api_key(api_key: str | None) -> str | None:
     # The message must not contain the API key.
-    if api_key is None:
+    if api_key is None or api_key == "":
         return None
     if not isinstance(api_key, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ValueError(f"api_key must be a str, not {type(api_key).__name__}.")
-    if not is_well_formed(api_key) or any(ord(character) < 32 or ord(character) == 127 for character in api_key):
-        raise ValueError("api_key must not contain control characters, such as a line break at its end.")
+    if not all("!" <= character <= "~" for character in api_key):
+        raise ValueError("api_key must have visible ASCII characters only: no spaces, and no line break at its end.")
     return api_key
 
 

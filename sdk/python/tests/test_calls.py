@@ -122,11 +122,11 @@ def test_refuses_a_text_in_place_of_a_list() -> None:
         calls.get_many("abc")
 
 
-def test_sends_headers_in_utf_8() -> None:
-    sent = dict(headers_of(calls.set("a", 1, idempotency_key="i"), options(api_key="schlüssel-🔑", agent="agent 7")))
+def test_sends_headers() -> None:
+    sent = dict(headers_of(calls.set("a", 1, idempotency_key="i"), options(api_key="k~1", agent="agent 7")))
     assert sent == {
         b"accept": b"application/json",
-        b"x-api-key": "schlüssel-🔑".encode(),
+        b"x-api-key": b"k~1",
         b"x-memx-agent": b"agent 7",
         b"content-type": b"application/json",
         b"idempotency-key": b"i",
@@ -157,8 +157,8 @@ def test_sends_headers_in_utf_8() -> None:
         ({"agent": ""}, "agent"),
         ({"agent": "x" * 65}, "agent"),
         ({"agent": "a\n"}, "agent"),
-        ({"api_key": "secret\n"}, "control"),
-        ({"api_key": "\ud800"}, "control"),
+        ({"api_key": "secret\n"}, "line break"),
+        ({"api_key": "secret-schlüssel"}, "ASCII"),
         ({"api_key": 5}, "str"),
     ],
 )
@@ -176,6 +176,7 @@ def test_reads_options_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
         assert memx.base_url == "https://memx.example/team"
     assert options(base_url=None).api_key == "from-environment"
     assert options(base_url=None, api_key="given").api_key == "given"
+    assert options(base_url=None, api_key="").api_key is None
     monkeypatch.setenv("MEMX_BASE_URL", "")
     assert options(base_url=None).base_url == "http://127.0.0.1:8000"
 

@@ -21,7 +21,6 @@ ACCESS_LIST = {
     "local_dev_key": ["*"],
     "agent_key_1": ["memx:*"],
     "reader": {"read": ["public:*"], "write": []},
-    "schlüssel-🔑": ["*"],
 }
 
 START_SECONDS = 60
