@@ -228,15 +228,11 @@ def read_event(json: Json) -> Event | None:
 
 
 def event_json(event: Event) -> dict[str, Any]:
-    """Returns an event as memX sent it: a dict with the members of its JSON."""
+    """Returns an event as a plain client gets it: a dict with the members of its JSON."""
     json: dict[str, Any] = {"event": event.event, "action": event.action, "key": event.key}
     if event.action == "set":
         json[event.event] = event.value if isinstance(event, ValueEvent) else event.schema
-    json |= {"ts": event.ts, "revision": event.revision, "previous": event.previous}
-    for name in ("expires", "created", "by"):
-        if (value := getattr(event, name, None)) is not None:
-            json[name] = value
-    return json
+    return json | {"ts": event.ts, "revision": event.revision, "previous": event.previous}
 
 
 def _whole(number: Json) -> int:

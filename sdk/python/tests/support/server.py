@@ -19,7 +19,7 @@ NODE = str(ROOT / "node_modules/.bin/node")
 
 ACCESS_LIST = {
     "local_dev_key": ["*"],
-    "agent_key_1": ["memx:*"],
+    "agent_key_1": ["memx:*", "agent:*"],
     "reader": {"read": ["public:*"], "write": []},
 }
 
