@@ -421,7 +421,7 @@ class AsyncMemX:
         """Reads what the API key may do, and which memX this is.
 
         Example:
-            >>> (await memx.whoami()).version
+            >>> (await memx.whoami()).scopes.read
         """
         return await self._http.send(calls.whoami(), timeout=timeout)
 

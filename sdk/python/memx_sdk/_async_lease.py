@@ -43,8 +43,8 @@ class AsyncLeaseSession:
         http: AsyncHttp,
         watch: Callable[[AsyncLeaseSession], Callable[[], Coroutine[Any, Any, None]]],
     ) -> None:
-        self.core = core
-        self.lost = asyncio.Event()
+        self.core: LeaseCore = core
+        self.lost: asyncio.Event = asyncio.Event()
         self.on_lost: Callable[[], None] = _nothing
         self._http = http
         self._watch = watch

@@ -417,7 +417,7 @@ class MemX:
         """Reads what the API key may do, and which memX this is.
 
         Example:
-            >>> memx.whoami().version
+            >>> memx.whoami().scopes.read
         """
         return self._http.send(calls.whoami(), timeout=timeout)
 

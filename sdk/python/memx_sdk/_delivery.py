@@ -118,16 +118,16 @@ class Delivery:
         max_events: int,
         notify: Callable[[Delivery], None],
     ) -> None:
-        self.patterns = patterns
+        self.patterns: list[str] = patterns
         self.filter: EventFilter = event
-        self.keys = keys
+        self.keys: list[str] = keys
         self.queue: Buffer[Buffered | Reset] = Buffer(max_events)
         self.state: State = "joining"
         self.error: BaseException | None = None
         """Why the subscription ended. None if it was closed."""
         self.last_error: MemxError | None = None
         """Why the last attempt to become live failed."""
-        self.was_live = False
+        self.was_live: bool = False
         self.catch_up: Job | None = None
         self.access: Job | None = Job("check access") if keys else None
         self._wants_key = wants_key

@@ -112,9 +112,9 @@ class SyncHttp:
     """The HTTP half of `MemX`."""
 
     def __init__(self, options: Options, client: HttpClient | None) -> None:
-        self.options = options
-        self.decoder = Decoder(options.parse_float)
-        self.closed = threading.Event()
+        self.options: Options = options
+        self.decoder: Decoder = Decoder(options.parse_float)
+        self.closed: threading.Event = threading.Event()
         self._own = client is None
         self._client = client or self._open()
         _check_url(options)
@@ -192,9 +192,9 @@ class AsyncHttp:
     """The HTTP half of `AsyncMemX`."""
 
     def __init__(self, options: Options, client: AsyncHttpClient | None) -> None:
-        self.options = options
-        self.decoder = Decoder(options.parse_float)
-        self.closed = False
+        self.options: Options = options
+        self.decoder: Decoder = Decoder(options.parse_float)
+        self.closed: bool = False
         self._own = client is None
         self._client = client or httpx.AsyncClient(limits=_LIMITS, headers={"user-agent": USER_AGENT})
         _check_url(options)

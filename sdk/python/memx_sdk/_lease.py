@@ -35,8 +35,8 @@ class LeaseSession:
     """Runs the machine of one lease. `watch` subscribes to the key, and returns what ends that."""
 
     def __init__(self, core: LeaseCore, http: SyncHttp, watch: Callable[[LeaseSession], Callable[[], None]]) -> None:
-        self.core = core
-        self.lost = threading.Event()
+        self.core: LeaseCore = core
+        self.lost: threading.Event = threading.Event()
         self._http = http
         self._watch = watch
         self._unwatch: Callable[[], None] | None = None

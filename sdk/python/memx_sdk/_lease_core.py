@@ -46,18 +46,18 @@ class LeaseCore:
         calls.check_text(key, "key")
         if idempotency_key is not None:
             calls.check_idempotency_key(idempotency_key)
-        self.key = key
-        self.ttl = _read_ttl(ttl, key)
-        self.holder = calls.random_id() if holder is None else holder
+        self.key: str = key
+        self.ttl: float = _read_ttl(ttl, key)
+        self.holder: object = calls.random_id() if holder is None else holder
         claim = None
         if idempotency_key is not None:
             # A repeat must send the same value.
             claim = Claim(idempotency_key, f"claim {idempotency_key}" if holder is None else holder)
         config = Config(self.ttl, wait, retries, self.holder, is_unique=holder is None, claim=claim)
-        self.machine = LeaseMachine(config, calls.random_id, random.random)
+        self.machine: LeaseMachine = LeaseMachine(config, calls.random_id, random.random)
         self.error: LeaseLostError | None = None
         """Why the lease is over. None while it is held."""
-        self.longest_wait = min(MAX_CHECK, self.ttl / 10)
+        self.longest_wait: float = min(MAX_CHECK, self.ttl / 10)
         self._drift = _read_drift()
 
     def was_suspended(self) -> bool:

@@ -215,9 +215,9 @@ class LeaseMachine:
 
     def __init__(self, config: Config, new_id: Callable[[], str], random: Callable[[], float]) -> None:
         self.state: State = "new"
-        self.token = 0
+        self.token: int = 0
         """The fencing token: the revision of the claim."""
-        self.revision = 0
+        self.revision: int = 0
         """The key's revision, as of the last write of this lease that memX confirmed."""
         self._config = config
         self._new_id = new_id

@@ -120,13 +120,25 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class Scopes:
+    """Globs over keys: the API key may read or write a key if one of them matches it."""
+
+    read: tuple[str, ...]
+    write: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class WhoAmI:
     """What the API key may do, and which memX this is."""
 
-    store: str
+    name: str | None
+    """What the operator calls the API key. None if it has no name."""
+    engine: str
+    """The kind of store."""
     version: str
-    json: Mapping[str, Any]
-    """The whole response, with everything else that memX says of the API key, such as its scopes and limits."""
+    scopes: Scopes
+    limits: Mapping[str, int]
+    """memX's limits by name. docs/protocol.md has their units."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ from ._models import (
     Patched,
     SchemaEvent,
     SchemaWritten,
+    Scopes,
     StoredSchema,
     ValueEvent,
     WhoAmI,
@@ -108,7 +109,8 @@ def read_entries(json: Json) -> Entries[Any]:
 
 
 def read_whoami(json: Json) -> WhoAmI:
-    return WhoAmI(store=json["store"], version=json["version"], json=json)
+    scopes = Scopes(tuple(json["scopes"]["read"]), tuple(json["scopes"]["write"]))
+    return WhoAmI(json.get("name"), json["engine"], json["version"], scopes, json["limits"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,8 +67,8 @@ class SyncFeed:
     """The feed of one client. `lock` guards it and all its deliveries."""
 
     def __init__(self, http: SyncHttp) -> None:
-        self.lock = threading.Lock()
-        self.callbacks = Worker("memx-callbacks")
+        self.lock: threading.Lock = threading.Lock()
+        self.callbacks: Worker = Worker("memx-callbacks")
         self._http = http
         self._feed = Feed(http.options, http.decoder)
         self._requests = Worker("memx-requests")

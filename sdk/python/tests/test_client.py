@@ -209,6 +209,32 @@ def test_reads_who_memx_is(memx: Any) -> None:
     health = memx.health()
     assert (health.status, health.store in ("embedded", "redis")) == ("ok", True)
     assert health.version
+    me = memx.whoami()
+    assert (me.engine, me.version) == (health.store, health.version)
+    assert (me.scopes.read, me.scopes.write) == (("*",), ("*",))
+    assert me.limits["key"] == 512
+
+
+def test_keeps_what_is_left_of_a_ttl_and_who_wrote(create: Create, prefix: str) -> None:
+    memx = create(agent="planner 7")
+    first = memx.set(prefix, 1, ttl=600)
+    memx.set(prefix, 2, ttl="keep")
+    entry = memx.get(prefix)
+    assert first.ts + 599 < entry.expires < first.ts + 601
+    assert (entry.by, entry.created) == ("planner 7", first.ts)
+    (listed,) = memx.keys(prefix, values=True)
+    assert (listed.expires, listed.created, listed.by) == (entry.expires, entry.created, entry.by)
+    with create().subscribe(prefix, snapshot=True) as changes:
+        event = changes.receive(60)
+        assert (event.expires, event.by) == (entry.expires, "planner 7")
+
+
+def test_reads_many_keys_at_one_moment(memx: Any, prefix: str) -> None:
+    memx.set(f"{prefix}a", 1)
+    written = memx.set(f"{prefix}b", 2)
+    read = memx.get_many([f"{prefix}b", f"{prefix}none", f"{prefix}a"])
+    assert [entry and entry.value for entry in read.entries] == [2, None, 1]
+    assert read.revision >= written.revision
 
 
 def test_says_what_the_api_key_may_not_do(create: Create, prefix: str) -> None:
@@ -219,6 +245,8 @@ def test_says_what_the_api_key_may_not_do(create: Create, prefix: str) -> None:
     assert caught.value.code == "missing_api_key"
     with pytest.raises(ForbiddenError):
         create("reader").set("public:a", 1)
+    with pytest.raises(ForbiddenError):
+        create("reader").get_many(["public:a", "secret"])
     assert create(None).health().status == "ok"
 
 

@@ -111,10 +111,10 @@ def test_has_the_package_and_nothing_else(package: Path) -> None:
 def test_is_completely_typed(package: Path, tmp_path: Path) -> None:
     python = fresh(tmp_path / "env", sys.executable)
     install(python, f"{package}[pydantic]")
-    command = [sys.executable, "-m", "pyright", "--pythonpath", str(python), "--verifytypes", "memx_sdk"]
-    done = subprocess.run(
-        [*command, "--ignoreexternal", "--outputjson"], capture_output=True, text=True, timeout=300, cwd=tmp_path
-    )
+    # The Python on the path is the one whose packages it reads.
+    env = {**os.environ, "PATH": f"{python.parent}:{os.environ['PATH']}"}
+    command = [sys.executable, "-m", "pyright", "--verifytypes", "memx_sdk", "--ignoreexternal", "--outputjson"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=tmp_path, env=env)
     report = json.loads(done.stdout)["typeCompleteness"]
     incomplete = [symbol["name"] for symbol in report["symbols"] if not symbol["isTypeKnown"] and symbol["isExported"]]
     assert incomplete == []
