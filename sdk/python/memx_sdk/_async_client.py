@@ -467,8 +467,11 @@ class AsyncMemX:
             try:
                 written = await self._http.send(call, timeout=timeout)
             except ConflictError as conflict:
-                await asyncio.sleep(conflicts.after(conflict))
-                entry = conflict.current_entry if conflict.knows_current else await self.get(key, timeout=timeout)
+                pause = conflicts.after(conflict)
+                await asyncio.sleep(pause)
+                # After a pause, the value that the conflict shows is old.
+                is_current = conflict.knows_current and pause == 0
+                entry = conflict.current_entry if is_current else await self.get(key, timeout=timeout)
             else:
                 return Entry(value, ts=written.ts, revision=written.revision)
 

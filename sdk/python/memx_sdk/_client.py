@@ -461,8 +461,11 @@ class MemX:
             try:
                 written = self._http.send(call, timeout=timeout)
             except ConflictError as conflict:
-                time.sleep(conflicts.after(conflict))
-                entry = conflict.current_entry if conflict.knows_current else self.get(key, timeout=timeout)
+                pause = conflicts.after(conflict)
+                time.sleep(pause)
+                # After a pause, the value that the conflict shows is old.
+                is_current = conflict.knows_current and pause == 0
+                entry = conflict.current_entry if is_current else self.get(key, timeout=timeout)
             else:
                 return Entry(value, ts=written.ts, revision=written.revision)
 

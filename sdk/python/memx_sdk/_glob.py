@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from urllib.parse import quote
 
 MAX_PATTERNS = 64
@@ -69,10 +70,16 @@ def _longest_shared_prefix(patterns: list[str]) -> str:
     return longest
 
 
+@lru_cache(10_000)
 def _literal_prefix(pattern: str) -> str:
     """Returns the text before the first `*`, `?`, or `[`."""
     return re.split(r"[*?[]", pattern, maxsplit=1)[0]
 
 
 def _url_length(patterns: list[str]) -> int:
-    return sum(len("&pattern=") + len(quote(pattern, safe="")) for pattern in patterns)
+    return sum(_parameter_length(pattern) for pattern in patterns)
+
+
+@lru_cache(10_000)
+def _parameter_length(pattern: str) -> int:
+    return len("&pattern=") + len(quote(pattern, safe=""))

@@ -113,10 +113,11 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def nothing_left() -> Iterator[None]:
+def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
-    # A socket that is left open is reported in this test, and in no other.
-    gc.collect()
+    if "create" in request.fixturenames or "url" in request.fixturenames:
+        # A socket that is left open is reported in this test, and in no other.
+        gc.collect()
     left = [thread for thread in threading.enumerate() if thread.name.startswith("memx-")]
     for thread in left:
         thread.join(10)

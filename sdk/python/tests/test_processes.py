@@ -33,8 +33,18 @@ def add_one(value: Any) -> int:
     return (value or 0) + 1
 
 
-@pytest.mark.parametrize("way", ["increment", "update"])
-def test_no_change_of_32_threads_is_lost(each_url: str, prefix: str, way: str) -> None:
+ON_EACH_ENGINE = [
+    ("embedded", "update"),
+    pytest.param("embedded", "increment", marks=pytest.mark.long),
+    pytest.param("redis", "increment", marks=pytest.mark.long),
+    pytest.param("redis", "update", marks=pytest.mark.long),
+]
+
+
+@pytest.mark.parametrize(("engine", "way"), ON_EACH_ENGINE)
+def test_no_change_of_32_threads_is_lost(request: pytest.FixtureRequest, prefix: str, engine: str, way: str) -> None:
+    url: str = request.getfixturevalue(f"{engine}_url")
+
     def work(_: int) -> None:
         for _ in range(TIMES):
             if way == "increment":
@@ -42,14 +52,14 @@ def test_no_change_of_32_threads_is_lost(each_url: str, prefix: str, way: str) -
             else:
                 memx.update(prefix, add_one)
 
-    # On a busy machine 32 agents may conflict more often in a row than `update` tries. Then the agent tries again.
-    with MemX("local_dev_key", each_url, timeout=60) as memx, ThreadPoolExecutor(AGENTS) as threads:
+    with MemX("local_dev_key", url, timeout=60) as memx, ThreadPoolExecutor(AGENTS) as threads:
         list(threads.map(work, range(AGENTS)))
         entry = memx.get(prefix)
     assert entry is not None
     assert entry.value == AGENTS * TIMES
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", ["increment", "update"])
 async def test_no_change_of_32_tasks_is_lost(embedded_url: str, prefix: str, way: str) -> None:
     async with AsyncMemX("local_dev_key", embedded_url, timeout=60) as memx:

@@ -21,6 +21,7 @@ from memx_sdk import (
     MemX,
     MemxError,
     NetworkError,
+    Set,
     Status,
     TimeoutError,
     UnauthorizedError,
@@ -274,8 +275,8 @@ def test_resets_when_memx_no_longer_knows_what_was_missed(create: Create, proxy:
         proxy.refuse()
         proxy.cut()
         writer.delete(f"{prefix}a")
-        for number in range(1_100):
-            writer.set(f"{prefix}b", number)
+        for number in range(11):
+            writer.batch([Set(f"{prefix}b", 100 * number + each) for each in range(100)])
         proxy.accept()
         order.append(changes.receive(60).value)
     assert order == [1, "reset", 1_099]

@@ -1,0 +1,91 @@
+// Checks and tests the Python client: `node scripts/python.ts [--long] [--report FILE] [pytest arguments]`. Makes an
+// environment in sdk/python/.venv, with the packages of requirements-dev.txt. Ends with one line that counts the tests,
+// and writes pytest's report as JUnit XML, by default to sdk/python/.venv/report.xml.
+
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { delimiter, join, resolve } from "node:path";
+import { installPackages } from "./debian.ts";
+
+const FOLDER = join(import.meta.dirname, "../sdk/python");
+const VENV = join(FOLDER, ".venv");
+const PYTHON = join(VENV, process.platform === "win32" ? "Scripts/python.exe" : "bin/python");
+const REQUIREMENTS = join(FOLDER, "requirements-dev.txt");
+const OLDEST_MINOR = 10;
+
+const { long, report, args } = readArguments(process.argv.slice(2));
+prepare();
+run("ruff", ["-m", "ruff", "check", "--quiet", "."]);
+run("ruff format", ["-m", "ruff", "format", "--check", "--quiet", "."]);
+run("pyright", ["-m", "pyright", "--pythonpath", PYTHON]);
+rmSync(report, { force: true });
+const pytest = ["-m", "pytest", "-q", `--junitxml=${report}`, ...(long ? ["-m", "long or not long"] : []), ...args];
+const isWhole = args.length === 0;
+const { status } = python(isWhole ? ["-m", "coverage", "run", ...pytest] : pytest);
+if (!existsSync(report)) fail("The tests of the Python client ended without a report: what ended them stands above.");
+const { passed, failed } = count(readFileSync(report, "utf8"));
+const isCovered = !isWhole || status !== 0 || python(["-m", "coverage", "report"]).status === 0;
+console.log(`\n${passed} passed, ${failed} failed`);
+process.exit(status === 0 && isCovered ? 0 : 1);
+
+function readArguments(all: string[]): { long: boolean; report: string; args: string[] } {
+  const rest = all.filter((arg) => arg !== "--long");
+  const at = rest.indexOf("--report");
+  const [, file] = at === -1 ? [] : rest.splice(at, 2);
+  return { long: all.includes("--long"), report: resolve(file ?? join(VENV, "report.xml")), args: rest };
+}
+
+/** Makes the environment, unless it has the packages already. */
+function prepare(): void {
+  const wanted = createHash("sha256").update(readFileSync(REQUIREMENTS)).digest("hex");
+  const stamp = join(VENV, "installed");
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted && python(["-c", ""]).status === 0) return;
+  console.log("Installing what the tests of the Python client need.");
+  rmSync(VENV, { recursive: true, force: true });
+  if (!makeVenv() && !(installPackages(["python3", "python3-venv"]) && makeVenv())) {
+    fail(
+      `The Python client needs Python 3.${OLDEST_MINOR} or later with venv. Install it first: ` +
+        "apt-get install python3 python3-venv, or brew install python.",
+    );
+  }
+  const { status } = python(["-m", "pip", "install", "--quiet", "--require-hashes", "--requirement", REQUIREMENTS]);
+  if (status !== 0) fail("pip could not install the packages of sdk/python/requirements-dev.txt: see above.");
+  writeFileSync(stamp, wanted);
+}
+
+/** Tries the newest Python first. */
+function makeVenv(): boolean {
+  const minors = [14, 13, 12, 11, 10].map((minor) => `python3.${minor}`);
+  return [...minors, "python3", "python"].some((command) => {
+    const isNewEnough = `import sys, ensurepip; sys.exit(sys.version_info < (3, ${OLDEST_MINOR}))`;
+    if (spawnSync(command, ["-c", isNewEnough]).status !== 0) return false;
+    return spawnSync(command, ["-m", "venv", VENV]).status === 0;
+  });
+}
+
+function run(name: string, args: string[]): void {
+  if (python(args).status !== 0) fail(`${name} found faults in the Python client: see above.`);
+}
+
+function python(args: string[]): { status: number | null } {
+  // pyright is a program for Node: it gets the one that npm has installed.
+  const path = [join(import.meta.dirname, "../node_modules/.bin"), process.env.PATH].join(delimiter);
+  const env = { ...process.env, PATH: path, PYRIGHT_PYTHON_IGNORE_WARNINGS: "1" };
+  return spawnSync(PYTHON, args, { cwd: FOLDER, stdio: "inherit", env });
+}
+
+/** The counts of a JUnit report. A test that is skipped is not counted. */
+function count(xml: string): { passed: number; failed: number } {
+  const suite = /<testsuite [^>]*>/.exec(xml)?.[0] ?? "";
+  const [tests = 0, failures = 0, errors = 0, skipped = 0] = ["tests", "failures", "errors", "skipped"].map((name) =>
+    Number(new RegExp(` ${name}="(\\d+)"`).exec(suite)?.[1] ?? 0),
+  );
+  const failed = failures + errors;
+  return { passed: Math.max(0, tests - failed - skipped), failed };
+}
+
+function fail(message: string): never {
+  console.error(`\n${message}`);
+  process.exit(1);
+}
