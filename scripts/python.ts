@@ -16,8 +16,9 @@ const OLDEST_MINOR = 10;
 
 const { long, report, args } = readArguments(process.argv.slice(2));
 prepare();
-run("ruff", ["-m", "ruff", "check", "--quiet", "."]);
-run("ruff format", ["-m", "ruff", "format", "--check", "--quiet", "."]);
+const sources = [".", join(FOLDER, "../../examples")];
+run("ruff", ["-m", "ruff", "check", "--quiet", ...sources]);
+run("ruff format", ["-m", "ruff", "format", "--check", "--quiet", ...sources]);
 run("pyright", ["-m", "pyright", "--pythonpath", PYTHON]);
 rmSync(report, { force: true });
 const pytest = ["-m", "pytest", "-q", `--junitxml=${report}`, ...(long ? ["-m", "long or not long"] : []), ...args];

@@ -11,7 +11,7 @@ MAX_ATTEMPTS = 100
 
 
 MAX_SECONDS = 2.0
-"""The longest pause. With 32 writers of one key, this is faster than shorter ones, and no writer conflicts 100 times."""
+"""The longest pause. With 32 writers of one key, this is faster than shorter pauses, and fewer writers starve."""
 
 
 class Conflicts:
