@@ -57,6 +57,7 @@ CLASSES: Mapping[str, type[MemxError]] = {
     "conflict": ConflictError,
     "rate_limited": RateLimitedError,
     "quota_exceeded": QuotaExceededError,
+    "store_full": QuotaExceededError,
 }
 """The class of each code that has one of its own."""
 

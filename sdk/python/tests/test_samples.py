@@ -7,6 +7,7 @@ from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+import httpx
 import pytest
 
 import memx_sdk
@@ -36,7 +37,8 @@ def test_reads_events(sample: dict[str, Any]) -> None:
         assert frame == _responses.Reset(sent["revision"])
     else:
         assert isinstance(frame, (memx_sdk.ValueEvent, memx_sdk.SchemaEvent))
-        read = _responses.event_json(frame)
+        details = {name: getattr(frame, name, None) for name in ("created", "expires", "by")}
+        read = {**_responses.event_json(frame), **{name: value for name, value in details.items() if value is not None}}
         assert read == {name: sent[name] for name in sent if name != "unknown"}
 
 
@@ -108,3 +110,50 @@ def test_escapes_keys(sample: dict[str, Any]) -> None:
     matches = compile_glob(escape_key(sample["key"]))
     assert matches(sample["key"])
     assert not matches(f"{sample['key']}x")
+
+
+@pytest.mark.parametrize("sample", SAMPLES["entries"], ids=ids("text"))
+def test_reads_entries(sample: dict[str, Any]) -> None:
+    expected = {name: value for name, value in sample.items() if name not in ("text", "json")}
+    entry = _responses.read_entry(DECODER.decode(sample["text"]))
+    assert entry == memx_sdk.Entry(json.loads(sample["json"]), **expected)
+
+
+@pytest.mark.parametrize("sample", SAMPLES["agents"], ids=ids("name"))
+def test_knows_the_names_of_writers(sample: dict[str, Any]) -> None:
+    if sample["valid"]:
+        memx_sdk.MemX(agent=sample["name"]).close()
+    else:
+        with pytest.raises(ValueError, match="agent"):
+            memx_sdk.MemX(agent=sample["name"])
+
+
+OPERATIONS: dict[str, Any] = {"set": memx_sdk.Set, "delete": memx_sdk.Delete, "check": memx_sdk.Check}
+
+
+@pytest.mark.parametrize("sample", SAMPLES["requests"], ids=ids("target"))
+def test_sends_requests(sample: dict[str, Any]) -> None:
+    sent: list[httpx.Request] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return httpx.Response(422, json={"code": "invalid_request"})
+
+    args = sample["args"]
+    if sample["call"] == "batch":
+        args = [[OPERATIONS[each["op"]](**without_op(each)) for each in args[0]]]
+    with (
+        httpx.Client(transport=httpx.MockTransport(respond)) as client,
+        memx_sdk.MemX("k", "http://memx", http_client=client) as memx,
+        pytest.raises(memx_sdk.InvalidRequestError),
+    ):
+        result = getattr(memx, sample["call"])(*args, **sample.get("options", {}))
+        next(result)  # An iterator sends its first request now.
+    (request,) = sent
+    assert (request.method, request.url.raw_path.decode()) == (sample["method"], sample["target"])
+    # As text, because every digit counts, and so does an object's order.
+    assert request.content.decode() == sample.get("body", "")
+
+
+def without_op(operation: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in operation.items() if name != "op"}

@@ -3,7 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type ChangeEvent, MemX, MemxError } from "../../../typescript/index.ts";
+import { MemX, MemxError } from "../../../typescript/index.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: the calls of a scenario are data.
 type Any = any;
@@ -57,7 +57,7 @@ async function send(call: string, args: Any[], options: Any): Promise<Any> {
 
 function describe(call: string, result: Any): unknown {
   if (result === null) return null;
-  if (call === "history") return result.map(({ event, action, value }: ChangeEvent) => ({ event, action, value }));
+  if (call === "history") return result.map(({ event, action, value }: Any) => ({ event, action, value }));
   if (call === "keys") return result.map(({ key, value }: Any) => ({ key, value }));
   if (call === "lease") return { key: result.key, holder: result.holder };
   if (call === "batch") return { results: result.results.map(({ updated, deleted }: Any) => ({ updated, deleted })) };
