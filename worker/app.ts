@@ -5,7 +5,7 @@ import { contextStorage } from "hono/context-storage";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { requestId } from "hono/request-id";
 import { ApiError } from "../memory/errors.ts";
-import { log } from "../memory/log.ts";
+import { reportError } from "../memory/report-error.ts";
 import type { AppEnv } from "./app-env.ts";
 import { authenticate } from "./request/authenticate.ts";
 import { limitBody } from "./request/read-request.ts";
@@ -60,9 +60,4 @@ app.route("/", streams);
 
 app.notFound((c) => new ApiError("not_found", `No such path: ${c.req.path}. See /docs.`).toResponse());
 
-app.onError((error, c) => {
-  const known = error instanceof ApiError;
-  if (!known || error.cause) log("error", known ? error.code : "internal", { cause: known ? error.cause : error });
-  const shown = known ? error : new ApiError("internal", "Internal error. The details are in the server log.");
-  return shown.toResponse({ "x-request-id": c.get("requestId") });
-});
+app.onError((error, c) => reportError(error).toResponse({ "x-request-id": c.get("requestId") }));

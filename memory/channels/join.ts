@@ -42,6 +42,16 @@ export async function joinChannel(env: Env, join: Join): Promise<Response> {
   throw new ApiError("rate_limited", await response.text(), { retryAfterSeconds: 30 });
 }
 
+/**
+ * Returns the channel's socket, for a caller that reads it itself.
+ * @throws {ApiError} as `joinChannel`
+ */
+export async function joinSocket(env: Env, join: Join): Promise<WebSocket> {
+  const { webSocket } = await joinChannel(env, join);
+  if (!webSocket) throw new Error("the channel responded without a socket");
+  return webSocket;
+}
+
 /** The channel's side of `joinChannel`. */
 export function readJoin(request: Request): Join {
   return JSON.parse(new TextDecoder().decode(Uint8Array.fromBase64(request.headers.get(HEADER) ?? "")));

@@ -19,21 +19,21 @@ const reset = (revision: number) => JSON.stringify({ event: "reset", revision })
 
 it("a poll that gets a reset while it waits returns the whole snapshot and its revision", async () => {
   const { channel, socket } = playedChannel();
-  const response = longPoll(socket, 50, 5_000);
+  const response = longPoll(socket, 5_000);
   for (const text of [ready(50), reset(90), change("a", 80), change("b", 60), ready(90)]) channel.send(text);
   expect(await response.json()).toMatchObject({ revision: 90, reset: true, changes: [{ key: "a" }, { key: "b" }] });
 });
 
 it("a poll that gets a reset and an empty snapshot returns at once", async () => {
   const { channel, socket } = playedChannel();
-  const response = longPoll(socket, 50, 60_000);
+  const response = longPoll(socket, 60_000);
   for (const text of [ready(50), reset(90), ready(90)]) channel.send(text);
   expect(await response.json()).toEqual({ changes: [], revision: 90, reset: true });
 });
 
 it("a poll whose channel closes in the middle of a snapshot breaks off, so it does not look complete", async () => {
   const { channel, socket } = playedChannel();
-  const response = longPoll(socket, 50, 5_000);
+  const response = longPoll(socket, 5_000);
   for (const text of [reset(90), change("a", 80)]) channel.send(text);
   channel.close(1013, "interrupted");
   await expect(response.text()).rejects.toThrow();

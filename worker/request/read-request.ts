@@ -89,7 +89,8 @@ export function decodePercent(text: string): string {
 
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
-function decodeUtf8(bytes: ArrayBuffer): string {
+/** @throws {ApiError} `invalid_request` */
+export function decodeUtf8(bytes: ArrayBuffer): string {
   try {
     return strictUtf8.decode(bytes);
   } catch {
@@ -106,7 +107,12 @@ function parseBody(text: string, maxDepth: number): JsonDocument {
   }
 }
 
-function checked<T extends object>(shape: RequestShape<T>, input: unknown, part: string): T {
+/**
+ * Returns the input if it has the shape.
+ * @param part of the request, for the message
+ * @throws {ApiError} `invalid_request`
+ */
+export function checked<T extends object>(shape: RequestShape<T>, input: unknown, part: string): T {
   const errors = shape
     .check(input)
     .map((error) => ({ ...error, message: unknownField(shape, error) ?? expectedText(shape, error) ?? error.message }));

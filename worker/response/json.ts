@@ -1,6 +1,6 @@
 // JSON responses. A stored value or schema is spliced in as text, never parsed and printed again.
 
-import type { OperationResult } from "../../memory/store/store.ts";
+import type { ListedKey, OperationResult } from "../../memory/store/store.ts";
 import type { JsonText } from "../../sdk/protocol.ts";
 import { jsonHeaders } from "./headers.ts";
 
@@ -23,6 +23,12 @@ export function deleteFields(result: OperationResult | undefined): { deleted: bo
 /** Fields of a check: the revision that it found. */
 export function checkFields(result: OperationResult | undefined): { revision: number } {
   return { revision: versionOf(result).revision };
+}
+
+/** A key of a listing. */
+export function listedKeyText({ key, ts, revision, value }: ListedKey): string {
+  const spliced = value === null ? "" : `,"value":${value}`;
+  return `{"key":${JSON.stringify(key)},"ts":${ts},"revision":${revision}${spliced}}`;
 }
 
 function versionOf(result: OperationResult | undefined): { revision: number; ts: number } {

@@ -2,7 +2,7 @@
 // hibernate under them too.
 
 import { Hono } from "hono";
-import { type Join, joinChannel } from "../../memory/channels/join.ts";
+import { type Join, joinSocket } from "../../memory/channels/join.ts";
 import { ApiError } from "../../memory/errors.ts";
 import type { AppContext, AppEnv } from "../app-env.ts";
 import { eventStream } from "../streams/event-stream.ts";
@@ -24,17 +24,11 @@ streams.get("/subscribe/*", (c) => stream(c, readSubscription));
 streams.get("/watch", (c) => stream(c, readWatch));
 
 streams.get("/changes", async (c) => {
-  const { join, since, waitMs } = readPoll(c);
-  return longPoll(await openSocket(c.env, join), since, waitMs);
+  const { join, waitMs } = readPoll(c);
+  return longPoll(await joinSocket(c.env, join), waitMs);
 });
 
 async function stream(c: AppContext, read: (c: AppContext) => Join): Promise<Response> {
   const join = { ...read(c), ...STREAM };
-  return eventStream(await openSocket(c.env, join), join);
-}
-
-async function openSocket(env: Env, join: Join): Promise<WebSocket> {
-  const { webSocket } = await joinChannel(env, join);
-  if (!webSocket) throw new Error("the channel responded without a socket");
-  return webSocket;
+  return eventStream(await joinSocket(c.env, join), join);
 }

@@ -46,7 +46,7 @@ export function readWatch(c: AppContext): Join {
  * `/changes?pattern=`
  * @throws {ApiError} `invalid_request`
  */
-export function readPoll(c: AppContext): { join: Join; since: number; waitMs: number } {
+export function readPoll(c: AppContext): { join: Join; waitMs: number } {
   const {
     pattern,
     event = "value",
@@ -54,10 +54,11 @@ export function readPoll(c: AppContext): { join: Join; since: number; waitMs: nu
     wait = LIMITS.maxWaitSeconds,
   } = readQuery(c.req.url, OPERATIONS.changes.request);
   const join = { ...watchTopic(c.var.caller, pattern), event, since: Number(since), ...STREAM };
-  return { join, since: join.since, waitMs: Number(wait) * 1000 };
+  return { join, waitMs: Number(wait) * 1000 };
 }
 
-function watchTopic({ namespace, keyHash, read }: Caller, patterns: readonly string[]) {
+/** @throws {ApiError} `invalid_request` */
+export function watchTopic({ namespace, keyHash, read }: Caller, patterns: readonly string[]) {
   // The platform stores a text with any character past Latin-1 as two bytes per character.
   const bytes = [...patterns, ...read].reduce(
     (sum, text) => sum + text.length * (/^[\0-\xff]*$/.test(text) ? 1 : 2) + 8,
