@@ -53,6 +53,8 @@ export class ApiError extends Error {
       status,
       headers: {
         ...(this.retryAfterSeconds !== undefined && { "retry-after": String(this.retryAfterSeconds) }),
+        // RFC 9110 requires a challenge. Of the two ways to send an API key, this one has a registered name.
+        ...(status === 401 && { "www-authenticate": "Bearer" }),
         ...headers,
         "content-type": "application/problem+json",
       },
