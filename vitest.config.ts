@@ -11,6 +11,7 @@ const unset = {
   SUPABASE_URL: "",
   SUPABASE_SERVICE_KEY: "",
   REVOCATION_SECONDS: "",
+  MCP_ORIGINS: "",
   // So that no test fails because the store is slow on a busy machine.
   STORE_TIMEOUT_MS: "30000",
 };

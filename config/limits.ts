@@ -46,6 +46,8 @@ export const LIMITS = {
   maxHistory: 1_000,
   /** Seconds that a long poll waits. Many clients and proxies give up after 30. */
   maxWaitSeconds: 25,
+  /** UTF-8 bytes that a result of an MCP tool has of values. A model pays for every word, and can ask for more. */
+  maxToolResultBytes: 32 * 1024,
   /** Seconds for which memX trusts a good API key without another check, unless REVOCATION_SECONDS is set. */
   revocationSeconds: 60,
   /** Milliseconds for which memX does not look up a refused API key again. */

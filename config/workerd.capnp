@@ -52,6 +52,7 @@ const memx :Workerd.Worker = (
     ( name = "SUPABASE_URL", fromEnvironment = "SUPABASE_URL" ),
     ( name = "SUPABASE_SERVICE_KEY", fromEnvironment = "SUPABASE_SERVICE_KEY" ),
     ( name = "REVOCATION_SECONDS", fromEnvironment = "REVOCATION_SECONDS" ),
+    ( name = "MCP_ORIGINS", fromEnvironment = "MCP_ORIGINS" ),
     ( name = "UPSTASH_REDIS_REST_URL", fromEnvironment = "UPSTASH_REDIS_REST_URL" ),
     ( name = "UPSTASH_REDIS_REST_TOKEN", fromEnvironment = "UPSTASH_REDIS_REST_TOKEN" ),
     ( name = "STORE_TIMEOUT_MS", fromEnvironment = "STORE_TIMEOUT_MS" ),

@@ -16,6 +16,7 @@ import { health } from "./routes/health.ts";
 import { history } from "./routes/history.ts";
 import { home } from "./routes/home.ts";
 import { keys } from "./routes/keys.ts";
+import { mcp } from "./routes/mcp.ts";
 import { patch } from "./routes/patch.ts";
 import { schemas } from "./routes/schemas.ts";
 import { streams, upgradeRequired } from "./routes/streams.ts";
@@ -57,6 +58,7 @@ app.route("/", keys);
 app.route("/", schemas);
 app.route("/", history);
 app.route("/", streams);
+app.route("/", mcp);
 
 app.notFound((c) => new ApiError("not_found", `No such path: ${c.req.path}. See /docs.`).toResponse());
 

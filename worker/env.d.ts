@@ -10,6 +10,8 @@ interface Settings {
   readonly SUPABASE_SERVICE_KEY?: string;
   /** Seconds until a revoked API key stops working; its open sockets close within half as long again. @default 60 */
   readonly REVOCATION_SECONDS?: string;
+  /** Origins of web pages that may call /mcp, separated by spaces or commas: `https://app.example`. @default only memX's own */
+  readonly MCP_ORIGINS?: string;
   /** Counts calls per API key. Bound in wrangler.toml, and missing outside Cloudflare. */
   readonly RATE_LIMITER?: RateLimit;
   /** The URL of Redis over Upstash's REST protocol. If it and the token are set, Redis is the store. */

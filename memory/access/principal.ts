@@ -8,8 +8,9 @@ export type Action = "read" | "write";
 export type Principal = {
   /** The partition of the store that holds all its keys; empty for the default one. */
   readonly namespace: string;
-  /** Globs over the namespaced keys that it may read. */
+  /** Globs over the namespaced keys that it may read, and over those that it may write. */
   readonly read: readonly string[];
+  readonly write: readonly string[];
   readonly allows: (action: Action, key: string) => boolean;
 };
 
@@ -28,7 +29,7 @@ export function createPrincipal({
 }): Principal {
   const namespace = [...userId].slice(0, 8).join("");
   const scopes = { read: compileScopes(read), write: compileScopes(write) };
-  return { namespace, read, allows: (action, key) => scopes[action](namespacedKey(namespace, key)) };
+  return { namespace, read, write, allows: (action, key) => scopes[action](namespacedKey(namespace, key)) };
 }
 
 /** A key as scopes refer to it. */

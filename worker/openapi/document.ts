@@ -3,7 +3,7 @@
 import { version } from "../../package.json";
 import { ERROR_STATUS, PING_INTERVAL_SECONDS } from "../../sdk/protocol.ts";
 import { type ApiOperation, OPERATIONS } from "../request/operations.ts";
-import { failures, type Json, json, object, requestParts, revision, ts } from "./parts.ts";
+import { failures, type Json, json, object, onMcp, requestParts, revision, ts } from "./parts.ts";
 import { RESPONSES } from "./responses.ts";
 
 /** Operations by path and method. */
@@ -51,6 +51,26 @@ export const openApiDocument = {
   ],
   paths: {
     ...paths,
+    "/mcp": {
+      post: {
+        tags: ["Service"],
+        operationId: "mcp",
+        summary: "Speak the Model Context Protocol",
+        description:
+          "One JSON-RPC message of the Streamable HTTP transport: 2025-06-18, 2025-11-25 or 2026-07-28, without sessions. MCP clients call it; see docs/mcp.md.",
+        requestBody: { required: true, content: { "application/json": { schema: { type: "object" } } } },
+        responses: {
+          200: {
+            description: "The JSON-RPC response, alone or as a server-sent event.",
+            content: { "application/json": { schema: { type: "object" } }, "text/event-stream": {} },
+          },
+          202: { description: "The notification was accepted." },
+          400: json("A JSON-RPC error: this is no valid message.", { type: "object" }),
+          404: json("A JSON-RPC error: there is no such method.", { type: "object" }),
+          ...failures(...onMcp),
+        },
+      },
+    },
     "/": service("home", "What this is: a page for browsers, JSON for everything else", {
       200: json(
         "The service's name and version, and where to go next.",

@@ -1,0 +1,54 @@
+// Runs a tool for an agent: checks the arguments, and turns what comes out into a result.
+
+import { type CallToolResult, ProtocolError, ProtocolErrorCode } from "@modelcontextprotocol/server";
+import { reportError } from "../../memory/report-error.ts";
+import { TOOLS } from "../../sdk/tools.ts";
+import { checked } from "../request/read-request.ts";
+import { defineRequest, type ObjectSchema, type RequestShape } from "../request/shapes.ts";
+import { claim, release } from "./claim-tools.ts";
+import { get, history, list, schema } from "./read-tools.ts";
+import type { Tool, ToolArguments, ToolContext } from "./tool.ts";
+import { toolFailure, toolResult } from "./tool-result.ts";
+import { wait } from "./wait-tool.ts";
+import { append, increment, merge, remove, set } from "./write-tools.ts";
+
+/** What each tool of sdk/tools.json does. Its arguments have passed the tool's own input schema. */
+const RUN = new Map<string, Tool<never>>(
+  Object.entries({
+    memx_get: get,
+    memx_list: list,
+    memx_history: history,
+    memx_schema: schema,
+    memx_wait: wait,
+    memx_set: set,
+    memx_merge: merge,
+    memx_append: append,
+    memx_increment: increment,
+    memx_delete: remove,
+    memx_claim: claim,
+    memx_release: release,
+  }),
+);
+
+const SHAPES = new Map<string, RequestShape<object>>(
+  TOOLS.map(({ name, inputSchema }) => [
+    name,
+    defineRequest<{ type: "object" }>(inputSchema as ObjectSchema & { type: "object" }),
+  ]),
+);
+
+/** @throws {ProtocolError} if there is no such tool */
+export async function callTool(
+  name: string,
+  { parsed, texts }: ToolArguments,
+  context: ToolContext,
+): Promise<CallToolResult> {
+  const run = RUN.get(name);
+  const shape = SHAPES.get(name);
+  if (!run || !shape) throw new ProtocolError(ProtocolErrorCode.InvalidParams, "There is no tool of this name.");
+  try {
+    return toolResult(await run(context, checked(shape, parsed ?? {}, "input") as never, texts));
+  } catch (error) {
+    return toolFailure(reportError(error));
+  }
+}

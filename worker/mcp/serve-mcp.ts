@@ -1,0 +1,63 @@
+// One MCP request: reads the JSON-RPC message, and has the official server answer it. Stateless, so each request stands alone and
+// any isolate can serve it.
+
+import { createMcpHandler, isJsonContentType } from "@modelcontextprotocol/server";
+import { LIMITS } from "../../config/limits.ts";
+import { ApiError } from "../../memory/errors.ts";
+import { type JsonDocument, JsonTextError, outline, parseJsonText } from "../../memory/json-text.ts";
+import { log } from "../../memory/log.ts";
+import type { AppContext } from "../app-env.ts";
+import { decodeUtf8 } from "../request/read-request.ts";
+import { createMcpServer } from "./mcp-server.ts";
+import type { ToolArguments } from "./tool.ts";
+
+/** Objects of a message around an argument of a tool: the message, its `params`, and their `arguments`. */
+const LEVELS_ABOVE_ARGUMENT = 3;
+
+export async function serveMcp(c: AppContext): Promise<Response> {
+  if (!isJsonContentType(c.req.header("content-type"))) {
+    throw new ApiError(
+      "unsupported_media_type",
+      "The body must be JSON, with the header content-type: application/json.",
+    );
+  }
+  const bytes = await c.req.arrayBuffer();
+  let document: JsonDocument;
+  try {
+    document = parseJsonText(decodeUtf8(bytes), { maxDepth: LIMITS.maxJsonDepth + LEVELS_ABOVE_ARGUMENT });
+  } catch (error) {
+    if (error instanceof JsonTextError) return rpcError(400, -32700, `The body ${error.message}.`);
+    if (error instanceof ApiError) return rpcError(400, -32700, error.message);
+    throw error;
+  }
+  const { value, members } = document;
+  if (Array.isArray(value)) {
+    // One request, one call, for the rate limit too.
+    return rpcError(400, -32600, "The body must be one JSON-RPC message. memX does not take batches.");
+  }
+  if (members.get("method") === '"subscriptions/listen"') {
+    // The SDK would acknowledge resources that the API key must not read. Agents call memx_wait.
+    return rpcError(404, -32601, "Method not found", (value as { id?: unknown }).id);
+  }
+
+  let failure: unknown;
+  const handler = createMcpHandler(
+    () => createMcpServer(c, argumentsOf(document)),
+    // Called for every refused request too, which are no failures of memX.
+    { onerror: (error) => (failure = error) },
+  );
+  const response = await handler.fetch(c.req.raw, { parsedBody: value });
+  if (response.status >= 500) log("error", "internal", { cause: failure });
+  return response;
+}
+
+function argumentsOf({ value, members }: JsonDocument): ToolArguments {
+  const { params } = value as { params?: { arguments?: unknown } };
+  const text = outline(members.get("params") ?? "").members.get("arguments");
+  return { parsed: params?.arguments, texts: outline(text ?? "").members };
+}
+
+function rpcError(status: number, code: number, message: string, id: unknown = null): Response {
+  const known = typeof id === "string" || typeof id === "number" ? id : null;
+  return Response.json({ jsonrpc: "2.0", id: known, error: { code, message } }, { status });
+}
