@@ -83,6 +83,7 @@ export default defineConfig({
           // What a caller can see has to be the same; and what is Redis's own.
           include: [
             "test/http/**/*.test.ts",
+            "test/mcp/**/*.test.ts",
             "test/feed/**/*.test.ts",
             "test/sdk/**/*.test.ts",
             "test/{channel,concurrency}.test.ts",

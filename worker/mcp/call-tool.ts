@@ -2,12 +2,11 @@
 
 import { type CallToolResult, ProtocolError, ProtocolErrorCode } from "@modelcontextprotocol/server";
 import { reportError } from "../../memory/report-error.ts";
-import { TOOLS } from "../../sdk/tools.ts";
-import { checked } from "../request/read-request.ts";
-import { defineRequest, type ObjectSchema, type RequestShape } from "../request/shapes.ts";
+import { isReadOnly, TOOLS } from "../../sdk/tools.ts";
 import { claim, release } from "./claim-tools.ts";
 import { get, history, list, schema } from "./read-tools.ts";
 import type { Tool, ToolArguments, ToolContext } from "./tool.ts";
+import { checkInput } from "./tool-input.ts";
 import { toolFailure, toolResult } from "./tool-result.ts";
 import { wait } from "./wait-tool.ts";
 import { append, increment, merge, remove, set } from "./write-tools.ts";
@@ -30,12 +29,7 @@ const RUN = new Map<string, Tool<never>>(
   }),
 );
 
-const SHAPES = new Map<string, RequestShape<object>>(
-  TOOLS.map(({ name, inputSchema }) => [
-    name,
-    defineRequest<{ type: "object" }>(inputSchema as ObjectSchema & { type: "object" }),
-  ]),
-);
+const WRITING = new Set(TOOLS.filter((tool) => !isReadOnly(tool)).map(({ name }) => name));
 
 /** @throws {ProtocolError} if there is no such tool */
 export async function callTool(
@@ -44,11 +38,10 @@ export async function callTool(
   context: ToolContext,
 ): Promise<CallToolResult> {
   const run = RUN.get(name);
-  const shape = SHAPES.get(name);
-  if (!run || !shape) throw new ProtocolError(ProtocolErrorCode.InvalidParams, "There is no tool of this name.");
+  if (!run) throw new ProtocolError(ProtocolErrorCode.InvalidParams, "There is no tool of this name.");
   try {
-    return toolResult(await run(context, checked(shape, parsed ?? {}, "input") as never, texts));
+    return toolResult(await run(context, checkInput(name, parsed) as never, texts));
   } catch (error) {
-    return toolFailure(reportError(error));
+    return toolFailure(reportError(error), WRITING.has(name));
   }
 }

@@ -1,9 +1,9 @@
 // The tool that waits: the long poll of /changes, so that an agent sleeps until another one has written.
 
 import { joinSocket } from "../../memory/channels/join.ts";
+import { storeUnavailable } from "../../memory/errors.ts";
 import { channelEvents } from "../streams/channel-events.ts";
 import { pollChanges } from "../streams/long-poll.ts";
-import { revisionOf } from "../streams/peek-event.ts";
 import { STREAM, watchTopic } from "../streams/read-subscription.ts";
 import { ResultList } from "./fit-result.ts";
 import type { Tool } from "./tool.ts";
@@ -23,12 +23,10 @@ export const wait: Tool<{ patterns: string[]; since?: number; seconds?: number }
   const changes = new ResultList();
   let isSnapshot = since === 0;
   let isComplete = true;
-  let last = 0;
   try {
-    const polled = await pollChanges(events, seconds * 1000, {
+    const { revision, reset } = await pollChanges(events, seconds * 1000, {
       onChange(text) {
         isComplete &&= changes.add(text);
-        if (isComplete) last = revisionOf(text);
         // The next call can begin after the last change of this one. A snapshot has no such place.
         return isComplete || isSnapshot;
       },
@@ -37,9 +35,10 @@ export const wait: Tool<{ patterns: string[]; since?: number; seconds?: number }
         [isSnapshot, isComplete] = [true, true];
       },
     });
-    const revision = polled.revision || last;
-    const note = isComplete ? "" : `,"note":${JSON.stringify(NOTE)}`;
-    return { json: `{"changes":${changes.toText()},"revision":${revision},"reset":${polled.reset}${note}}` };
+    const note = isComplete || !isSnapshot ? "" : `,"note":${JSON.stringify(NOTE)}`;
+    return { json: `{"changes":${changes.toText()},"revision":${revision},"reset":${reset}${note}}` };
+  } catch (cause) {
+    throw storeUnavailable(cause);
   } finally {
     signal.removeEventListener("abort", close);
     events.close();
