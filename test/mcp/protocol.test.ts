@@ -116,6 +116,11 @@ describe("a request", () => {
     expect(message).toEqual({ jsonrpc: "2.0", id: 1, error: { code: -32601, message: "Method not found" } });
   });
 
+  it("to listen is refused in any spelling of the method", async () => {
+    const response = await sendMcp('{"jsonrpc":"2.0","id":"a","method":"subscriptions\\/listen"}');
+    expect([response.status, await response.json()]).toMatchObject([404, { id: "a", error: { code: -32601 } }]);
+  });
+
   it("of a revision that memX does not know names those that it knows", async () => {
     const { body, options } = mcpRequest("tools/list", "{}", { era: "2026-07-28" });
     const later = body.replace('"2026-07-28"', '"2999-01-01"');

@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
 import { type Agent, createAgent } from "../support/agent.ts";
-import { ERAS, failTool, type McpOptions, useTool } from "../support/mcp.ts";
+import { ERAS, failTool, type McpOptions, mcpRequest, useTool } from "../support/mcp.ts";
 
 const waiting = (apiKey: string, args: object, options: McpOptions = {}) =>
   useTool("memx_wait", { patterns: ["*"], ...args }, { apiKey, ...options });
@@ -12,6 +12,10 @@ function createTeam() {
   const apiKey = `agent:${crypto.randomUUID()}`;
   return { apiKey, agent: createAgent({ apiKey }) };
 }
+
+const WAIT = '{"name":"memx_wait","arguments":{"patterns":["*"],"seconds":25}}';
+
+const ACCEPT = "application/json, text/event-stream";
 
 const untilSockets = (agent: Agent, count: number) =>
   expect.poll(() => agent.sockets(), { timeout: 30_000 }).toBe(count);
@@ -107,6 +111,19 @@ describe("memx_wait", () => {
     const waited = await waiting(apiKey, { since: 0 });
     expect(waited).toMatchObject({ changes: [{ key: "a" }], revision, reset: false });
     expect(waited.note).toContain("memx_list");
+  });
+
+  it.each(ERAS)("ends when the agent no longer waits (%s)", async (era) => {
+    const { agent } = createTeam();
+    const { body, options } = mcpRequest("tools/call", WAIT, { era });
+    const hangUp = new AbortController();
+    const headers = { "content-type": "application/json", accept: ACCEPT, ...options.headers };
+    const init: RequestInit = { method: "POST", headers, body, signal: hangUp.signal };
+    const waited = agent.fetch("/mcp", init);
+    await untilSockets(agent, 1);
+    hangUp.abort();
+    await untilSockets(agent, 0);
+    await waited;
   });
 
   it("shows nothing that the API key must not read, not even that it changed", async () => {

@@ -16,11 +16,11 @@ export type Message = {
   readonly error?: { readonly code: number; readonly message: string; readonly data?: Record<string, unknown> };
 };
 
-export type McpOptions = Omit<RequestOptions, "body"> & { readonly era?: Era; readonly path?: string };
+export type McpOptions = Omit<RequestOptions, "body"> & { readonly era?: Era };
 
 /** Sends a body as it is. */
 export function sendMcp(body: string | Uint8Array, options: McpOptions = {}): Promise<Response> {
-  const { apiKey = "local_dev_key", headers = {}, path = "http://memx/mcp" } = options;
+  const { apiKey = "local_dev_key", headers = {} } = options;
   const all = {
     "x-api-key": apiKey,
     "content-type": "application/json",
@@ -28,7 +28,9 @@ export function sendMcp(body: string | Uint8Array, options: McpOptions = {}): Pr
     ...headers,
   };
   const sent = Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== null);
-  return exports.default.fetch(new Request(path, { method: "POST", headers: sent, body: body as BodyInit }));
+  return exports.default.fetch(
+    new Request("http://memx/mcp", { method: "POST", headers: sent, body: body as BodyInit }),
+  );
 }
 
 /** The body and headers of a request. `params` is JSON text, so that a test decides about every digit. */

@@ -14,6 +14,9 @@ import type { ToolArguments } from "./tool.ts";
 /** Objects of a message around an argument of a tool: the message, its `params`, and their `arguments`. */
 const LEVELS_ABOVE_ARGUMENT = 3;
 
+/** On a stream, only the next write shows that a client has left, and then its wait ends. */
+const KEEP_ALIVE_MS = 5_000;
+
 export async function serveMcp(c: AppContext): Promise<Response> {
   if (!isJsonContentType(c.req.header("content-type"))) {
     throw new ApiError(
@@ -30,22 +33,24 @@ export async function serveMcp(c: AppContext): Promise<Response> {
     if (error instanceof ApiError) return rpcError(400, -32700, error.message);
     throw error;
   }
-  const { value, members } = document;
+  const value = document.value as Partial<Record<"id" | "method", unknown>> | null;
   if (Array.isArray(value)) {
     // One request, one call, for the rate limit too.
     return rpcError(400, -32600, "The body must be one JSON-RPC message. memX does not take batches.");
   }
-  if (members.get("method") === '"subscriptions/listen"') {
+  if (value?.method === "subscriptions/listen") {
     // The SDK would acknowledge resources that the API key must not read. Agents call memx_wait.
-    return rpcError(404, -32601, "Method not found", (value as { id?: unknown }).id);
+    return rpcError(404, -32601, "Method not found", value.id);
   }
 
   let failure: unknown;
-  const handler = createMcpHandler(
-    () => createMcpServer(c, argumentsOf(document)),
-    // Called for every refused request too, which are no failures of memX.
-    { onerror: (error) => (failure = error) },
-  );
+  const handler = createMcpHandler(() => createMcpServer(c, argumentsOf(document)), {
+    keepAliveMs: KEEP_ALIVE_MS,
+    // Called for every refused request too, which is no failure of memX.
+    onerror: (error) => {
+      failure = error;
+    },
+  });
   const response = await handler.fetch(c.req.raw, { parsedBody: value });
   if (response.status >= 500) log("error", "internal", { cause: failure });
   return response;

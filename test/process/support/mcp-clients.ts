@@ -3,7 +3,7 @@
 import { Client as ClientV2, StreamableHTTPClientTransport as TransportV2 } from "@modelcontextprotocol/client";
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport as TransportV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
-import { afterEach } from "vitest";
+import { afterEach, expect } from "vitest";
 
 /** What both versions have in common. */
 export type McpClient = Pick<
@@ -36,6 +36,7 @@ const CONNECT = {
   "2, negotiating": async (url: URL, requestInit: RequestInit) => {
     const client = new ClientV2(info, { versionNegotiation: { mode: "auto" } });
     await client.connect(new TransportV2(url, { requestInit }));
+    expect(client.getNegotiatedProtocolVersion()).toBe("2026-07-28");
     return client;
   },
 } as const;
