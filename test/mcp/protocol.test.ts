@@ -178,6 +178,9 @@ describe("a page", () => {
     for (const origin of ["https://a.example", "http://b.example:81", "chrome-extension://abc"]) {
       expect(visit("https://memx.example/mcp", origin, settings)).toBe(true);
     }
+    for (const unset of [undefined, null, ""]) {
+      refused("https://memx.example/mcp", "https://a.example", { MCP_ORIGINS: unset });
+    }
     for (const origin of ["http://a.example", "https://a.example:444", "https://b.example:81", "null", "", "x", ","]) {
       refused("https://memx.example/mcp", origin, settings);
     }

@@ -25,7 +25,8 @@ function allows(origin: string, url: string, development: boolean): boolean {
   return same && (protocol === "https:" || LOCAL.test(hostname) || ADDRESS.test(hostname));
 }
 
-function listed(setting = ""): string[] {
-  const origins = setting.toLowerCase().split(/[\s,]+/);
+/** On workerd, a variable that is not set is null. */
+function listed(setting: string | null | undefined): string[] {
+  const origins = (setting ?? "").toLowerCase().split(/[\s,]+/);
   return origins.map((origin) => origin.replace(/\/$/, "")).filter((origin) => origin !== "");
 }
