@@ -1,5 +1,7 @@
 // The official clients run every tool of /mcp, on the deployed bundle on workerd, embedded and on a real Redis.
 
+import { Tiktoken } from "js-tiktoken/lite";
+import o200k from "js-tiktoken/ranks/o200k_base";
 import { describe, expect, it } from "vitest";
 import definitions from "../../sdk/tools.json" with { type: "json" };
 import { startBridgedRedis } from "./support/bridged-redis.ts";
@@ -106,5 +108,13 @@ it("digits come back exactly in the text, which every client passes on as it is"
   for (const version of CLIENT_VERSIONS) {
     const { content } = await (await connectMcp(url, version)).callTool({ name: "memx_get", arguments: { key: "n" } });
     expect(JSON.stringify(content), version).toContain('\\"value\\":[9007199254740993,1.0]');
+  }
+});
+
+it("the list of tools costs a model at most 3,000 tokens", async () => {
+  const { url } = await startWorkerd();
+  for (const version of CLIENT_VERSIONS) {
+    const { tools } = await (await connectMcp(url, version)).listTools();
+    expect(new Tiktoken(o200k).encode(JSON.stringify({ tools })).length, version).toBeLessThanOrEqual(3_000);
   }
 });

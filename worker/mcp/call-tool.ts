@@ -1,10 +1,11 @@
 // Runs a tool for an agent: checks the arguments, and turns what comes out into a result.
 
-import { type CallToolResult, ProtocolError, ProtocolErrorCode } from "@modelcontextprotocol/server";
+import type { CallToolResult } from "@modelcontextprotocol/server";
 import { reportError } from "../../memory/report-error.ts";
 import { isReadOnly, TOOLS } from "../../sdk/tools.ts";
 import { claim, release } from "./claim-tools.ts";
 import { get, history, list, schema } from "./read-tools.ts";
+import { INVALID_PARAMS, RpcError } from "./rpc-error.ts";
 import type { Tool, ToolArguments, ToolContext } from "./tool.ts";
 import { checkInput } from "./tool-input.ts";
 import { toolFailure, toolResult } from "./tool-result.ts";
@@ -31,14 +32,14 @@ const RUN = new Map<string, Tool<never>>(
 
 const WRITING = new Set(TOOLS.filter((tool) => !isReadOnly(tool)).map(({ name }) => name));
 
-/** @throws {ProtocolError} if there is no such tool */
+/** @throws {RpcError} if there is no such tool */
 export async function callTool(
   name: string,
   { parsed, texts }: ToolArguments,
   context: ToolContext,
 ): Promise<CallToolResult> {
   const run = RUN.get(name);
-  if (!run) throw new ProtocolError(ProtocolErrorCode.InvalidParams, "There is no tool of this name.");
+  if (!run) throw new RpcError(INVALID_PARAMS, "There is no tool of this name.");
   try {
     return toolResult(await run(context, checkInput(name, parsed) as never, texts));
   } catch (error) {

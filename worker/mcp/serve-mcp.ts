@@ -1,13 +1,12 @@
 // One MCP request: reads the JSON-RPC message, and has the official server answer it. Stateless, so each request stands alone and
 // any isolate can serve it.
 
-import { createMcpHandler, isJsonContentType } from "@modelcontextprotocol/server";
 import { LIMITS } from "../../config/limits.ts";
 import { ApiError } from "../../memory/errors.ts";
 import { type JsonDocument, JsonTextError, outline, parseJsonText } from "../../memory/json-text.ts";
 import { log } from "../../memory/log.ts";
 import type { AppContext } from "../app-env.ts";
-import { decodeUtf8 } from "../request/read-request.ts";
+import { decodeUtf8, requireJson } from "../request/read-request.ts";
 import { createMcpServer } from "./mcp-server.ts";
 import type { ToolArguments } from "./tool.ts";
 
@@ -18,12 +17,7 @@ const LEVELS_ABOVE_ARGUMENT = 3;
 const KEEP_ALIVE_MS = 5_000;
 
 export async function serveMcp(c: AppContext): Promise<Response> {
-  if (!isJsonContentType(c.req.header("content-type"))) {
-    throw new ApiError(
-      "unsupported_media_type",
-      "The body must be JSON, with the header content-type: application/json.",
-    );
-  }
+  requireJson(c);
   const bytes = await c.req.arrayBuffer();
   let document: JsonDocument;
   try {
@@ -43,8 +37,9 @@ export async function serveMcp(c: AppContext): Promise<Response> {
     return rpcError(404, -32601, "Method not found", value.id);
   }
 
+  const sdk = await import("./mcp-sdk.ts");
   let failure: unknown;
-  const handler = createMcpHandler(() => createMcpServer(c, argumentsOf(document)), {
+  const handler = sdk.createMcpHandler(() => createMcpServer(sdk, c, argumentsOf(document)), {
     keepAliveMs: KEEP_ALIVE_MS,
     // Called for every refused request too, which is no failure of memX.
     onerror: (error) => {

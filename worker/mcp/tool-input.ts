@@ -4,7 +4,7 @@
 import { TOOLS } from "../../sdk/tools.ts";
 import { OPERATIONS } from "../request/operations.ts";
 import { checked } from "../request/read-request.ts";
-import { defineRequest, key, pattern } from "../request/shapes.ts";
+import { defineRequest, key, pattern, type RequestShape } from "../request/shapes.ts";
 
 type Schema = { readonly type?: unknown; readonly properties?: Readonly<Record<string, Schema>> };
 
@@ -13,9 +13,18 @@ const RULES = new Map<string, object | undefined>(
   Object.entries({ key, prefix, cursor, patterns: { items: pattern.items } }),
 );
 
-const SHAPES = new Map(
-  TOOLS.map(({ name, inputSchema }) => [name, defineRequest(withRules(inputSchema) as { readonly type: "object" })]),
-);
+/** Compiled on first use, because most isolates never get a tool call. */
+const shapes = new Map<string, RequestShape<object>>();
+
+function shapeOf(tool: string): RequestShape<object> {
+  const known = shapes.get(tool);
+  if (known) return known;
+  const definition = TOOLS.find(({ name }) => name === tool);
+  if (!definition) throw new Error("there is no tool of this name");
+  const shape = defineRequest(withRules(definition.inputSchema) as { readonly type: "object" });
+  shapes.set(tool, shape);
+  return shape;
+}
 
 function withRules(schema: Schema): Schema {
   if (!schema.properties) return schema;
@@ -31,7 +40,5 @@ function withRules(schema: Schema): Schema {
  * @throws {ApiError} `invalid_request`
  */
 export function checkInput(tool: string, args: unknown): object {
-  const shape = SHAPES.get(tool);
-  if (!shape) throw new Error("there is no tool of this name");
-  return checked(shape, args ?? {}, "input");
+  return checked(shapeOf(tool), args ?? {}, "input");
 }

@@ -27,6 +27,13 @@ export async function readBody<T extends object>(
   shape: RequestShape<T>,
   { levelsAboveValue = 1 }: { levelsAboveValue?: number } = {},
 ): Promise<{ body: T; members: JsonDocument["members"] }> {
+  requireJson(c);
+  const { value, members } = parseBody(decodeUtf8(await c.req.arrayBuffer()), LIMITS.maxJsonDepth + levelsAboveValue);
+  return { body: checked(shape, value, "body"), members };
+}
+
+/** @throws {ApiError} `unsupported_media_type` */
+export function requireJson(c: Context): void {
   const mediaType = c.req.header("content-type")?.split(";")[0]?.trim().toLowerCase();
   if (mediaType !== "application/json") {
     throw new ApiError(
@@ -38,8 +45,6 @@ export async function readBody<T extends object>(
   if (encoding.toLowerCase() !== "identity") {
     throw new ApiError("unsupported_media_type", "The body must not have a content-encoding.");
   }
-  const { value, members } = parseBody(decodeUtf8(await c.req.arrayBuffer()), LIMITS.maxJsonDepth + levelsAboveValue);
-  return { body: checked(shape, value, "body"), members };
 }
 
 /**

@@ -1,14 +1,13 @@
-// The Model Context Protocol, for agents in hosts that speak it. The MCP server is loaded by the first call that needs it: it is
-// almost as large as the rest of memX, and most isolates never get such a call.
+// The Model Context Protocol, for agents in hosts that speak it.
 
 import { Hono } from "hono";
 import type { AppEnv } from "../app-env.ts";
 import { checkOrigin } from "../mcp/check-origin.ts";
+import { serveMcp } from "../mcp/serve-mcp.ts";
 
 export const mcp = new Hono<AppEnv>();
 
-mcp.post("/mcp", async (c) => {
+mcp.post("/mcp", (c) => {
   checkOrigin(c.req.raw, c.env);
-  const { serveMcp } = await import("../mcp/serve-mcp.ts");
   return serveMcp(c);
 });
