@@ -2,12 +2,12 @@
 
 NODE := ./node_modules/.bin/node
 
-# Installed again only when the lock file is newer.
+# Installs again only if the lock file is newer.
 node_modules/.package-lock.json: package.json package-lock.json
 	npm install
 	@touch $@
 
-# Not through npm, so that ending make ends the server too.
+# Not through npm, so that the server ends with make.
 .PHONY: dev
 dev: node_modules/.package-lock.json
 	@$(NODE) scripts/dev.ts
@@ -21,6 +21,10 @@ serve: node_modules/.package-lock.json
 .PHONY: test
 test: node_modules/.package-lock.json
 	@npm test
+
+.PHONY: test-long
+test-long: node_modules/.package-lock.json
+	@npm run test:long
 
 .PHONY: check
 check: node_modules/.package-lock.json

@@ -1,8 +1,17 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+import { LongestFirst } from "./test/support/longest-first.ts";
+import { PATIENCE_MS } from "./test/support/patience.ts";
 
-const wrangler = { configPath: "./wrangler.toml" };
-// Empty counts as not set. A .dev.vars of whoever runs the tests would set them otherwise.
+// Each test file on Redis has a workerd of its own, and each of those listens for the end of this process.
+process.setMaxListeners(1_000);
+
+/** Set by `npm run test:long`, which runs the tests with the tag "long", and only those. */
+const long = process.env.TEST_LONG === "1";
+
+/** Options of every Worker. If it were verbose, workerd would print each error that passes through RPC, even expected ones. */
+const worker = { wrangler: { configPath: "./wrangler.toml" }, verbose: false } as const;
+// Empty counts as not set. Otherwise a .dev.vars on this machine would set them.
 const unset = {
   MEMX_ACL: "",
   LOG_LENGTH: "",
@@ -15,9 +24,9 @@ const unset = {
   // So that no test fails because the store is slow on a busy machine.
   STORE_TIMEOUT_MS: "30000",
 };
-/** So low that tests reach it; in development, as all but the tests of it are, nobody is counted. */
+/** So low that tests reach it. The limiter does not count in development, which all other tests run in. */
 const ratelimits = { RATE_LIMITER: { namespace_id: "1001", simple: { limit: 20, period: 10 } } } as const;
-/** A log so short that subscribers fall behind it, and which seeds to run. */
+/** A log so short that subscribers fall behind it, and the seeds to run. */
 const simulation = {
   MEMX_ENV: "development",
   LOG_LENGTH: "15",
@@ -25,13 +34,32 @@ const simulation = {
   SIMULATION_FIRST_SEED: process.env.SIMULATION_FIRST_SEED ?? "",
 };
 
-/** For a test that hangs: machines are shared, and a slow one must not fail. */
-const patience = { testTimeout: 60_000, hookTimeout: 60_000 } as const;
+const { PROPERTY_SEED } = process.env;
+
+/** Options of every project. Only a test that hangs reaches a time limit. */
+const common = {
+  testTimeout: 180_000,
+  hookTimeout: 180_000,
+  expect: { poll: { timeout: PATIENCE_MS, interval: 20 } },
+  provide: { long, propertySeed: PROPERTY_SEED ? Number(PROPERTY_SEED) : undefined },
+  tags: [{ name: "long", description: "Does more in a long run.", timeout: long ? 1_800_000 : 180_000 }],
+  ...(long && { tagsFilter: ["long"] }),
+};
+
+/** The test files with tests that do more in a long run, or all test files. */
+const files = (all: readonly string[], withLongTests: readonly string[]) => [...(long ? withLongTests : all)];
+
+/** Each test file has its own Redis: Vitest evaluates the options of a project before each file. */
+async function newRedis(starter: string) {
+  const { url, token } = (await (await fetch(starter)).json()) as { url: string; token: string };
+  return { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token };
+}
 
 export default defineConfig({
   test: {
-    // Most of a test is waiting.
+    // As many test files at a time as there are processors.
     maxWorkers: "100%",
+    sequence: { sequencer: LongestFirst },
     // Istanbul, because V8's coverage does not work inside workerd.
     coverage: {
       provider: "istanbul",
@@ -43,7 +71,7 @@ export default defineConfig({
       {
         plugins: [
           cloudflareTest({
-            wrangler,
+            ...worker,
             miniflare: {
               ratelimits,
               bindings: {
@@ -56,78 +84,79 @@ export default defineConfig({
           }),
         ],
         test: {
-          ...patience,
+          ...common,
           name: "embedded",
-          include: ["test/**/*.test.ts"],
+          include: files(
+            ["test/**/*.test.ts"],
+            [
+              "test/{access,patch,schemas}/*.test.ts",
+              "test/sdk/patterns.test.ts",
+              "test/http/namespaces.test.ts",
+              "test/store/embedded-store.test.ts",
+            ],
+          ),
           exclude: ["test/process/**", "test/simulation/**", "test/store/redis-*.test.ts"],
         },
       },
       {
         plugins: [
-          cloudflareTest(({ inject }) => {
-            const { url, token } = inject("redis");
-            const bindings = {
-              ...unset,
-              MEMX_ENV: "development",
-              UPSTASH_REDIS_REST_URL: url,
-              UPSTASH_REDIS_REST_TOKEN: token,
-            };
-            return { wrangler, miniflare: { ratelimits, bindings } };
+          cloudflareTest(async ({ inject }) => {
+            const bindings = { ...unset, MEMX_ENV: "development", ...(await newRedis(inject("redis"))) };
+            return { ...worker, miniflare: { ratelimits, bindings } };
           }),
         ],
         test: {
-          ...patience,
+          ...common,
           name: "redis",
           globalSetup: "test/support/redis-setup.ts",
-          setupFiles: "test/support/redis-empty.ts",
-          // What a caller can see has to be the same; and what is Redis's own.
-          include: [
-            "test/http/**/*.test.ts",
-            "test/mcp/**/*.test.ts",
-            "test/feed/**/*.test.ts",
-            "test/sdk/**/*.test.ts",
-            "test/{channel,concurrency}.test.ts",
-            "test/guarantees/**/*.test.ts",
-            "test/store/redis-*.test.ts",
+          // What a caller can see must be the same on both stores; and what is Redis's own.
+          include: files(
+            ["test/{http,mcp,feed,sdk,guarantees}/*.test.ts", "test/store/redis-*.test.ts"],
+            ["test/http/namespaces.test.ts", "test/store/redis-store.test.ts"],
+          ),
+          // These tests never reach a store.
+          exclude: [
+            "test/http/{bad-requests,rate-limit}.test.ts",
+            "test/feed/adapters.test.ts",
+            "test/sdk/{patterns,delivery,samples}.test.ts",
           ],
-          // They share one Redis, and some count its revisions.
-          fileParallelism: false,
         },
       },
       {
         plugins: [
           cloudflareTest({
-            wrangler,
+            ...worker,
             miniflare: {
               bindings: { ...unset, ...simulation, UPSTASH_REDIS_REST_URL: "", UPSTASH_REDIS_REST_TOKEN: "" },
             },
           }),
         ],
-        test: { ...patience, name: "simulation-embedded", include: ["test/simulation/**/*.test.ts"] },
+        test: { ...common, name: "simulation-embedded", include: ["test/simulation/*.test.ts"] },
       },
       {
         plugins: [
-          cloudflareTest(({ inject }) => {
-            const { url, token } = inject("redis");
-            const redis = { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token };
-            return { wrangler, miniflare: { bindings: { ...unset, ...simulation, ...redis } } };
+          cloudflareTest(async ({ inject }) => {
+            const bindings = { ...unset, ...simulation, ...(await newRedis(inject("redis"))) };
+            return { ...worker, miniflare: { bindings } };
           }),
         ],
         test: {
-          ...patience,
+          ...common,
           name: "simulation-redis",
           globalSetup: "test/support/redis-setup.ts",
-          setupFiles: "test/support/redis-empty.ts",
-          include: ["test/simulation/**/*.test.ts"],
+          include: ["test/simulation/*.test.ts"],
         },
       },
       {
-        // Starts memX as a process of its own, as people do.
+        // Starts memX as a process of its own, as its users do.
         test: {
-          ...patience,
+          ...common,
           name: "process",
           globalSetup: "test/process/support/build.ts",
-          include: ["test/process/**/*.test.ts"],
+          include: files(
+            ["test/process/*.test.ts"],
+            ["test/process/{bench,fuzz,mcp-fuzz,mcp-team,sdk-feed,shared-key,two-servers}.test.ts"],
+          ),
         },
       },
     ],

@@ -136,9 +136,13 @@ export type Crowd = {
 };
 
 export async function openSubscribers(open: Open): Promise<Crowd> {
-  const child = fork(join(import.meta.dirname, "subscribers.ts"));
-  const ended = once(child, "exit");
-  const failed = ended.then(() => Promise.reject(new Error("the subscribers exited")));
+  const child = fork(join(import.meta.dirname, "subscribers.ts"), { stdio: ["ignore", "inherit", "pipe", "ipc"] });
+  let errors = "";
+  child.stderr?.on("data", (chunk) => {
+    errors += chunk;
+  });
+  const ended = once(child, "close");
+  const failed = ended.then(() => Promise.reject(new Error(`the subscribers exited: ${errors.trim()}`)));
   // The calls below report the rejection.
   failed.catch(() => undefined);
   const waiting = new Map<number, (reached: ReachedAll) => void>();

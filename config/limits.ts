@@ -15,6 +15,8 @@ export const LIMITS = {
   logLength: 1_000,
   /** Milliseconds after which a channel with subscribers compares itself with the store, so no change stays lost. */
   repairIntervalMs: 30_000,
+  /** Milliseconds without a ping after which a memx.v1 client counts as gone. A slow one needs minutes for its unread messages. */
+  maxSilenceMs: 300_000,
   /** Sockets of one channel. The platform allows 32,768; an object has 128 MB for them and their unread messages. */
   maxSubscribers: 10_000,
   /** Characters sent to a subscriber that it may not have read yet. More would fill the memory they all share. */
@@ -38,6 +40,8 @@ export const LIMITS = {
   /** Keys in one response of the listing, and keys examined for it if the caller cannot read them all. */
   maxKeys: 1_000,
   maxScannedKeys: 5_000,
+  /** Bytes of the values in one response of `POST /read`. Fits Upstash's 10 MB even if every character is escaped. */
+  maxReadBytes: 4 * 1024 * 1024,
   /** Values that expire in one step: the store does nothing else meanwhile. */
   maxExpired: 100,
   /** Milliseconds between two sweeps for expired values of keys without subscribers. */
@@ -64,4 +68,6 @@ export const LIMITS = {
   idempotencySeconds: 300,
   /** Characters of an `Idempotency-Key`. A UUID has 36. */
   maxIdempotencyKeyChars: 255,
+  /** Characters of the name that a writer gives itself. Every change and entry of that writer carries it. */
+  maxAgentChars: 64,
 } as const;

@@ -57,10 +57,13 @@ create index if not exists api_keys_user_id on public.api_keys (user_id);
 -- Not valid: existing rows are not checked, and memX refuses the keys of malformed rows.
 alter table public.api_keys
   drop constraint if exists api_keys_key_or_hash,
+  drop constraint if exists api_keys_key_characters,
   drop constraint if exists api_keys_key_hash,
   drop constraint if exists api_keys_scopes;
 alter table public.api_keys
   add constraint api_keys_key_or_hash check (num_nonnulls(key, key_hash) = 1 and key <> '') not valid,
+  -- Headers carry nothing but visible ASCII unchanged, so memX refuses any other API key.
+  add constraint api_keys_key_characters check (key ~ '^[\x21-\x7e]+$') not valid,
   add constraint api_keys_key_hash check (key_hash ~ '^[0-9a-f]{64}$') not valid,
   add constraint api_keys_scopes check (
     coalesce(jsonb_typeof(scopes::jsonb -> 'read'), '') = 'array'

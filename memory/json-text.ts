@@ -140,5 +140,10 @@ const encoder = new TextEncoder();
 /** Whether a text has more than `maxBytes` bytes in UTF-8. Each UTF-16 unit takes one to three bytes. */
 export function isLonger(text: string, maxBytes: number): boolean {
   if (text.length > maxBytes) return true;
-  return text.length * 3 > maxBytes && encoder.encode(text).length > maxBytes;
+  return text.length * 3 > maxBytes && utf8Length(text) > maxBytes;
+}
+
+/** Bytes of a text in UTF-8. */
+export function utf8Length(text: string): number {
+  return encoder.encode(text).length;
 }

@@ -16,9 +16,13 @@ export function versionOf(program: string): string | undefined {
 export function installPackages(packages: readonly string[]): boolean {
   if (process.getuid?.() !== 0 || versionOf("apt-get") === undefined) return false;
   console.log(`Installing missing packages with apt-get: ${packages.join(" ")}.`);
-  const options = { stdio: "inherit", env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } } as const;
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   return [
     ["update", "-qq"],
     ["install", "-y", "-qq", "--no-install-recommends", ...packages],
-  ].every((args) => spawnSync("apt-get", args, options).status === 0);
+  ].every((args) => {
+    const { status, stdout, stderr } = spawnSync("apt-get", args, { encoding: "utf8", env });
+    if (status !== 0) console.error(`apt-get ${args[0]} failed:\n${stdout}${stderr}`);
+    return status === 0;
+  });
 }

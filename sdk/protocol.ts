@@ -16,6 +16,16 @@ export type Change = {
   /** Seconds since the epoch, with microseconds. */
   readonly ts: number;
   readonly json: JsonText | null;
+} & Details;
+
+/** What an entry or a change may say besides. Each part is absent if there is nothing to say. */
+export type Details = {
+  /** `ts` of the first set since the key had no value. Only a set of a value has it, unless an earlier memX wrote it. */
+  readonly created?: number | undefined;
+  /** When the value expires, in seconds since the epoch. */
+  readonly expires?: number | undefined;
+  /** The name that the writer gave itself with the header `x-memx-agent`. */
+  readonly by?: string | undefined;
 };
 
 /** What a change is about. */
@@ -27,9 +37,19 @@ export const EVENT_FILTERS = ["value", "schema", "all"] as const;
 export type EventFilter = (typeof EVENT_FILTERS)[number];
 
 /** Encodes a change as the text that subscribers receive. The value's text is spliced in, so every digit survives. */
-export function encodeEvent({ event, action, key, json, ts, revision, previous }: Change): string {
+export function encodeEvent({ event, action, key, json, ts, revision, previous, ...details }: Change): string {
   const subject = json === null ? "" : `,"${event}":${json}`;
-  return `{"event":"${event}","action":"${action}","key":${JSON.stringify(key)}${subject},"ts":${ts},"revision":${revision},"previous":${previous}}`;
+  // The revisions stay last: code that forwards an event as text finds them at its end.
+  return `{"event":"${event}","action":"${action}","key":${JSON.stringify(key)}${subject},"ts":${ts}${encodeDetails(details)},"revision":${revision},"previous":${previous}}`;
+}
+
+/** Details as the members that follow others in an object. */
+export function encodeDetails({ created, expires, by }: Details): string {
+  let text = "";
+  if (created !== undefined) text += `,"created":${created}`;
+  if (expires !== undefined) text += `,"expires":${expires}`;
+  if (by !== undefined) text += `,"by":${JSON.stringify(by)}`;
+  return text;
 }
 
 /** Sent to clients of `memx.v1` after every change up to `revision`. A client that reconnects may begin there. */
@@ -103,11 +123,11 @@ export type Problem = {
 };
 
 /** A stored value or schema as its JSON text, with its version. */
-export type CurrentText = { readonly text: JsonText; readonly ts: number; readonly revision: number };
+export type CurrentText = { readonly text: JsonText; readonly ts: number; readonly revision: number } & Details;
 
 /** Encodes a current value or schema as responses carry it. Its text is spliced in, so every digit survives. */
-export function encodeCurrent(kind: EventKind, { text, ts, revision }: CurrentText): JsonText {
-  return `{"${kind}":${text},"ts":${ts},"revision":${revision}}`;
+export function encodeCurrent(kind: EventKind, { text, ts, revision, ...details }: CurrentText): JsonText {
+  return `{"${kind}":${text},"ts":${ts},"revision":${revision}${encodeDetails(details)}}`;
 }
 
 /** A key's current value, or its current schema if the write was about the schema. */
@@ -116,4 +136,4 @@ export type Current = {
   readonly schema?: unknown;
   readonly ts: number;
   readonly revision: number;
-};
+} & Details;

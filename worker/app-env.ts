@@ -4,6 +4,7 @@ import type { Context } from "hono";
 import type { Caller } from "../memory/access/principal.ts";
 import type { RequestVariables } from "../memory/request-context.ts";
 import type { Committer } from "../memory/writes/commit.ts";
+import { readAgentName } from "./request/agent-name.ts";
 
 export type AppEnv = {
   Bindings: Env;
@@ -15,7 +16,11 @@ export type AppEnv = {
 
 export type AppContext = Context<AppEnv>;
 
-/** Who writes, for `commit`. */
-export function committer({ env, executionCtx, var: { caller } }: AppContext): Committer {
-  return { env, executionCtx, caller };
+/**
+ * Who writes, for `commit`.
+ * @throws {ApiError} `invalid_request`
+ */
+export function committer(c: AppContext): Committer {
+  const { env, executionCtx } = c;
+  return { env, executionCtx, caller: c.var.caller, by: readAgentName(c) };
 }

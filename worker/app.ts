@@ -9,7 +9,7 @@ import { reportError } from "../memory/report-error.ts";
 import type { AppEnv } from "./app-env.ts";
 import { authenticate } from "./request/authenticate.ts";
 import { limitBody } from "./request/read-request.ts";
-import { requestIdOf, responseHeaders } from "./response/headers.ts";
+import { NO_STORE, requestIdOf, responseHeaders } from "./response/headers.ts";
 import { batch } from "./routes/batch.ts";
 import { docs } from "./routes/docs.ts";
 import { health } from "./routes/health.ts";
@@ -62,4 +62,6 @@ app.route("/", mcp);
 
 app.notFound((c) => new ApiError("not_found", `No such path: ${c.req.path}. See /docs.`).toResponse());
 
-app.onError((error, c) => reportError(error).toResponse({ "x-request-id": c.get("requestId") }));
+app.onError((error, c) =>
+  reportError(error).toResponse({ "x-request-id": c.get("requestId"), "cache-control": NO_STORE }),
+);

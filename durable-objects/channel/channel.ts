@@ -53,11 +53,12 @@ export class Channel extends DurableObject<Env> {
       if (since !== undefined && since > head) head = await this.#registered(topic);
       // Changes between the cursor and the head are only for subscribers that were there before.
       const from = Math.max(head, this.#delivery.cursor);
-      const { 0: client, 1: server } = new WebSocketPair();
-      const subscriber = this.#roster.accept(server, { join, from, joining: since !== undefined });
+      const pair = new WebSocketPair();
+      const joining = since !== undefined;
+      const subscriber = this.#roster.accept(pair, { join, from, joining, atMs: Date.now() });
       this.#delivery.join(subscriber, topic, since, from);
       const headers = new Headers(subprotocol && { "sec-websocket-protocol": subprotocol });
-      return new Response(null, { status: 101, webSocket: client, headers });
+      return new Response(null, { status: 101, webSocket: pair[0], headers });
     });
   }
 
@@ -80,6 +81,7 @@ export class Channel extends DurableObject<Env> {
    */
   override async alarm(): Promise<void> {
     const topic = this.ctx.storage.kv.get<Topic>("topic") as Topic;
+    this.#roster.removeGone(Date.now());
     // First, so that nothing below can delay the next alarm.
     if (!this.#roster.isEmpty()) await this.#armAlarm();
     void this.#recheck(topic);

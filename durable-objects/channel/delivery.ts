@@ -4,8 +4,9 @@
 import type { Topic } from "../../memory/channels/topic.ts";
 import { log } from "../../memory/log.ts";
 import { ALL_KEYS, type Store } from "../../memory/store/store.ts";
-import { type Change, encodeEvent } from "../../sdk/protocol.ts";
+import type { Change } from "../../sdk/protocol.ts";
 import { Backlog } from "./backlog.ts";
+import { EncodedChange } from "./encoded-change.ts";
 import type { Roster } from "./roster.ts";
 import type { Subscriber } from "./subscriber.ts";
 
@@ -136,7 +137,7 @@ export class Delivery {
   }
 
   #broadcast(change: Change): void {
-    this.#roster.deliver(change, encodeEvent(change));
+    this.#roster.deliver(new EncodedChange(change));
     this.#moveTo(change.revision);
   }
 

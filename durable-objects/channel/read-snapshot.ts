@@ -29,8 +29,14 @@ export async function* readSnapshot(
 }
 
 /** The schema first, because it describes the value. `previous` is 0, because the receiver has no earlier change. */
-function* changesOf(key: string, entry: Entry | null, schema: StoredSchema | null): Generator<Change> {
+function* changesOf(key: string, entry: Entry | null, stored: StoredSchema | null): Generator<Change> {
   const common = { key, action: "set", previous: 0 } as const;
-  if (schema) yield { ...common, event: "schema", json: schema.schema, ts: schema.ts, revision: schema.revision };
-  if (entry) yield { ...common, event: "value", json: entry.value, ts: entry.ts, revision: entry.revision };
+  if (stored) {
+    const { schema: json, ...version } = stored;
+    yield { ...common, event: "schema", json, ...version };
+  }
+  if (entry) {
+    const { value: json, ...version } = entry;
+    yield { ...common, event: "value", json, ...version };
+  }
 }

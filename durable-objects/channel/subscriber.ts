@@ -2,9 +2,11 @@
 // that must survive hibernation is in the socket's attachment; the rest is rebuilt.
 
 import { LIMITS } from "../../config/limits.ts";
+import { canOverlap } from "../../memory/access/glob-overlap.ts";
 import type { Join } from "../../memory/channels/join.ts";
-import { type Change, encodeEvent, encodeReady, encodeReset, TRY_AGAIN_LATER } from "../../sdk/protocol.ts";
+import { type Change, CLOSE_CODES, encodeReady, encodeReset, TRY_AGAIN_LATER } from "../../sdk/protocol.ts";
 import { type ChangeFilter, compileFilter } from "./change-filter.ts";
+import { EncodedChange } from "./encoded-change.ts";
 import { SendWindow } from "./send-window.ts";
 
 export type Attachment = {
@@ -13,6 +15,8 @@ export type Attachment = {
   readonly from: number;
   /** The backlog is being sent, and live changes wait in memory. */
   readonly joining: boolean;
+  /** When the socket was accepted, in milliseconds since the epoch. */
+  readonly atMs: number;
 };
 
 /** How often the sender of a backlog checks whether the client has read on, and after how long it gives up. */
@@ -70,7 +74,14 @@ export class Subscriber {
     return this.#attachment.joining;
   }
 
-  /** Sets the scopes of a watcher, which from now on receives only what they allow. */
+  /** Closes the connection of a memx.v1 client that has stopped to ping. A plain client never pings. */
+  closeIfSilent(nowMs: number): void {
+    const { join, atMs } = this.#attachment;
+    if (join.subprotocol === undefined || nowMs - Math.max(atMs, this.#pingedMs()) <= LIMITS.maxSilenceMs) return;
+    closeSocket(this.#socket, TRY_AGAIN_LATER, "The client sends no pings. Connect again.");
+  }
+
+  /** Sets the scopes of a watcher, which from now on receives only what they allow, and is closed if that is nothing. */
   limitTo(scopes: readonly string[]): void {
     const { join } = this.#attachment;
     if (join.scopes.length === scopes.length && scopes.every((scope, index) => scope === join.scopes[index])) return;
@@ -80,12 +91,17 @@ export class Subscriber {
     } catch {
       // The scopes do not fit into the attachment. A client that connects again gets the reason.
       this.interrupt();
+      return;
     }
+    if (canOverlap(join.namespace, join.patterns, scopes)) return;
+    closeSocket(this.#socket, CLOSE_CODES.forbidden, "The API key may no longer read any key that matches a pattern.");
   }
 
-  /** Sends the text of a live change, or queues the change until the subscriber has joined. */
-  deliver(change: Change, text: string): void {
+  /** Sends a live change, or queues it until the subscriber has joined. */
+  deliver(encoded: EncodedChange): void {
+    const { change } = encoded;
     if (change.revision <= this.#attachment.from || !this.#wants(change)) return;
+    const text = encoded.textFor(this);
     if (this.joining) this.#wait(change, text.length);
     else this.#send(text);
   }
@@ -103,7 +119,7 @@ export class Subscriber {
       if (!this.open) throw new Error("The subscriber has left.");
       await scheduler.wait(PACE_MS);
     }
-    this.#send(encodeEvent(change));
+    this.#send(new EncodedChange(change).textFor(this));
   }
 
   reset(revision: number): void {
@@ -115,7 +131,7 @@ export class Subscriber {
     const queue = this.#queue;
     this.#queue = [];
     this.#queuedChars = 0;
-    for (const change of queue) this.#send(encodeEvent(change));
+    for (const change of queue) this.#send(new EncodedChange(change).textFor(this));
     this.#update({ joining: false });
     this.ready(revision);
   }
@@ -163,8 +179,13 @@ export class Subscriber {
   #lags(chars: number): boolean {
     if (this.#window.unread(Date.now()) <= chars) return false;
     // Only now, because this runs for each socket and event.
-    this.#window.pinged(this.#ctx.getWebSocketAutoResponseTimestamp(this.#socket)?.getTime() ?? 0);
+    this.#window.pinged(this.#pingedMs());
     return this.#window.unread(Date.now()) > chars;
+  }
+
+  /** When the client last pinged, in milliseconds since the epoch; 0 for never. */
+  #pingedMs(): number {
+    return this.#ctx.getWebSocketAutoResponseTimestamp(this.#socket)?.getTime() ?? 0;
   }
 
   #update(attachment: Partial<Attachment>): void {

@@ -1,7 +1,8 @@
 // The last changes of a namespace, in SQL. The log is also the counter: the next revision is the last one plus 1.
 
 import { ALL_KEYS, type LogSlice } from "../../memory/store/store.ts";
-import type { Change } from "../../sdk/protocol.ts";
+import type { Change, Details } from "../../sdk/protocol.ts";
+import { type DetailColumns, details, microseconds, seconds } from "./columns.ts";
 
 /** Characters of JSON text after which a response ends, so that it fits into the 32 MiB of an RPC message. */
 export const MAX_RESPONSE_CHARS = 4 * 1024 * 1024;
@@ -45,16 +46,20 @@ export class ChangeLog {
     return last ?? this.#kv.get<number>("begin") ?? 0;
   }
 
-  append({ revision, previous, key, event, action, ts, json }: Change): void {
+  append({ revision, previous, key, event, action, ts, json, created, expires, by }: Change): void {
     this.#sql.exec(
-      "INSERT INTO log (revision, previous, key, event, action, ts_us, json) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      `INSERT INTO log (revision, previous, key, event, action, ts_us, json, created_us, expires_us, agent)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       revision,
       previous,
       key,
       event,
       action,
-      Math.round(ts * 1e6),
+      microseconds(ts),
       json,
+      created === undefined ? null : microseconds(created),
+      expires === undefined ? null : microseconds(expires),
+      by ?? null,
     );
     this.#sql.exec("DELETE FROM log WHERE revision <= ?", revision - this.#length);
     this.#head = revision;
@@ -84,11 +89,13 @@ export class ChangeLog {
   }
 
   *#changes(where: string, ...bindings: (string | number)[]): Iterable<Change> {
-    const rows = this.#sql.exec<Omit<Change, "ts"> & { ts_us: number }>(
-      `SELECT revision, previous, key, event, action, ts_us, json FROM log WHERE ${where}`,
+    const rows = this.#sql.exec<Omit<Change, "ts" | keyof Details> & { ts_us: number } & DetailColumns>(
+      `SELECT revision, previous, key, event, action, ts_us, json, created_us, expires_us, agent FROM log WHERE ${where}`,
       ...bindings,
     );
-    for (const { ts_us, ...change } of rows) yield { ...change, ts: ts_us / 1e6 };
+    for (const { ts_us, created_us, expires_us, agent, ...change } of rows) {
+      yield { ...change, ts: seconds(ts_us), ...details({ created_us, expires_us, agent }) };
+    }
   }
 }
 

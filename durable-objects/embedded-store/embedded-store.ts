@@ -14,9 +14,11 @@ import type {
   KeysPage,
   KeysQuery,
   LogSlice,
+  ManyRead,
   Operation,
   StoredSchema,
   Watch,
+  WriteOptions,
 } from "../../memory/store/store.ts";
 import type { Change } from "../../sdk/protocol.ts";
 import { GroupCommit } from "./group-commit.ts";
@@ -24,7 +26,7 @@ import { Namespace } from "./namespace.ts";
 
 type PendingWrite = {
   readonly operations: readonly Operation[];
-  readonly idempotency: Idempotency | undefined;
+  readonly options: WriteOptions;
   readonly resolve: (outcome: EmbeddedOutcome) => void;
   readonly reject: (cause: unknown) => void;
 };
@@ -40,8 +42,9 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
     this.#namespace = new Namespace(ctx.storage, { logLength: logLength(env), quota: quota(env) });
   }
 
-  write(operations: readonly Operation[], idempotency?: Idempotency): Promise<EmbeddedOutcome> {
-    return new Promise((resolve, reject) => this.#groups.add({ operations, idempotency, resolve, reject }));
+  write(operations: readonly Operation[], idempotency?: Idempotency, by?: string): Promise<EmbeddedOutcome> {
+    const options = { idempotency, by };
+    return new Promise((resolve, reject) => this.#groups.add({ operations, options, resolve, reject }));
   }
 
   async recall(idempotency: Idempotency): Promise<AppliedVersions | IdReused | null> {
@@ -50,6 +53,10 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
 
   async readEntry(key: string): Promise<Entry | null> {
     return this.#namespace.entries.entry(key, nowUs());
+  }
+
+  async readMany(keys: readonly string[]): Promise<ManyRead> {
+    return this.#transaction(() => this.#namespace.readMany(keys, nowUs()));
   }
 
   async readSchema(key: string): Promise<StoredSchema | null> {
@@ -106,9 +113,9 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
     try {
       const atUs = nowUs();
       const outcomes = this.#transaction(() =>
-        group.map(({ operations, idempotency, resolve }) => ({
+        group.map(({ operations, options, resolve }) => ({
           resolve,
-          outcome: this.#namespace.apply(operations, atUs, idempotency),
+          outcome: this.#namespace.apply(operations, atUs, options),
         })),
       );
       void this.#armSweep();

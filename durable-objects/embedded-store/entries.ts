@@ -5,6 +5,7 @@ import { LRUCache } from "lru-cache";
 import type { EntriesPage, Entry, KeysPage, KeysQuery, ListedKey, StoredSchema } from "../../memory/store/store.ts";
 import type { JsonText } from "../../sdk/protocol.ts";
 import { MAX_RESPONSE_CHARS } from "./change-log.ts";
+import { type DetailColumns, details, seconds } from "./columns.ts";
 import { ABSENT, type CurrentRow, currentRow, type Row } from "./row.ts";
 
 /** Characters of the entries that are kept in memory. An object has 128 MB for everything. */
@@ -19,7 +20,23 @@ const IS_OVER = "coalesce(expires_us <= ?3, 0)";
 /** The revision and the time of a change. */
 type At = { readonly revision: number; readonly atUs: number };
 
-type EntryRow = { key: string; ts_us: number; value_revision: number; value: string | null; over: number };
+/** The same, and the name that its writer gave itself. */
+type Write = At & { readonly by: string | undefined };
+
+type SchemaColumns = {
+  readonly schema: string | null;
+  readonly schema_ts_us: number;
+  readonly schema_revision: number;
+  readonly schema_agent: string | null;
+};
+
+type EntryRow = {
+  key: string;
+  ts_us: number;
+  value_revision: number;
+  value: string | null;
+  over: number;
+} & DetailColumns;
 
 export class Entries {
   readonly #sql: SqlStorage;
@@ -45,48 +62,49 @@ export class Entries {
 
   #read(key: string) {
     const [row] = this.#sql
-      .exec<{ value: string; ts_us: number; revision: number; expires_us: number | null }>(
-        `SELECT value, ts_us, value_revision AS revision, expires_us FROM entries LEFT JOIN expiries USING (key)
-         WHERE key = ? AND value_revision > 0`,
+      .exec<{ value: string; ts_us: number; revision: number } & DetailColumns>(
+        `SELECT value, ts_us, value_revision AS revision, created_us, expires_us, agent
+         FROM entries LEFT JOIN expiries USING (key) WHERE key = ? AND value_revision > 0`,
         key,
       )
       .toArray();
     if (!row) return undefined;
-    const { value, ts_us, revision, expires_us } = row;
-    const known = { entry: { value, ts: seconds(ts_us), revision }, expiresUs: expires_us ?? Number.POSITIVE_INFINITY };
+    const { value, ts_us, revision } = row;
+    const entry = { value, ts: seconds(ts_us), revision, ...details(row) };
+    const known = { entry, expiresUs: row.expires_us ?? Number.POSITIVE_INFINITY };
     this.#known.set(key, known);
     return known;
   }
 
   schema(key: string): StoredSchema | null {
     const [row] = this.#sql
-      .exec<{ schema: string; ts_us: number; revision: number }>(
-        `SELECT schema, schema_ts_us AS ts_us, schema_revision AS revision
-         FROM entries WHERE key = ? AND schema_revision > 0`,
+      .exec<SchemaColumns>(
+        `SELECT schema, schema_ts_us, schema_revision, schema_agent FROM entries WHERE key = ? AND schema_revision > 0`,
         key,
       )
       .toArray();
-    return row ? { schema: row.schema, ts: seconds(row.ts_us), revision: row.revision } : null;
+    return row ? toSchema(row) : null;
   }
 
   page(after: string, nowUs: number): EntriesPage {
     const entries: { key: string; entry: Entry | null; schema: StoredSchema | null }[] = [];
     let chars = 0;
-    const rows = this.#sql.exec<EntryRow & { schema: string | null; schema_ts_us: number; schema_revision: number }>(
-      `SELECT entries.*, ${IS_OVER} AS over FROM entries LEFT JOIN expiries USING (key)
+    const rows = this.#sql.exec<EntryRow & SchemaColumns>(
+      `SELECT entries.*, expires_us, ${IS_OVER} AS over FROM entries LEFT JOIN expiries USING (key)
        WHERE key > ?1 AND (value_revision > 0 OR schema_revision > 0) ORDER BY key LIMIT ?2`,
       after,
       PAGE_KEYS + 1,
       nowUs,
     );
-    for (const { key, ts_us, value, value_revision, over, schema, schema_ts_us, schema_revision } of rows) {
+    for (const row of rows) {
       if (entries.length === PAGE_KEYS || chars > MAX_RESPONSE_CHARS) return { entries, more: true };
+      const { key, ts_us, value, value_revision: revision, over } = row;
       entries.push({
         key,
-        entry: value === null || over ? null : { value, ts: seconds(ts_us), revision: value_revision },
-        schema: schema === null ? null : { schema, ts: seconds(schema_ts_us), revision: schema_revision },
+        entry: value === null || over ? null : { value, ts: seconds(ts_us), revision, ...details(row) },
+        schema: toSchema(row),
       });
-      chars += (value?.length ?? 0) + (schema?.length ?? 0);
+      chars += (value?.length ?? 0) + (row.schema?.length ?? 0);
     }
     return { entries, more: false };
   }
@@ -96,19 +114,21 @@ export class Entries {
     const keys: ListedKey[] = [];
     let [last, looked, chars] = [after, 0, 0];
     const rows = this.#sql.exec<EntryRow>(
-      `SELECT key, ts_us, value_revision, ${values ? "value" : "NULL AS value"}, ${IS_OVER} AS over
+      `SELECT key, ts_us, value_revision, ${IS_OVER} AS over,
+         ${values ? "value, created_us, expires_us, agent" : "NULL AS value"}
        FROM entries LEFT JOIN expiries USING (key)
        WHERE ${after === "" && prefix !== "" ? "key >= ?1" : "key > ?1"} ORDER BY key LIMIT ?2`,
       after || prefix,
       limit + 1,
       nowUs,
     );
-    for (const { key, ts_us, value, value_revision, over } of rows) {
+    for (const row of rows) {
+      const { key, ts_us, value, value_revision: revision, over } = row;
       if (!key.startsWith(prefix)) break;
       if (looked++ === limit || chars > MAX_RESPONSE_CHARS) return { keys, next: last };
       last = key;
-      if (value_revision === 0 || over) continue;
-      keys.push({ key, ts: seconds(ts_us), revision: value_revision, value });
+      if (revision === 0 || over) continue;
+      keys.push({ key, ts: seconds(ts_us), revision, value, ...(values && details(row)) });
       chars += value?.length ?? 0;
     }
     return { keys, next: null };
@@ -127,49 +147,66 @@ export class Entries {
     return currentRow(row ?? ABSENT, nowUs);
   }
 
-  setValue(key: string, value: JsonText, { revision, atUs }: At): void {
+  /** Returns the time of the first set since the key had no value; 0 if that is not known. */
+  setValue(key: string, value: JsonText, { revision, atUs, by }: Write): number {
     this.#known.delete(key);
-    this.#sql.exec(
-      `INSERT INTO entries (key, revision, ts_us, value_revision, value) VALUES (?1, ?2, ?3, ?2, ?4)
-       ON CONFLICT (key) DO UPDATE SET revision = ?2, ts_us = ?3, value_revision = ?2, value = ?4`,
-      key,
-      revision,
-      atUs,
-      value,
-    );
+    return this.#sql
+      .exec<{ created_us: number }>(
+        `INSERT INTO entries (key, revision, ts_us, value_revision, value, created_us, agent)
+         VALUES (?1, ?2, ?3, ?2, ?4, ?3, ?5)
+         ON CONFLICT (key) DO UPDATE SET revision = ?2, ts_us = ?3, value_revision = ?2, value = ?4, agent = ?5,
+           created_us = CASE WHEN value_revision > 0 THEN created_us ELSE ?3 END
+         RETURNING created_us`,
+        key,
+        revision,
+        atUs,
+        value,
+        by ?? null,
+      )
+      .one().created_us;
   }
 
   /** Leaves the revision and the time of the removal. */
   removeValue(key: string, { revision, atUs }: At): void {
     this.#known.delete(key);
     this.#sql.exec(
-      "UPDATE entries SET revision = ?2, ts_us = ?3, value_revision = 0, value = NULL WHERE key = ?1",
+      `UPDATE entries SET revision = ?2, ts_us = ?3, value_revision = 0, value = NULL, created_us = 0, agent = NULL
+       WHERE key = ?1`,
       key,
       revision,
       atUs,
     );
   }
 
-  setSchema(key: string, schema: JsonText, { revision, atUs }: At): void {
+  setSchema(key: string, schema: JsonText, { revision, atUs, by }: Write): void {
     this.#sql.exec(
-      `INSERT INTO entries (key, revision, schema_revision, schema, schema_ts_us) VALUES (?1, ?2, ?2, ?3, ?4)
-       ON CONFLICT (key) DO UPDATE SET revision = ?2, schema_revision = ?2, schema = ?3, schema_ts_us = ?4`,
+      `INSERT INTO entries (key, revision, schema_revision, schema, schema_ts_us, schema_agent)
+       VALUES (?1, ?2, ?2, ?3, ?4, ?5)
+       ON CONFLICT (key) DO UPDATE SET revision = ?2, schema_revision = ?2, schema = ?3, schema_ts_us = ?4,
+         schema_agent = ?5`,
       key,
       revision,
       schema,
       atUs,
+      by ?? null,
     );
   }
 
   removeSchema(key: string, revision: number): void {
     this.#sql.exec(
-      "UPDATE entries SET revision = ?2, schema_revision = 0, schema = NULL WHERE key = ?1",
+      "UPDATE entries SET revision = ?2, schema_revision = 0, schema = NULL, schema_agent = NULL WHERE key = ?1",
       key,
       revision,
     );
   }
 }
 
-export function seconds(us: number): number {
-  return us / 1e6;
+function toSchema({
+  schema,
+  schema_ts_us,
+  schema_revision: revision,
+  schema_agent,
+}: SchemaColumns): StoredSchema | null {
+  if (schema === null) return null;
+  return { schema, ts: seconds(schema_ts_us), revision, ...(schema_agent !== null && { by: schema_agent }) };
 }

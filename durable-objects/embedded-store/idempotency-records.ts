@@ -12,27 +12,28 @@ export class IdempotencyRecords {
 
   find({ id, fingerprint }: Idempotency, nowUs: number): AppliedVersions | IdReused | null {
     const [row] = this.#sql
-      .exec<{ fingerprint: string; results: string; text: string | null }>(
-        "SELECT fingerprint, results, text FROM idempotency WHERE id = ? AND expires_us > ?",
+      .exec<{ fingerprint: string; results: string; text: string | null; agent: string | null }>(
+        "SELECT fingerprint, results, text, agent FROM idempotency WHERE id = ? AND expires_us > ?",
         id,
         nowUs,
       )
       .toArray();
     if (!row) return null;
-    return row.fingerprint === fingerprint
-      ? { outcome: "applied", results: parseResults(row.results), text: row.text ?? undefined }
-      : { outcome: "id_reused" };
+    if (row.fingerprint !== fingerprint) return { outcome: "id_reused" };
+    const [results, by, text] = [parseResults(row.results), row.agent ?? undefined, row.text ?? undefined];
+    return { outcome: "applied", results, by, text };
   }
 
-  add({ id, fingerprint }: Idempotency, { results, text }: AppliedVersions, nowUs: number): void {
+  add({ id, fingerprint }: Idempotency, { results, by, text }: AppliedVersions, nowUs: number): void {
     this.#sql.exec("DELETE FROM idempotency WHERE expires_us <= ?", nowUs);
     this.#sql.exec(
-      "INSERT INTO idempotency (id, fingerprint, expires_us, results, text) VALUES (?, ?, ?, ?, ?)",
+      "INSERT INTO idempotency (id, fingerprint, expires_us, results, text, agent) VALUES (?, ?, ?, ?, ?, ?)",
       id,
       fingerprint,
       nowUs + LIMITS.idempotencySeconds * 1e6,
       JSON.stringify(results),
       text ?? null,
+      by ?? null,
     );
   }
 }

@@ -1,23 +1,31 @@
 // One namespace on the embedded store: what its writes, reads, watches and expiries do to the tables. All methods are
 // synchronous. The caller runs each method that writes in a transaction, and calls `forget` after a rollback.
 
+import { LIMITS } from "../../config/limits.ts";
+import { utf8Length } from "../../memory/json-text.ts";
 import type { EmbeddedOutcome } from "../../memory/store/embedded.ts";
 import {
   ALL_KEYS,
   type AppliedVersion,
   type AppliedVersions,
   changeOf,
+  currentSchema,
+  currentValue,
+  type Entry,
   type Idempotency,
   type IdReused,
   type LogSlice,
+  type ManyRead,
   type Operation,
   type Quota,
   type Unchanged,
   type Watch,
+  type WriteOptions,
 } from "../../memory/store/store.ts";
-import type { Change, CurrentText } from "../../sdk/protocol.ts";
+import type { Change, CurrentText, Details } from "../../sdk/protocol.ts";
 import { ChangeLog } from "./change-log.ts";
-import { Entries, seconds } from "./entries.ts";
+import { details, microseconds, seconds } from "./columns.ts";
+import { Entries } from "./entries.ts";
 import { Expiries } from "./expiries.ts";
 import { IdempotencyRecords } from "./idempotency-records.ts";
 import { migrate } from "./migrations.ts";
@@ -53,7 +61,7 @@ export class Namespace {
   }
 
   /** Applies all operations or none. Every condition is about the state before the first operation. */
-  apply(operations: readonly Operation[], nowUs: number, idempotency?: Idempotency): EmbeddedOutcome {
+  apply(operations: readonly Operation[], nowUs: number, { idempotency, by }: WriteOptions = {}): EmbeddedOutcome {
     const earlier = idempotency && this.#records.find(idempotency, nowUs);
     if (earlier) return earlier;
     const rows = new Map(operations.map(({ key }) => [key, this.entries.row(key, nowUs)]));
@@ -82,18 +90,31 @@ export class Namespace {
       if (atUs === null) return { change: null, revision: currentRevision(operation, row), ts: seconds(row.ts_us) };
       // An expiry is a change of its own, so it comes before the set that replaces the expired value.
       const previous = operation.op === "set" && row.over ? this.#recordExpiry(operation.key, row) : row.revision;
-      const version = { revision: this.#log.head() + 1, previous, ts: seconds(atUs) };
-      this.#applyOne(operation, row, { revision: version.revision, atUs, nowUs });
-      this.#log.append(changeOf(operation, version));
+      const revision = this.#log.head() + 1;
+      const details = this.#applyOne(operation, row, { revision, atUs, nowUs, by });
+      const version = { revision, previous, ts: seconds(atUs), ...details };
+      this.#log.append(changeOf(operation, version, by));
       return { ...version, watched: row.watcher !== null, namespaceWatched };
     });
     const text = idempotency?.keepsText && operations[0]?.op === "set" ? operations[0].value : undefined;
-    if (idempotency) this.#records.add(idempotency, { outcome: "applied", results, text }, nowUs);
-    return { outcome: "applied", results };
+    if (idempotency) this.#records.add(idempotency, { outcome: "applied", results, by, text }, nowUs);
+    return { outcome: "applied", results, by };
   }
 
   recall(idempotency: Idempotency, nowUs: number): AppliedVersions | IdReused | null {
     return this.#records.find(idempotency, nowUs);
+  }
+
+  readMany(keys: readonly string[], nowUs: number): ManyRead {
+    const entries: (Entry | null)[] = [];
+    let bytes = 0;
+    for (const key of keys) {
+      const entry = this.entries.entry(key, nowUs);
+      bytes += entry ? utf8Length(entry.value) : 0;
+      if (bytes > LIMITS.maxReadBytes) return { outcome: "too_large" };
+      entries.push(entry);
+    }
+    return { outcome: "read", entries, head: this.#log.head() };
   }
 
   readLog(key: string, after: number): LogSlice {
@@ -124,31 +145,44 @@ export class Namespace {
     for (const key of this.expiries.due(nowUs)) this.#settle(key, nowUs);
   }
 
+  /** Returns what there is to say of a value that was set. */
   #applyOne(
     operation: Operation,
     row: CurrentRow,
-    { revision, atUs, nowUs }: { revision: number; atUs: number; nowUs: number },
-  ): void {
+    { nowUs, ...write }: { revision: number; atUs: number; nowUs: number; by: string | undefined },
+  ): Details {
     const { key } = operation;
     switch (operation.op) {
-      case "set":
-        this.entries.setValue(key, operation.value, { revision, atUs });
-        if (operation.ttl === "keep") return;
-        if (operation.ttl !== undefined) this.expiries.set(key, nowUs + Math.round(operation.ttl * 1e6));
-        else if (row.expires_us > 0) this.expiries.clear(key);
-        return;
+      case "set": {
+        const created_us = this.entries.setValue(key, operation.value, write);
+        const expires_us = this.#setExpiry(operation, row, nowUs);
+        return details({ created_us, expires_us, agent: null });
+      }
       case "delete":
-        this.#removeValue(key, { revision, atUs });
-        return;
+        this.#removeValue(key, write);
+        return {};
       case "schema_set":
-        this.entries.setSchema(key, operation.schema, { revision, atUs });
-        return;
+        this.entries.setSchema(key, operation.schema, write);
+        return {};
       case "schema_delete":
-        this.entries.removeSchema(key, revision);
-        return;
+        this.entries.removeSchema(key, write.revision);
+        return {};
       case "check":
-        return;
+        return {};
     }
+  }
+
+  /** Returns when the value that was set expires; 0 for never. */
+  #setExpiry({ key, ttl }: Extract<Operation, { op: "set" }>, row: CurrentRow, nowUs: number): number {
+    const currentUs = row.over ? 0 : row.expires_us;
+    if (ttl === "keep") return currentUs;
+    if (ttl !== undefined) {
+      const expiresUs = nowUs + microseconds(ttl);
+      this.expiries.set(key, expiresUs);
+      return expiresUs;
+    }
+    if (currentUs > 0) this.expiries.clear(key);
+    return 0;
   }
 
   #removeValue(key: string, at: { revision: number; atUs: number }): void {
@@ -176,9 +210,9 @@ export class Namespace {
   #current(operation: Operation, nowUs: number): CurrentText | null {
     if (isOfSchema(operation)) {
       const stored = this.entries.schema(operation.key);
-      return stored && { text: stored.schema, ts: stored.ts, revision: stored.revision };
+      return stored && currentSchema(stored);
     }
     const entry = this.entries.entry(operation.key, nowUs);
-    return entry && { text: entry.value, ts: entry.ts, revision: entry.revision };
+    return entry && currentValue(entry);
   }
 }

@@ -2,6 +2,7 @@
 // on rows and a time, and touches no table.
 
 import { LIMITS } from "../../config/limits.ts";
+import { utf8Length } from "../../memory/json-text.ts";
 import type { Operation } from "../../memory/store/store.ts";
 import type { CurrentRow, Row } from "./row.ts";
 
@@ -107,10 +108,4 @@ function measure(row: PlannedRow): { keys: number; bytes: number } {
 
 function callersUs({ ts = 0 }: Extract<Operation, { op: "set" }>): number {
   return Math.round(ts * 1e6);
-}
-
-const encoder = new TextEncoder();
-
-function utf8Length(text: string): number {
-  return encoder.encode(text).length;
 }

@@ -1,7 +1,7 @@
 // API keys from an access list in the configuration: `{"a-key": ["agent:*"], "another": {"read": […], "write": […], "user_id": …}}`.
 
 import { compileSchema } from "../schemas/compile-schema.ts";
-import { type Access, hashApiKey, misconfigured } from "./access.ts";
+import { type Access, API_KEY_RULE, hashApiKey, isPossibleApiKey, misconfigured } from "./access.ts";
 import { createPrincipal, type Principal } from "./principal.ts";
 
 type ListedKey = string[] | { read?: string[]; write?: string[]; user_id?: string };
@@ -31,6 +31,9 @@ export function parseAccessList(list: unknown): ReadonlyMap<string, Principal> {
   }
   const principals = new Map<string, Principal>();
   for (const [index, [apiKey, listed]] of Object.entries(list).entries()) {
+    if (!isPossibleApiKey(apiKey)) {
+      throw new AccessListError(`API key number ${index + 1} ${API_KEY_RULE}`);
+    }
     const [error] = checkListedKey(listed);
     if (error) {
       throw new AccessListError(

@@ -15,6 +15,13 @@ export interface Access {
 
 export type Principals = ReadonlyMap<string, Principal>;
 
+/** What an API key must be, because headers carry nothing else unchanged: some clients send é as one byte, some as two. */
+export const API_KEY_RULE = "must consist of visible ASCII characters, without spaces";
+
+export function isPossibleApiKey(text: string): boolean {
+  return /^[\x21-\x7e]+$/.test(text);
+}
+
 /** Hashes of recently seen keys. Each request brings its key into this isolate's memory anyway. */
 const hashes = new LRUCache<string, string>({
   max: LIMITS.maxKnownApiKeys,

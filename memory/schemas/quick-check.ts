@@ -16,9 +16,16 @@ export function quickCheck(schema: JsonSchema): Check {
   const keywords = Object.keys(schema).filter((keyword) => !IGNORED.includes(keyword));
   const only = (...known: string[]) => keywords.every((keyword) => known.includes(keyword));
   const { type, minLength = 0, maxLength = Infinity, minimum = -Infinity, maximum = Infinity } = schema as Bounds;
+  const { minItems = 0, maxItems = Infinity } = schema as Bounds;
   switch (type) {
-    case undefined:
-      return only() ? () => true : UNKNOWN;
+    case undefined: {
+      if (only()) return () => true;
+      // An object or array would have to be compared by its contents.
+      if (only("const") && typeof schema.const === "string") return (value) => value === schema.const;
+      if (!only("anyOf")) return UNKNOWN;
+      const checks = (schema.anyOf as readonly JsonSchema[]).map(quickCheck);
+      return (value) => checks.some((check) => check(value));
+    }
     case "string": {
       if (!only("minLength", "maxLength", "pattern")) return UNKNOWN;
       const pattern = new RegExp(String(schema.pattern ?? ""), "u");
@@ -50,9 +57,23 @@ export function quickCheck(schema: JsonSchema): Check {
         required.every((name) => Object.hasOwn(value, name)) &&
         Object.keys(value).every((name) => checks.get(name)?.(value[name]) ?? false);
     }
+    case "array": {
+      if (!only("items", "minItems", "maxItems")) return UNKNOWN;
+      const check = quickCheck((schema.items ?? true) as JsonSchema);
+      return (value) =>
+        Array.isArray(value) && value.length >= minItems && value.length <= maxItems && value.every(check);
+    }
     default:
       return UNKNOWN;
   }
 }
 
-type Bounds = { type?: string; minLength?: number; maxLength?: number; minimum?: number; maximum?: number };
+type Bounds = {
+  type?: string;
+  minLength?: number;
+  maxLength?: number;
+  minimum?: number;
+  maximum?: number;
+  minItems?: number;
+  maxItems?: number;
+};

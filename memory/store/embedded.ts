@@ -16,6 +16,7 @@ import {
   type KeysPage,
   type KeysQuery,
   type LogSlice,
+  type ManyRead,
   type Operation,
   type Refused,
   type Store,
@@ -28,9 +29,10 @@ export type EmbeddedOutcome = AppliedVersions | Refused;
 
 /** The object over RPC. Spelled out because the platform's types for stubs do not preserve unions. */
 export interface EmbeddedObject {
-  write(operations: readonly Operation[], idempotency?: Idempotency): Promise<EmbeddedOutcome>;
+  write(operations: readonly Operation[], idempotency?: Idempotency, by?: string): Promise<EmbeddedOutcome>;
   recall(idempotency: Idempotency): Promise<AppliedVersions | IdReused | null>;
   readEntry(key: string): Promise<Entry | null>;
+  readMany(keys: readonly string[]): Promise<ManyRead>;
   readSchema(key: string): Promise<StoredSchema | null>;
   readLog(key: string, after: number): Promise<LogSlice>;
   readHistory(key: string, before: number, limit: number): Promise<Change[]>;
@@ -63,8 +65,8 @@ export function createEmbeddedStore(objects: Env["EMBEDDED_STORE"], timeouts: St
   return {
     engine: "embedded",
     timeouts,
-    async write(namespace, operations, idempotency) {
-      const outcome = await call(namespace, (object) => object.write(operations, idempotency));
+    async write(namespace, operations, { idempotency, by } = {}) {
+      const outcome = await call(namespace, (object) => object.write(operations, idempotency, by));
       return outcome.outcome === "applied" ? appliedChanges(operations, outcome) : outcome;
     },
     async recall(namespace, operations, idempotency) {
@@ -72,6 +74,7 @@ export function createEmbeddedStore(objects: Env["EMBEDDED_STORE"], timeouts: St
       return outcome?.outcome === "applied" ? appliedChanges(operations, outcome) : outcome;
     },
     readEntry: (namespace, key) => read(namespace, (object) => object.readEntry(key)),
+    readMany: (namespace, keys) => read(namespace, (object) => object.readMany(keys)),
     readSchema: (namespace, key) => read(namespace, (object) => object.readSchema(key)),
     readLog: (namespace, key, after) => read(namespace, (object) => object.readLog(key, after)),
     readHistory: (namespace, key, before, limit) => read(namespace, (object) => object.readHistory(key, before, limit)),

@@ -2,13 +2,26 @@
 // class across Durable Object RPC. A store that cannot be reached throws `store_unavailable`.
 
 import type { StoreTimeouts } from "../../config/store-settings.ts";
-import type { Change, CurrentText, JsonText } from "../../sdk/protocol.ts";
+import type { Change, CurrentText, Details, JsonText } from "../../sdk/protocol.ts";
 
 /** The current value of a key. */
-export type Entry = { readonly value: JsonText; readonly ts: number; readonly revision: number };
+export type Entry = { readonly value: JsonText; readonly ts: number; readonly revision: number } & Details;
 
-/** A key's schema, and the time and revision of the change that set it. */
-export type StoredSchema = { readonly schema: JsonText; readonly ts: number; readonly revision: number };
+/** A key's schema, and the time, revision and writer of the change that set it. */
+export type StoredSchema = {
+  readonly schema: JsonText;
+  readonly ts: number;
+  readonly revision: number;
+  readonly by?: string | undefined;
+};
+
+export function currentValue({ value, ...version }: Entry): CurrentText {
+  return { text: value, ...version };
+}
+
+export function currentSchema({ schema, ...version }: StoredSchema): CurrentText {
+  return { text: schema, ...version };
+}
 
 /** One step of a write. */
 export type Operation =
@@ -40,6 +53,12 @@ export type Idempotency = {
   readonly fingerprint: string;
   /** The store keeps the text that the first operation wrote, for a repeat whose caller cannot know it. */
   readonly keepsText?: boolean;
+};
+
+export type WriteOptions = {
+  readonly idempotency?: Idempotency | undefined;
+  /** The name that the writer gave itself. The store keeps it with every change of the write. */
+  readonly by?: string | undefined;
 };
 
 /** The outcome of a write: every operation applied, or none. */
@@ -97,21 +116,28 @@ export type QuotaExceeded = { readonly outcome: "quota_exceeded"; readonly of: "
 /** The idempotency id belongs to an earlier write with a different fingerprint. */
 export type IdReused = { readonly outcome: "id_reused" };
 
-/** The part of a change that an engine decides; the rest is in the operation. `ts` as in `Change`. */
-export type Version = { readonly revision: number; readonly previous: number; readonly ts: number };
+/** The part of a change that an engine decides; the rest is in the operation. All parts as in `Change`. */
+export type Version = {
+  readonly revision: number;
+  readonly previous: number;
+  readonly ts: number;
+  readonly created?: number | undefined;
+  readonly expires?: number | undefined;
+};
 
 /** Returns the change that an operation makes. */
-export function changeOf(operation: Operation, { revision, previous, ts }: Version): Change {
-  const version = { key: operation.key, revision, previous, ts };
+export function changeOf(operation: Operation, version: Version, by: string | undefined): Change {
+  const { revision, previous, ts, created, expires } = version;
+  const common = { key: operation.key, revision, previous, ts, by };
   switch (operation.op) {
     case "set":
-      return { event: "value", action: "set", json: operation.value, ...version };
+      return { event: "value", action: "set", json: operation.value, ...common, created, expires };
     case "delete":
-      return { event: "value", action: "delete", json: null, ...version };
+      return { event: "value", action: "delete", json: null, ...common };
     case "schema_set":
-      return { event: "schema", action: "set", json: operation.schema, ...version };
+      return { event: "schema", action: "set", json: operation.schema, ...common };
     case "schema_delete":
-      return { event: "schema", action: "delete", json: null, ...version };
+      return { event: "schema", action: "delete", json: null, ...common };
     case "check":
       throw new Error("a check changes nothing");
   }
@@ -121,6 +147,8 @@ export function changeOf(operation: Operation, { revision, previous, ts }: Versi
 export type AppliedVersions = {
   readonly outcome: "applied";
   readonly results: readonly (AppliedVersion | Unchanged)[];
+  /** The writer of the changes, which is not this one if the write is a repeat. */
+  readonly by?: string | undefined;
   /** The text that the first operation wrote, if its idempotency record keeps it. */
   readonly text?: JsonText | undefined;
 };
@@ -128,7 +156,7 @@ export type AppliedVersions = {
 export type AppliedVersion = { readonly change?: undefined } & Version & Watched;
 
 /** Completes the versions that an engine returned to the changes that the operations made. */
-export function appliedChanges(operations: readonly Operation[], { results, text }: AppliedVersions): Applied {
+export function appliedChanges(operations: readonly Operation[], { results, by, text }: AppliedVersions): Applied {
   return {
     outcome: "applied",
     results: operations.map((operation, index): OperationResult => {
@@ -136,7 +164,7 @@ export function appliedChanges(operations: readonly Operation[], { results, text
       if (!version) throw new Error("the store returned fewer results than there are operations");
       if (version.change === null) return version;
       const { watched, namespaceWatched } = version;
-      const change = changeOf(operation, version);
+      const change = changeOf(operation, version, by);
       return {
         change: text !== undefined && index === 0 ? { ...change, json: text } : change,
         watched,
@@ -157,6 +185,18 @@ export type LogSlice = {
   /** Revision of the namespace's last change. */
   readonly head: number;
 };
+
+/** Entries at one moment. */
+export type ManyRead =
+  | {
+      readonly outcome: "read";
+      /** One for each key, `null` for a key without a value. */
+      readonly entries: readonly (Entry | null)[];
+      /** Revision of the namespace's last change at that moment; 0 before the first. */
+      readonly head: number;
+    }
+  /** The values are larger together than `maxReadBytes`. */
+  | { readonly outcome: "too_large" };
 
 /** Some of the keys that hold a value or have a schema, in byte order. */
 export type EntriesPage = {
@@ -186,13 +226,13 @@ export type KeysPage = {
   readonly next: string | null;
 };
 
-/** `value` is `null` unless the query asks for values. */
+/** `value` is `null` and there are no details unless the query asks for values. */
 export type ListedKey = {
   readonly key: string;
   readonly ts: number;
   readonly revision: number;
   readonly value: JsonText | null;
-};
+} & Details;
 
 export type Watch = {
   /** Revision of the namespace's last change. */
@@ -219,7 +259,7 @@ export interface Store {
    * Within `idempotencySeconds`, a repeat of an applied write changes nothing and returns the outcome of the first write,
    * whatever has happened since.
    */
-  write(namespace: string, operations: readonly Operation[], idempotency?: Idempotency): Promise<WriteOutcome>;
+  write(namespace: string, operations: readonly Operation[], options?: WriteOptions): Promise<WriteOutcome>;
 
   /** Returns the outcome of an earlier write of these operations, `null` if none was applied. */
   recall(
@@ -229,6 +269,9 @@ export interface Store {
   ): Promise<Applied | IdReused | null>;
 
   readEntry(namespace: string, key: string): Promise<Entry | null>;
+
+  /** Reads all keys at one moment. A key that is given twice is there twice. */
+  readMany(namespace: string, keys: readonly string[]): Promise<ManyRead>;
 
   readSchema(namespace: string, key: string): Promise<StoredSchema | null>;
 

@@ -13,6 +13,8 @@ export type Committer = {
   readonly env: Env;
   readonly executionCtx: Pick<ExecutionContext, "waitUntil">;
   readonly caller: Caller;
+  /** The name that the caller gave itself. */
+  readonly by?: string | undefined;
 };
 
 export type CommitOptions = {
@@ -30,7 +32,8 @@ export function commit(
   drafts: readonly Draft[],
   { idempotency, pathOf }: CommitOptions = {},
 ): Promise<readonly OperationResult[]> {
-  const write = (store: Store, namespace: string) => writeValues(store, namespace, drafts, { idempotency });
+  const { by } = committer;
+  const write = (store: Store, namespace: string) => writeValues(store, namespace, drafts, { idempotency, by });
   return commitWith(committer, drafts, write, pathOf);
 }
 

@@ -5,16 +5,15 @@ import { LIMITS } from "../../config/limits.ts";
 import type { CurrentText } from "../../sdk/protocol.ts";
 import { isLonger } from "../json-text.ts";
 import { applyPatch, type Patch } from "../patch/apply-patch.ts";
-import type { Entry, Idempotency, Store } from "../store/store.ts";
+import { currentValue, type Idempotency, type Store, type WriteOptions } from "../store/store.ts";
 import type { FinalOutcome } from "./final-outcome.ts";
 import { canStart, type SetDraft, writeValues } from "./write-values.ts";
 
-type Options = {
+type Options = WriteOptions & {
   /** Patch only this revision; 0 requires that the key holds nothing. By default, patch whatever the key holds. */
   readonly expect?: number | undefined;
-  /** Seconds. By default, the value keeps what is left of its present time to live. */
-  readonly ttl?: number | undefined;
-  readonly idempotency?: Idempotency | undefined;
+  /** Seconds, or `keep` for what is left of the current time to live. @default "keep" */
+  readonly ttl?: number | "keep" | undefined;
 };
 
 /** Milliseconds. Pauses are random up to these, so that many callers that patch one key do not collide again. */
@@ -27,10 +26,10 @@ export async function patchValue(
   namespace: string,
   key: string,
   patch: Patch,
-  { expect, ttl, idempotency }: Options,
+  { expect, ttl, idempotency, by }: Options,
 ): Promise<FinalOutcome> {
   const startMs = Date.now();
-  let current = toCurrent(await store.readEntry(namespace, key));
+  let current = await readCurrent(store, namespace, key);
   for (let attempt = 1; ; attempt++) {
     const draft = { op: "set", key, expect: current?.revision ?? 0, ttl: ttl ?? "keep" } as const;
     if (expect !== undefined && expect !== draft.expect) {
@@ -45,13 +44,13 @@ export async function patchValue(
       return { outcome: "too_large", maxBytes: LIMITS.maxValueBytes };
     }
     const value = { value: patched.text, parsed: JSON.parse(patched.text) };
-    const outcome = await writeValues(store, namespace, [{ ...draft, ...value }], { idempotency, startMs });
+    const outcome = await writeValues(store, namespace, [{ ...draft, ...value }], { idempotency, by, startMs });
     if (outcome.outcome !== "conflict" || expect !== undefined) return outcome;
     current = outcome.current;
     // What the store just returned is worth one more try. After a pause it is old.
     if (attempt % 2 === 0) {
       await scheduler.wait(Math.random() * Math.min(MAX_PAUSE_MS, MIN_PAUSE_MS * 2 ** attempt));
-      current = toCurrent(await store.readEntry(namespace, key));
+      current = await readCurrent(store, namespace, key);
     }
     if (!canStart(store, startMs)) return { ...outcome, current };
   }
@@ -69,6 +68,7 @@ async function recall(
   return store.recall(namespace, [{ ...draft, value: "", schemaRevision: 0 }], idempotency);
 }
 
-function toCurrent(entry: Entry | null): CurrentText | null {
-  return entry && { text: entry.value, ts: entry.ts, revision: entry.revision };
+async function readCurrent(store: Store, namespace: string, key: string): Promise<CurrentText | null> {
+  const entry = await store.readEntry(namespace, key);
+  return entry && currentValue(entry);
 }

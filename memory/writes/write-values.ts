@@ -3,7 +3,7 @@
 
 import { storeUnavailable } from "../errors.ts";
 import { type CompiledSchema, knownSchema, learnSchema } from "../schemas/schema-cache.ts";
-import type { Idempotency, Operation, Store } from "../store/store.ts";
+import type { Operation, Store, WriteOptions } from "../store/store.ts";
 import type { FinalOutcome } from "./final-outcome.ts";
 
 type SetOperation = Extract<Operation, { op: "set" }>;
@@ -12,8 +12,7 @@ type SetOperation = Extract<Operation, { op: "set" }>;
 export type Draft = Exclude<Operation, SetOperation> | SetDraft;
 export type SetDraft = Omit<SetOperation, "schemaRevision"> & { readonly parsed: unknown };
 
-type Options = {
-  readonly idempotency?: Idempotency | undefined;
+type Options = WriteOptions & {
   /** When the request began, in milliseconds since the epoch. */
   readonly startMs?: number;
 };
@@ -34,7 +33,7 @@ export async function writeValues(
   store: Store,
   namespace: string,
   drafts: readonly Draft[],
-  { idempotency, startMs = Date.now() }: Options = {},
+  { idempotency, by, startMs = Date.now() }: Options = {},
 ): Promise<FinalOutcome> {
   const schemas = new Map<string, CompiledSchema>();
   const schemaOf = (key: string) => schemas.get(key) ?? knownSchema(namespace, key);
@@ -64,7 +63,7 @@ export async function writeValues(
       return earlier ?? { outcome: "schema_violation", operation: index, errors };
     }
     if (outdated) continue;
-    const outcome = await store.write(namespace, operations, idempotency);
+    const outcome = await store.write(namespace, operations, { idempotency, by });
     if (outcome.outcome !== "schema_changed") return outcome;
     for (const { key, schema } of outcome.schemas) schemas.set(key, learnSchema(namespace, key, schema));
   }

@@ -1,10 +1,11 @@
 // Globs of the server and of the SDK, against three judges: Python's own results, a naive matcher written here, and cases
 // picked by hand.
 
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { compileGlob as compileOnServer, MAX_PATTERN_LENGTH } from "../../memory/access/glob.ts";
 import { compileGlob as compileInClient } from "../../sdk/typescript/glob.ts";
+import { runs } from "../support/long-runs.ts";
+import fc from "../support/properties.ts";
 import triples from "./fnmatch.fixture.json";
 
 /** fnmatch as its documentation and `translate` read, tried position by position; only for short texts. */
@@ -65,7 +66,7 @@ describe.each([
   ["the server", compileOnServer],
   ["the SDK", compileInClient],
 ])("a glob of %s", (_, compileGlob) => {
-  it("matches as Python's fnmatch does", () => {
+  it("matches as Python's fnmatch does", { tags: ["long"] }, () => {
     const wrong = triples.filter(([pattern, key, answer]) => compileGlob(pattern as string)(key as string) !== answer);
     expect(wrong).toEqual([]);
     expect(triples.length).toBeGreaterThan(4_000);
@@ -90,7 +91,7 @@ describe.each([
           }
         },
       ),
-      { numRuns: 4_000 },
+      { numRuns: runs(4_000) },
     );
   });
 

@@ -1,9 +1,9 @@
 // What an API key's list of scopes allows. How one glob matches is tested next door.
 
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { compileGlob } from "../../memory/access/glob.ts";
 import { compileScopes } from "../../memory/access/scopes.ts";
+import fc from "../support/properties.ts";
 
 describe("scopes", () => {
   it("allow nothing when there are none", () => {

@@ -5,6 +5,7 @@ import { env, exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { openStore } from "../../memory/store/open-store.ts";
 import type { Change } from "../../sdk/protocol.ts";
+import { captureLog } from "../support/capture-log.ts";
 import { deleteSchema, freshKey, set, setSchema, setText } from "../support/client.ts";
 import { breakStore, channelOf, evictStore } from "../support/engine.ts";
 import { connect, subscribe } from "../support/subscriber.ts";
@@ -214,6 +215,7 @@ describe("a refused subscription", () => {
 
   it("is a 503 with Retry-After and without the cause when the store is unavailable", async () => {
     const key = freshKey();
+    const logged = captureLog();
     const restore = await breakStore("a secret");
     const headers = { "x-api-key": "local_dev_key", upgrade: "websocket" };
     const response = await exports.default.fetch(`http://memx/subscribe/${key}`, { headers });
@@ -222,6 +224,7 @@ describe("a refused subscription", () => {
     const text = await response.text();
     expect(JSON.parse(text)).toMatchObject({ code: "store_unavailable" });
     expect(text).not.toContain("secret");
+    expect(logged).toContain("store_unavailable");
     await restore();
     const subscriber = await subscribe(key);
     await set(key, 1);

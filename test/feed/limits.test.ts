@@ -205,7 +205,7 @@ describe("a channel that has reached its subscriber limit", () => {
     expect((await (await agent.connect(`/subscribe/${key}`)).closed).code).toBe(4429);
     await runInDurableObject(agent.channel(key), (_, ctx) => {
       ctx.getWebSockets = (apiKey) =>
-        Array.from({ length: apiKey ? 0 : LIMITS.maxSubscribers - 1 }, () => ({ readyState: 1 }) as WebSocket);
+        Array.from({ length: apiKey ? 0 : LIMITS.maxSubscribers - 1 }, () => ({ readyState: 3 }) as WebSocket);
     });
     const client = await agent.connect(`/subscribe/${key}`);
     expect(await client.take(1)).toMatchObject([{ event: "ready" }]);

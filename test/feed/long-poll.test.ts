@@ -86,6 +86,28 @@ describe("a poll", () => {
     expect(next).toMatchObject({ changes: [{ value: 1, previous: 0 }], reset: false });
   });
 
+  it("without since waits for the next change, and returns none from before", async () => {
+    const agent = createAgent();
+    await agent.set("a", "before");
+    const waiting = poll(agent, "wait=20");
+    await expect.poll(() => agent.sockets()).toBe(1);
+    const next = await agent.set("b", "after");
+    expect(await waiting).toEqual({
+      changes: [expect.objectContaining({ key: "b", value: "after", revision: next.revision })],
+      revision: next.revision,
+      reset: false,
+    });
+  });
+
+  it("without since and with wait=0 returns the revision to resume from, and misses nothing after it", async () => {
+    const agent = createAgent();
+    const { revision } = await agent.set("a", "before");
+    const now = await poll(agent, "wait=0");
+    expect(now).toEqual({ changes: [], revision, reset: false });
+    await agent.set("a", "after");
+    expect(await poll(agent, `since=${now.revision}&wait=0`)).toMatchObject({ changes: [{ value: "after" }] });
+  });
+
   it("without a change returns when its wait is over, and frees its socket", async () => {
     const agent = createAgent();
     const { revision } = await agent.set("a", 1);
@@ -110,7 +132,7 @@ describe("a poll", () => {
     const reader = response.body?.getReader();
     await reader?.read();
     await reader?.cancel();
-    await expect.poll(() => agent.sockets(), { timeout: 3_000 }).toBe(0);
+    await expect.poll(() => agent.sockets()).toBe(0);
   });
 
   it("from before the start of the log returns a snapshot and reset: true", async () => {
@@ -171,7 +193,7 @@ describe("a poll with", () => {
   it.each([
     ["no pattern", "/changes?since=0"],
     ["an empty pattern", "/changes?pattern=&since=0"],
-    ["no since", "/changes?pattern=*"],
+    ["an empty since", "/changes?pattern=*&since="],
     ["a bad since", "/changes?pattern=*&since=-1"],
     ["a since that is not a number", "/changes?pattern=*&since=abc"],
     ["a wait that is too long", "/changes?pattern=*&since=0&wait=26"],

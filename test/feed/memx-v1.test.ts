@@ -163,14 +163,14 @@ describe("since", () => {
   ])("0 starts with a snapshot of what event=%s selects, then ready, then live changes", async (event, kinds) => {
     const agent = createAgent();
     const key = freshKey();
-    await agent.set(key, "overwritten");
+    const { ts: created } = await agent.set(key, "overwritten");
     const schema = await agent.setSchema(key, { type: ["string", "number"] });
     const value = await agent.setText(key, "1.0");
     const client = await agent.connect(pathOf(key, `?event=${event}&since=0`));
     const events = await client.takeUntilReady();
     const common = { action: "set", key, previous: 0, ts: expect.any(Number) };
     const snapshot: Record<string, unknown> = {
-      value: { event: "value", ...common, value: 1, revision: value.revision, ts: value.ts },
+      value: { event: "value", ...common, value: 1, revision: value.revision, ts: value.ts, created },
       schema: { event: "schema", ...common, schema: { type: ["string", "number"] }, revision: schema.revision },
     };
     expect(events).toEqual([...kinds.map((kind) => snapshot[kind]), { event: "ready", revision: value.revision }]);
@@ -331,10 +331,10 @@ describe("the API key of a browser", () => {
   const connectWith = (offered: string, headers: HeadersInit = {}, path = pathOf(freshKey())) =>
     connect(path, { ...Object.fromEntries(new Headers(headers)), "sec-websocket-protocol": offered });
 
-  it("is read from memx.key.<base64url>, whatever characters it has", async () => {
-    const apiKey = "ключ ~/+?=😀";
-    const agent = createAgent({ apiKey: `x${apiKey}` });
-    const encoded = `memx.key.${base64url(`x${apiKey}`)}`;
+  it("is read from memx.key.<base64url>, whatever visible ASCII characters it has", async () => {
+    const apiKey = `x~/+?=,;"'\\${crypto.randomUUID()}`;
+    const agent = createAgent({ apiKey });
+    const encoded = `memx.key.${base64url(apiKey)}`;
     const client = await connect(
       pathOf(freshKey()),
       { "sec-websocket-protocol": `memx.v1, ${encoded}` },
@@ -353,6 +353,7 @@ describe("the API key of a browser", () => {
       `memx.v1, memx.key.${new Uint8Array([255, 254]).toBase64({ alphabet: "base64url", omitPadding: true })}`,
       4401,
     ],
+    ["has other characters than visible ASCII", `memx.v1, memx.key.${base64url("clé")}`, 4403],
     ["is unknown", `memx.v1, memx.key.${base64url("nobody")}`, 4403],
     ["must not read the key", `memx.v1, memx.key.${base64url("agent_key_1")}`, 4403],
   ])("that %s is refused, with memx.v1 echoed so that the client sees the close code", async (_, offered, code) => {

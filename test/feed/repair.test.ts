@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Channel } from "../../durable-objects/channel/channel.ts";
 import { openStore } from "../../memory/store/open-store.ts";
 import { type Channels, createAgent, setOperation, setOperations } from "../support/agent.ts";
+import { captureLog } from "../support/capture-log.ts";
 import { freshKey, set } from "../support/client.ts";
 import { breakStore, channelOf } from "../support/engine.ts";
 import { connectMemx } from "../support/subscriber.ts";
@@ -103,12 +104,14 @@ describe("a channel while the store is down", () => {
     const client = await connectMemx(path);
     await client.takeUntilReady();
     await agent.writeUnannounced(setOperation(key, 1));
+    const logged = captureLog();
     const restore = await breakStore("it is down");
     for (let n = 0; n < 2; n++) {
       expect(await runDurableObjectAlarm(channel)).toBe(true);
       expect(await runInDurableObject(channel, (_, { storage }) => storage.getAlarm())).toBeGreaterThan(Date.now());
     }
     expect(client.texts).toHaveLength(1);
+    expect(logged).toEqual(["repair_failed", "repair_failed"]);
     await restore();
     expect(await runDurableObjectAlarm(channel)).toBe(true);
     expect(await client.take(1)).toMatchObject([{ value: 1 }]);
@@ -134,8 +137,10 @@ describe("a channel while the store is down", () => {
   it("refuses a client that joins with since, which misses nothing once it comes back", async () => {
     const key = freshKey();
     const { revision } = await set(key, 1);
+    const logged = captureLog();
     const restore = await breakStore("it is down");
     await expect(connectMemx(`/subscribe/${key}?since=${revision}`)).rejects.toThrow("503");
+    expect(logged).toContain("store_unavailable");
     await restore();
     await set(key, 2);
     const client = await connectMemx(`/subscribe/${key}?since=${revision}`);
@@ -179,6 +184,7 @@ describe("an announcement", () => {
     ["once if the failure is not marked retryable", forever({}), 1, false],
     ["once if the failure is marked not retryable", forever({ retryable: false, overloaded: false }), 1, false],
   ])("is sent %s", async (_, failures, attempts, arrives) => {
+    const logged = captureLog();
     const failing = failingChannels(failures as object[]);
     const key = freshKey();
     const agent = createAgent({ channels: failing.channels });
@@ -187,6 +193,7 @@ describe("an announcement", () => {
     expect(await agent.set(key, 1)).toMatchObject({ ok: true, updated: true });
     await agent.settled();
     expect(failing.attempts()).toBe(attempts);
+    expect(logged).toEqual(arrives ? [] : ["publish_failed"]);
     if (arrives) expect(await client.take(1)).toMatchObject([{ value: 1 }]);
     else expect(client.texts).toHaveLength(1);
     // The change is not lost in any case.

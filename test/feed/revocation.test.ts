@@ -175,6 +175,21 @@ describe("an API key that loses some of its read scopes", () => {
       .toContain('"key":"b"');
   });
 
+  it("closes with 4403 a watcher that may no longer read any key that it watches", async () => {
+    const apiKey = freshKey();
+    const agent = createAgent({ apiKey });
+    const [watcher, other] = [await agent.connect("/watch?pattern=a*"), await agent.connect("/watch?pattern=*b")];
+    limitTo(apiKey, agent, "b*");
+    await ring(agent);
+    expect(await watcher.closed).toMatchObject({
+      code: 4403,
+      reason: "The API key may no longer read any key that matches a pattern.",
+    });
+    await other.takeUntilReady();
+    await agent.set("b", 1);
+    expect((await other.take(1)).map(({ key }) => key)).toEqual(["b"]);
+  });
+
   it("closes a watcher whose new scopes do not fit into its attachment, so that it connects again", async () => {
     const apiKey = freshKey();
     const agent = createAgent({ apiKey });
@@ -195,7 +210,9 @@ describe("the sockets of one API key", () => {
       const { getWebSockets } = ctx;
       const [tag] = ctx.getTags(ctx.getWebSockets()[0] as WebSocket);
       ctx.getWebSockets = (of) =>
-        of === tag ? Array.from({ length: LIMITS.maxSubscribersPerApiKey }) : getWebSockets.call(ctx, of);
+        of === tag
+          ? Array.from({ length: LIMITS.maxSubscribersPerApiKey }, () => ({ readyState: 1 }) as WebSocket)
+          : getWebSockets.call(ctx, of);
     });
     expect((await (await agent.connect(`/subscribe/${key}`)).closed).code).toBe(4429);
     expect(await (await other.connect(`/subscribe/${key}`)).take(1)).toMatchObject([{ event: "ready" }]);

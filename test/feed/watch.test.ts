@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
 import { channelName } from "../../memory/channels/topic.ts";
 import { countingChannels, createAgent, setOperation, setOperations } from "../support/agent.ts";
-import { request, set } from "../support/client.ts";
+import { problem, request, set } from "../support/client.ts";
 import { connect, connectMemx, type Event } from "../support/subscriber.ts";
 
 const watchPath = (patterns: readonly string[], query = "") =>
@@ -68,7 +68,8 @@ describe("a watcher", () => {
       ["a:1", "set"],
     ]);
     const values = await plain.take(3);
-    expect(plain.texts).toEqual(subscriber.texts.slice(2));
+    // Only memX clients get `created`.
+    expect(plain.texts).toEqual(subscriber.texts.slice(2).map((text) => text.replace(/,"created":[\d.]+/, "")));
     expect(values.at(-1)?.revision).toBe(last.revision);
   });
 
@@ -99,6 +100,31 @@ describe("a watcher", () => {
     await agent.set("private", 2);
     await agent.set("public", 3);
     expect(keysOf(await watcher.take(1))).toEqual(["public"]);
+  });
+
+  it.each([
+    ["reads other keys", (namespace: string) => [`${namespace}:public:*`, `${namespace}:a`]],
+    ["reads nothing", () => []],
+    ["reads another namespace", () => ["elsewhere:*", "private:*"]],
+  ])("is refused if its API key %s and so would never receive anything", async (_, scopesOf) => {
+    const agent = createAgent();
+    const guest = createAgent({ namespace: agent.namespace, read: scopesOf(agent.namespace) });
+    const watcher = await guest.connect(watchPath(["private:*", "b"]));
+    expect(watcher.subprotocol).toBe("memx.v1");
+    expect(await watcher.closed).toMatchObject({ code: 4403, reason: expect.stringContaining("not allowed to read") });
+    const stream = await guest.fetch(watchPath(["private:*", "b"]), { headers: { accept: "text/event-stream" } });
+    await problem(stream, "forbidden");
+    await problem(await guest.fetch(`/changes?pattern=private:*&since=0`), "forbidden");
+    expect(await agent.sockets()).toBe(0);
+  });
+
+  it("is accepted if one of its patterns can match one of its scopes", async () => {
+    const agent = createAgent();
+    const guest = createAgent({ namespace: agent.namespace, read: ["x", `${agent.namespace}:[a-c]*z`] });
+    const watcher = await guest.connect(watchPath(["d*", "?y*"]));
+    await watcher.takeUntilReady();
+    for (const key of ["dz", "by", "byz"]) await agent.set(key, 1);
+    expect(keysOf(await watcher.take(1))).toEqual(["byz"]);
   });
 
   it("with agent_key_1 of the development access list receives only the keys of that API key", async () => {

@@ -20,6 +20,7 @@ const PATHS = [
     "/delete",
     "/patch",
     "/batch",
+    "/read",
     "/keys",
     "/history",
     "/schema",
@@ -107,7 +108,7 @@ function sensible(random: Random, tenant: Tenant, headers: Record<string, string
   );
   const since = random.pick(["", "&since=0", "&since=1", `&since=${Date.now()}`]);
   if (random.chance(0.3)) headers["idempotency-key"] = random.pick(["1", "2", "3", "4"]);
-  switch (random.integer(0, 11)) {
+  switch (random.integer(0, 12)) {
     case 0:
     case 1:
     case 2:
@@ -132,6 +133,8 @@ function sensible(random: Random, tenant: Tenant, headers: Record<string, string
       return get(random.chance(0.5) ? `/watch?pattern=${pattern}${since}` : `/subscribe/${encoded}?event=all${since}`);
     case 10:
       return post(random.pick(["/delete", "/patch"]), { key, ...(random.chance(0.5) && { merge: value }) });
+    case 11:
+      return post("/read", { keys: [key, random.pick(KEYS), keyOf(random)] });
     default:
       return random.chance(0.5)
         ? get(`/keys?prefix=${encoded}&values=true`)

@@ -12,7 +12,7 @@ export type Outcome = {
 };
 
 /** memX hangs if no response starts within this time. */
-const MAX_WAIT_MS = 10_000;
+const MAX_WAIT_MS = 60_000;
 /** Time for which streams and sockets are read. */
 const READ_MS = 60;
 

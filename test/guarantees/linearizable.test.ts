@@ -99,9 +99,7 @@ const evictAll = async (keys: readonly string[]) => {
   }
 };
 
-it("explains every response by one order of all calls, while channels and stores are evicted", {
-  timeout: 60_000,
-}, async () => {
+it("explains every response by one order of all calls, while channels and stores are evicted", async () => {
   const told = [];
   for (let seed = 1; seed <= 10; seed++) {
     for (const history of await record(through(env), `seed ${seed}`, evictAll)) {
@@ -133,7 +131,7 @@ function forgetful(random: Random): Env {
   return { ...env, UPSTASH_REDIS_REST_URL: "", UPSTASH_REDIS_REST_TOKEN: "", EMBEDDED_STORE } as never;
 }
 
-it("finds no such order for a store that sometimes ignores a condition", { timeout: 60_000 }, async () => {
+it("finds no such order for a store that sometimes ignores a condition", async () => {
   const send = through(forgetful(createRandom("forgetful")));
   const histories = await record(send, "seed 1", () => scheduler.wait(5));
   expect(histories.map(findViolation).filter((violation) => violation !== undefined)).not.toEqual([]);

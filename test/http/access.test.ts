@@ -2,9 +2,11 @@
 
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import developmentList from "../../config/acl.json";
 import { AccessListError, parseAccessList } from "../../memory/access/access-list.ts";
+import { openAccess } from "../../memory/access/open-access.ts";
+import { createPrincipal } from "../../memory/access/principal.ts";
 import { ApiError } from "../../memory/errors.ts";
 import { app } from "../../worker/app.ts";
 import { findCaller } from "../../worker/request/authenticate.ts";
@@ -76,6 +78,35 @@ describe("a call", () => {
     expect(await get(key)).toBe("null");
     expect((await call(write, "local_dev_key", { authorization: `Bearer ${SECRET}` })).status).toBe(200);
   });
+
+  it.each(["clé", "ключ", "😀"])(
+    "with the API key %j is refused over every transport, with the reason",
+    async (apiKey) => {
+      // As if a source knew it all the same, such as an older table of Supabase.
+      const source = openAccess(env);
+      const find = vi.spyOn(source, "find").mockImplementation(async (keyHashes) => {
+        const principal = createPrincipal({ userId: "", read: ["*"], write: ["*"] });
+        return new Map(keyHashes.map((keyHash) => [keyHash, principal]));
+      });
+      onTestFinished(() => find.mockRestore());
+      const bytes = new TextEncoder().encode(apiKey);
+      const encoded = bytes.toBase64({ alphabet: "base64url", omitPadding: true });
+      const transports = [
+        { "x-api-key": apiKey },
+        { authorization: `Bearer ${apiKey}` },
+        { "sec-websocket-protocol": `memx.v1, memx.key.${encoded}` },
+      ];
+      for (const headers of transports) {
+        const { code, message } = await findCaller(new Headers(headers as HeadersInit), env).then(
+          () => ({ code: "let in", message: "" }),
+          (error) => error as ApiError,
+        );
+        expect(code, JSON.stringify(headers)).toBe("invalid_api_key");
+        expect(message).toContain("visible ASCII");
+        expect(message).not.toContain(apiKey);
+      }
+    },
+  );
 
   it("that is refused for its API key is told nothing about its body", async () => {
     const response = await request("POST", "/set", { apiKey: null, body: "{" });
@@ -202,12 +233,27 @@ describe("an access list", () => {
     expect(principal({ user_id }).namespace).toBe(namespace);
   });
 
-  it("takes any text for an API key", () => {
+  it("takes any visible ASCII for an API key", () => {
+    const visible = String.fromCharCode(...Array.from({ length: 0x7e - 0x20 }, (_, n) => 0x21 + n));
+    expect([...parseAccessList({ [visible]: ["*"] }).keys()]).toEqual([visible]);
+  });
+
+  it("takes the names of members of every object for API keys", () => {
     const list = parseAccessList(JSON.parse('{"__proto__":["a"],"constructor":["b"]}'));
     expect([...list.keys()]).toEqual(["__proto__", "constructor"]);
     expect(list.get("__proto__")?.allows("read", "a")).toBe(true);
     expect(list.get("toString")).toBeUndefined();
   });
+
+  it.each(["", "clé", "ключ", "😀", "a key", "a\tkey", "key\n", " q", "\u007f", "\ud800"])(
+    "refuses the API key %j, which no header can carry unchanged, and repeats no API key",
+    (apiKey) => {
+      const parse = () => parseAccessList({ fine: ["*"], [apiKey]: ["*"] });
+      expect(parse).toThrow(AccessListError);
+      expect(parse).toThrow(/API key number 2 .*visible ASCII/);
+      if (apiKey !== "") expect(parse).not.toThrow(new RegExp(RegExp.escape(apiKey)));
+    },
+  );
 
   it.each([null, undefined, [], ["a"], "text", 1, true])("has to be an object: %j", (list) => {
     expect(() => parseAccessList(list)).toThrow(AccessListError);

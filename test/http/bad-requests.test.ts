@@ -331,7 +331,7 @@ describe("at its limit, a request is accepted", () => {
     const id = crypto.randomUUID();
     const key = id + character.repeat((LIMITS.maxKeyBytes - 36) / new TextEncoder().encode(character).length);
     const { revision, ts } = await set(key, id);
-    expect(await get(key)).toBe(`{"value":"${id}","ts":${ts},"revision":${revision}}`);
+    expect(await get(key)).toBe(`{"value":"${id}","ts":${ts},"revision":${revision},"created":${ts}}`);
   });
 
   it.each<[string, (key: string) => string]>([

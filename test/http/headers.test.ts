@@ -4,7 +4,7 @@ import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { app } from "../../worker/app.ts";
-import { freshKey, problem, request } from "../support/client.ts";
+import { freshKey, problem, type RequestOptions, request, set } from "../support/client.ts";
 import { breakStore } from "../support/engine.ts";
 
 afterEach(() => void vi.restoreAllMocks());
@@ -54,6 +54,143 @@ describe.each(REQUESTS)("%s %s with the API key %s", (method, path, apiKey, stat
     expect(headers.get("referrer-policy")).toBe("no-referrer");
     expect(headers.get("strict-transport-security")).toMatch(/^max-age=\d{8}$/);
     expect(headers.get("cross-origin-resource-policy")).toBe("cross-origin");
+  });
+});
+
+describe("Cache-Control", () => {
+  const ask = (method: string, path: string, options: RequestOptions = {}) =>
+    app.fetch(requestTo(method, path, options), env, createExecutionContext());
+  const requestTo = (method: string, path: string, { apiKey = "local_dev_key", headers, body }: RequestOptions) =>
+    new Request(`http://memx${path}`, {
+      method,
+      headers: {
+        ...(apiKey && { "x-api-key": apiKey }),
+        "content-type": "application/json",
+        ...headers,
+      } as HeadersInit,
+      ...(body !== undefined && { body }),
+    });
+  const stream = { accept: "text/event-stream" };
+  const upgrade = { upgrade: "websocket" };
+
+  it.each<[method: string, path: string, options?: RequestOptions]>([
+    ["GET", "/get?key=a"],
+    ["GET", "/get?key=a", { headers: { "if-none-match": "*" } }],
+    ["GET", "/get"],
+    ["GET", "/get?key=a", { apiKey: null }],
+    ["GET", "/get?key=a", { apiKey: "unknown" }],
+    ["HEAD", "/get?key=a"],
+    ["GET", "/get?key=a", { apiKey: "agent_key_1" }],
+    ["POST", "/set", { body: "{" }],
+    ["POST", "/set", { body: '{"key":"a","value":1}' }],
+    ["POST", "/delete", { body: '{"key":"b"}' }],
+    ["POST", "/patch", { body: '{"key":"a","merge":1}' }],
+    ["POST", "/batch", { body: '{"operations":[{"op":"set","key":"a","value":1}]}' }],
+    ["GET", "/keys"],
+    ["GET", "/history?key=a"],
+    ["POST", "/schema", { body: '{"key":"b","schema":{}}' }],
+    ["GET", "/schema?key=a"],
+    ["DELETE", "/schema?key=b"],
+    ["GET", "/changes?pattern=*&since=0&wait=0"],
+    ["GET", "/subscribe/a"],
+    ["GET", "/subscribe/a", { headers: stream }],
+    ["GET", "/watch?pattern=*", { headers: stream }],
+    ["GET", "/subscribe/a", { headers: stream, apiKey: null }],
+    ["HEAD", "/subscribe/a", { headers: stream }],
+    ["GET", "/health", { apiKey: null }],
+    ["GET", "/nowhere", { apiKey: null }],
+    ["GET", "/docs/nothing", { apiKey: null }],
+    ["PUT", "/docs", { apiKey: null }],
+    ["OPTIONS", "/get", { apiKey: null }],
+  ])("is no-store for %s %s with %j", async (method, path, options) => {
+    const response = await ask(method, path, options);
+    expect(response.headers.get("cache-control")).toBe("no-store");
+    await response.body?.cancel();
+  });
+
+  it("is no-store for a WebSocket handshake that fails with an HTTP response", async () => {
+    const bindings = { ...env, MEMX_ACL: "{", MEMX_ENV: "" } as Env;
+    const response = await app.fetch(
+      requestTo("GET", "/subscribe/a", { headers: upgrade }),
+      bindings,
+      createExecutionContext(),
+    );
+    await problem(response.clone() as unknown as Response, "auth_unavailable");
+    expect(response.headers.get("cache-control")).toBe("no-store");
+  });
+
+  it.each([
+    "/",
+    "/home.css",
+    "/docs",
+    "/docs/start.js",
+    "/docs/swagger-ui.css",
+    "/docs/favicon-32x32.png",
+    "/openapi.json",
+  ])("lets any cache keep the public file %s for some minutes", async (path) => {
+    const response = await ask("GET", path, { apiKey: null });
+    expect(response.status).toBe(200);
+    expect(response.headers.get("cache-control")).toBe("public, max-age=300");
+    await response.body?.cancel();
+  });
+});
+
+describe("ETag of GET /get", () => {
+  const get = (key: string, headers: Record<string, string> = {}, apiKey: string | null = "local_dev_key") =>
+    request("GET", `/get?key=${key}`, { headers, apiKey });
+
+  it("is the revision, and a client that has that revision gets 304 without the value", async () => {
+    const key = freshKey();
+    const { revision } = await set(key, { large: true });
+    const etag = `"${revision}"`;
+    const first = await get(key);
+    expect(first.headers.get("etag")).toBe(etag);
+    expect(await first.json()).toMatchObject({ value: { large: true }, revision });
+    for (const header of [etag, `"1", ${etag}`, `W/${etag}`, "*"]) {
+      const response = await get(key, { "if-none-match": header });
+      expect(response.status, header).toBe(304);
+      expect(response.headers.get("etag")).toBe(etag);
+      expect(response.headers.get("content-type")).toBeNull();
+      expect(await response.text()).toBe("");
+    }
+  });
+
+  it("changes with the value: a client that has another revision gets the value", async () => {
+    const key = freshKey();
+    const { revision } = await set(key, 1);
+    const next = await set(key, 1);
+    for (const header of [`"${revision}"`, `${next.revision}`, `"${next.revision}0"`, ""]) {
+      const response = await get(key, { "if-none-match": header });
+      expect(response.status, header).toBe(200);
+      expect(await response.json()).toMatchObject({ value: 1, revision: next.revision });
+    }
+  });
+
+  it("is absent when the key has no value, and no condition matches", async () => {
+    const key = freshKey();
+    const { revision } = await set(key, 1);
+    await request("POST", "/delete", { body: JSON.stringify({ key }) });
+    for (const header of [`"${revision}"`, "*", '"0"']) {
+      const response = await get(key, { "if-none-match": header });
+      expect(response.status).toBe(200);
+      expect(response.headers.get("etag")).toBeNull();
+      expect(await response.text()).toBe("null");
+    }
+  });
+
+  it("does not let a client without access learn whether a value has changed", async () => {
+    const key = freshKey();
+    const { revision } = await set(key, 1);
+    const condition = { "if-none-match": `"${revision}"` };
+    await problem(await get(key, condition, null), "missing_api_key");
+    await problem(await get(key, condition, "unknown"), "invalid_api_key");
+    await problem(await get(key, condition, "agent_key_1"), "forbidden");
+  });
+
+  it("can be read by pages of any origin", async () => {
+    const response = await get(freshKey(), { origin: "https://agents.example" });
+    expect(response.headers.get("access-control-expose-headers")?.toLowerCase()).toContain("etag");
+    await response.body?.cancel();
   });
 });
 

@@ -43,7 +43,7 @@ describe("a listing", () => {
     });
     const response = await agent.send("/keys?values=true&prefix=a");
     expect(await response.text()).toBe(
-      `{"keys":[{"key":"a","ts":${a.ts},"revision":${a.revision},"value":[1.0]}],"cursor":null}`,
+      `{"keys":[{"key":"a","ts":${a.ts},"revision":${a.revision},"value":[1.0],"created":${a.ts}}],"cursor":null}`,
     );
   });
 

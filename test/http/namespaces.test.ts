@@ -1,8 +1,9 @@
 // Namespaces do not meet: whatever a key is named, encoded or not, it is its owner's alone, and is raw wherever it is seen.
 
-import fc from "fast-check";
 import { expect, it } from "vitest";
 import { type Agent, createAgent } from "../support/agent.ts";
+import { runs } from "../support/long-runs.ts";
+import fc from "../support/properties.ts";
 
 const NAMESPACE = "n1n2n3n4";
 
@@ -52,7 +53,7 @@ async function readEverything(agent: Agent, name: string): Promise<string> {
 }
 
 it("no key of one reaches another, by any name, and all names are raw in answers, events and errors", {
-  timeout: 30_000,
+  tags: ["long"],
 }, async () => {
   const [owner, stranger] = [createAgent({ namespace: NAMESPACE }), createAgent()];
   const none = createAgent({ namespace: "" });
@@ -91,7 +92,7 @@ it("no key of one reaches another, by any name, and all names are raw in answers
       await owner.fetch(`/schema?key=${encodeURIComponent(name)}`, { method: "DELETE" } as never);
       await events.take(1);
     }),
-    { numRuns: 25 },
+    { numRuns: runs(10) },
   );
   for (const agent of nosy) {
     expect(await (await agent.fetch("/changes?pattern=*&since=0&wait=0")).text()).not.toContain("of-the-owner");

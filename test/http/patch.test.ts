@@ -68,7 +68,7 @@ describe("a patch", () => {
     const other = freshKey();
     await answer(post("/set", { key: other, value: 1, ttl: 1 }));
     await patch({ key: other, increment: { by: 1 }, ttl: 100 });
-    await expect.poll(() => get(key), { timeout: 3_000 }).toBe("null");
+    await expect.poll(() => get(key)).toBe("null");
     expect(await getText(other)).toBe("2");
   });
 
@@ -92,9 +92,7 @@ describe("a patch", () => {
   });
 });
 
-it("gives up after a while where others are always first, and is told what they wrote", {
-  timeout: 20_000,
-}, async () => {
+it("gives up after a while where others are always first, and is told what they wrote", async () => {
   // Who reads is told of a revision that nothing has by the time of the write.
   const behind = {
     idFromName: (name: string) => name,
@@ -119,12 +117,10 @@ it("gives up after a while where others are always first, and is told what they 
   };
   const headers = { "x-api-key": "local_dev_key", "content-type": "application/json" };
   const body = JSON.stringify({ key: freshKey(), merge: { mine: 1 } });
-  const startMs = Date.now();
   const response = await app.fetch(
     new Request("http://memx/patch", { method: "POST", headers, body }),
     bindings as never,
     createExecutionContext(),
   );
   expect((await problem(response, "conflict")).current).toMatchObject({ value: "theirs" });
-  expect(Date.now() - startMs).toBeLessThan(4_500);
 });

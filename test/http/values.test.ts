@@ -1,8 +1,8 @@
 // What is written is what is read: the JSON text of values, the names of keys, and the order of writes.
 
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { freshKey, get, getText, request, set, setText } from "../support/client.ts";
+import fc from "../support/properties.ts";
 
 describe("an answer", () => {
   it("to a write is the original's, with the change's revision and time", async () => {
@@ -23,7 +23,7 @@ describe("an answer", () => {
     const response = await request("GET", `/get?key=${encodeURIComponent(key)}`);
     expect(response.status).toBe(200);
     expect(response.headers.get("content-type")).toBe("application/json");
-    expect(await response.json()).toEqual({ value: { x: 1 }, ts, revision });
+    expect(await response.json()).toEqual({ value: { x: 1 }, ts, revision, created: ts });
   });
 
   it("to a read of a key that was never written is null", async () => {
@@ -33,7 +33,7 @@ describe("an answer", () => {
   it("to a read of a key that holds null is an entry", async () => {
     const key = freshKey();
     const { revision, ts } = await setText(key, "null");
-    expect(JSON.parse(await get(key))).toEqual({ value: null, ts, revision });
+    expect(JSON.parse(await get(key))).toEqual({ value: null, ts, revision, created: ts });
   });
 });
 
@@ -166,9 +166,9 @@ describe("a key", () => {
 describe("writes", () => {
   it("replace each other", async () => {
     const key = freshKey();
-    await set(key, { first: true });
+    const { ts: created } = await set(key, { first: true });
     const { revision, ts } = await set(key, [2]);
-    expect(await get(key)).toBe(`{"value":[2],"ts":${ts},"revision":${revision}}`);
+    expect(await get(key)).toBe(`{"value":[2],"ts":${ts},"revision":${revision},"created":${created}}`);
   });
 
   it("count revisions up by one across the keys of a namespace", async () => {
@@ -185,7 +185,7 @@ describe("writes", () => {
     const revisions = written.map(({ revision }) => revision);
     expect(revisions.toSorted((a, b) => a - b)).toEqual(written.map((_, i) => before + 1 + i));
     const last = revisions.indexOf(before + written.length);
-    expect(JSON.parse(await get(key))).toEqual({ value: last, revision: revisions[last], ts: written[last]?.ts });
+    expect(JSON.parse(await get(key))).toMatchObject({ value: last, revision: revisions[last], ts: written[last]?.ts });
   });
 
   it("of one key have times that only grow", async () => {

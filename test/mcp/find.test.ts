@@ -18,7 +18,7 @@ describe("memx_list", () => {
       expect(structured.keys.length).toBeLessThanOrEqual(1);
       cursor = structured.cursor;
     } while (cursor !== null);
-    expect(pages.join()).toMatch(/"value":1\.0\}.*"value":2\.0\}.*"value":3\.0\}/);
+    expect(pages.join()).toMatch(/"value":1\.0,.*"value":2\.0,.*"value":3\.0,/);
     const { keys } = await useTool("memx_list", { prefix });
     expect(keys.map(({ key }: { key: string }) => key)).toEqual([1, 2, 3].map((n) => `${prefix}:${n}`));
     for (const key of keys) expect(Object.keys(key)).toEqual(["key", "ts", "revision"]);
@@ -45,7 +45,7 @@ describe("memx_list", () => {
     const { revision, ts } = await set(`${prefix}:1`, "x".repeat(100_000));
     await set(`${prefix}:2`, 2);
     const first = await useTool("memx_list", { prefix, values: true });
-    expect(first.keys).toEqual([{ key: `${prefix}:1`, ts, revision, bytes: 100_002 }]);
+    expect(first.keys).toEqual([{ key: `${prefix}:1`, ts, revision, bytes: 100_002, created: ts }]);
     const { keys, cursor } = await useTool("memx_list", { prefix, values: true, cursor: first.cursor });
     expect([keys.length, keys[0].value, cursor]).toEqual([1, 2, null]);
   });

@@ -13,7 +13,7 @@ describe("a value", () => {
     const key = freshKey();
     const { revision, ts } = await setText(key, EXACT);
     const { text, raw } = await callTool("memx_get", { key }, { era });
-    const exact = `{"found":true,"value":${EXACT},"ts":${ts},"revision":${revision}}`;
+    const exact = `{"found":true,"value":${EXACT},"ts":${ts},"revision":${revision},"created":${ts}}`;
     expect(text).toBe(exact);
     expect(raw).toContain(`"structuredContent":${exact}`);
   });
@@ -45,7 +45,7 @@ describe("a value", () => {
     const key = freshKey();
     const { revision, ts } = await setText(key, '{"a/b":{"~":[1.0,{"x":"y"}]},"":0}');
     const part = async (path: string) => (await callTool("memx_get", { key, path })).text;
-    const found = (text: string) => `{"found":true,"value":${text},"ts":${ts},"revision":${revision}}`;
+    const found = (text: string) => `{"found":true,"value":${text},"ts":${ts},"revision":${revision},"created":${ts}}`;
     expect(await part("/a~1b/~0/0")).toBe(found("1.0"));
     expect(await part("/a~1b/~0/1/x")).toBe(found('"y"'));
     expect(await part("/")).toBe(found("0"));
@@ -118,7 +118,12 @@ describe("a write", () => {
   it("returns the revision that a read then has", async () => {
     const key = freshKey();
     const written = await useTool("memx_set", { key, value: { x: 1 } });
-    expect(await useTool("memx_get", { key })).toEqual({ found: true, value: { x: 1 }, ...written });
+    expect(await useTool("memx_get", { key })).toEqual({
+      found: true,
+      value: { x: 1 },
+      ...written,
+      created: written.ts,
+    });
   });
 
   it("with `expect` that does not match changes nothing, and shows what the key holds and what to do", async () => {
@@ -133,7 +138,7 @@ describe("a write", () => {
       expect(text).toBe(
         [
           "conflict: The key's current revision does not match `expect`.",
-          `current: {"value":${EXACT},"ts":${ts},"revision":${revision}}`,
+          `current: {"value":${EXACT},"ts":${ts},"revision":${revision},"created":${ts}}`,
           "Next: decide again on the basis of `current`, and pass its revision as `expect`.",
         ].join("\n"),
       );
@@ -150,6 +155,18 @@ describe("a write", () => {
     const text = await failTool("memx_set", { key, value: 1, expect: 0 });
     expect(text.length).toBeLessThan(LIMITS.maxToolResultBytes + 1_000);
     expect(text).toContain("… (cut: read it with memx_get)");
+  });
+
+  it("carries the name of the writer, which the host sends in a header", async () => {
+    const key = freshKey();
+    const headers = { "x-memx-agent": "planner" };
+    await useTool("memx_set", { key, value: { a: 1 }, ttl: 60 }, { headers });
+    expect(await useTool("memx_get", { key })).toMatchObject({ by: "planner", expires: expect.any(Number) });
+    await useTool("memx_increment", { key, by: 1, path: "/a" }, { headers: { "x-memx-agent": "worker" } });
+    expect((await useTool("memx_history", { key })).changes).toMatchObject([{ by: "worker" }, { by: "planner" }]);
+    const refused = await failTool("memx_set", { key, value: 2 }, { headers: { "x-memx-agent": "x".repeat(65) } });
+    expect(refused).toMatch(/^invalid_request: The header x-memx-agent /);
+    expect((await useTool("memx_get", { key })).value).toEqual({ a: 2 });
   });
 
   it("that the key's schema forbids names each place, and changes nothing", async () => {
@@ -170,7 +187,7 @@ describe("a write", () => {
   it("with `ttl` expires", async () => {
     const key = freshKey();
     await useTool("memx_set", { key, value: 1, ttl: 1 });
-    await expect.poll(async () => (await useTool("memx_get", { key })).found, { timeout: 10_000 }).toBe(false);
+    await expect.poll(async () => (await useTool("memx_get", { key })).found, { interval: 200 }).toBe(false);
   });
 
   it("deletes a value, and says whether there was one", async () => {

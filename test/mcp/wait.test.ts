@@ -17,8 +17,7 @@ const WAIT = '{"name":"memx_wait","arguments":{"patterns":["*"],"seconds":25}}';
 
 const ACCEPT = "application/json, text/event-stream";
 
-const untilSockets = (agent: Agent, count: number) =>
-  expect.poll(() => agent.sockets(), { timeout: 30_000 }).toBe(count);
+const untilSockets = (agent: Agent, count: number) => expect.poll(() => agent.sockets()).toBe(count);
 
 describe("memx_wait", () => {
   it.each(ERAS)("returns the next change of a key that matches (%s)", async (era) => {

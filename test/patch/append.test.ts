@@ -1,7 +1,8 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { applyPatch } from "../../memory/patch/apply-patch.ts";
 import { jsonText } from "../support/json-texts.ts";
+import { runs } from "../support/long-runs.ts";
+import fc from "../support/properties.ts";
 
 const append = (value: string | null, path: string, items: string, limit?: number) =>
   applyPatch(value, { kind: "append", path, items, ...(limit === undefined ? {} : { limit }) });
@@ -79,7 +80,7 @@ describe("append refuses:", () => {
   });
 });
 
-it("append changes no character of any item", () => {
+it("append changes no character of any item", { tags: ["long"] }, () => {
   const list = fc.array(jsonText, { maxLength: 5 });
   fc.assert(
     fc.property(list, list, fc.option(fc.integer({ min: 1, max: 8 })), (old, added, limit) => {
@@ -87,6 +88,6 @@ it("append changes no character of any item", () => {
       const kept = limit === null ? all : all.slice(Math.max(0, all.length - limit));
       expect(append(`[${old}]`, "", `[ ${added.join(" , ")} ]`, limit ?? undefined)).toEqual(patched(`[${kept}]`));
     }),
-    { numRuns: 1_000 },
+    { numRuns: runs(1_000) },
   );
 });

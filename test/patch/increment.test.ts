@@ -1,7 +1,8 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { applyPatch } from "../../memory/patch/apply-patch.ts";
 import { fraction, sameFraction } from "../support/json-texts.ts";
+import { runs } from "../support/long-runs.ts";
+import fc from "../support/properties.ts";
 
 const increment = (value: string | null, path: string, by: string) =>
   applyPatch(value, { kind: "increment", path, by });
@@ -108,7 +109,7 @@ describe("increment refuses with `invalid_request`:", () => {
   });
 });
 
-it("increment returns the sum of the exact fractions, whatever the notation of the numbers", () => {
+it("increment returns the sum of the exact fractions, whatever the notation of the numbers", { tags: ["long"] }, () => {
   const digits = fc.stringMatching(/^[0-9]{1,30}$/);
   const written = fc
     .tuple(
@@ -130,6 +131,6 @@ it("increment returns the sum of the exact fractions, whatever the notation of t
       expect(outcome.text).toMatch(/^(0|-?[1-9][0-9]*|-?(0|[1-9][0-9]*)\.[0-9]*[1-9])$/);
       expect(Number(outcome.text)).toBe(JSON.parse(outcome.text));
     }),
-    { numRuns: 3_000 },
+    { numRuns: runs(3_000) },
   );
 });

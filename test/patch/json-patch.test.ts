@@ -1,8 +1,9 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { applyPatch } from "../../memory/patch/apply-patch.ts";
 import { ModelRefusal, patchMeaning } from "../support/json-patch-model.ts";
 import { canonical, jsonText, name, read } from "../support/json-texts.ts";
+import { runs } from "../support/long-runs.ts";
+import fc from "../support/properties.ts";
 
 const patch = (value: string | null, operations: string) => applyPatch(value, { kind: "patch", text: operations });
 const refused = (code: string, detail: string) => ({ outcome: "refused", code, detail });
@@ -295,7 +296,7 @@ const operation = fc
     return `{"op":"${op}", "path":${JSON.stringify(path)},"from":${JSON.stringify(from)} ,"value" : ${value}}`;
   });
 
-it("a JSON Patch agrees with a simple model of the RFC, with every digit", () => {
+it("a JSON Patch agrees with a simple model of the RFC, with every digit", { tags: ["long"] }, () => {
   const seen = { patched: 0, invalid_request: 0, conflict: 0 };
   fc.assert(
     fc.property(jsonText, fc.array(operation, { maxLength: 4 }), (value, operations) => {
@@ -311,7 +312,7 @@ it("a JSON Patch agrees with a simple model of the RFC, with every digit", () =>
       seen[outcome.outcome === "patched" ? "patched" : outcome.code]++;
       expect(outcome.outcome === "patched" ? canonical(read(outcome.text)) : outcome.code).toBe(expected);
     }),
-    { numRuns: 10_000 },
+    { numRuns: runs(10_000) },
   );
   // Otherwise the comparison proves little.
   expect(Math.min(...Object.values(seen))).toBeGreaterThan(200);

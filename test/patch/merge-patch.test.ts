@@ -1,7 +1,8 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { applyPatch } from "../../memory/patch/apply-patch.ts";
 import { canonical, isObject, jsonText, type Meaning, read } from "../support/json-texts.ts";
+import { runs } from "../support/long-runs.ts";
+import fc from "../support/properties.ts";
 
 const merge = (value: string | null, text: string) => applyPatch(value, { kind: "merge", text });
 
@@ -47,7 +48,7 @@ describe("a merge patch keeps exactly:", () => {
   });
 });
 
-it("a merge patch agrees with the pseudocode of the RFC, with every digit", () => {
+it("a merge patch agrees with the pseudocode of the RFC, with every digit", { tags: ["long"] }, () => {
   fc.assert(
     fc.property(fc.option(jsonText), jsonText, (value, patch) => {
       const expected = mergePatch(value === null ? undefined : read(value), read(patch));
@@ -55,7 +56,7 @@ it("a merge patch agrees with the pseudocode of the RFC, with every digit", () =
       expect(outcome).toEqual({ outcome: "patched", text: expect.any(String) });
       if (outcome.outcome === "patched") expect(canonical(read(outcome.text))).toBe(canonical(expected));
     }),
-    { numRuns: 2_000 },
+    { numRuns: runs(2_000) },
   );
 });
 

@@ -15,16 +15,19 @@ import { rewritePage } from "../../bench/report.ts";
 import { type Results, withEarlier, writeResults } from "../../bench/results.ts";
 import { medianRatio } from "../../bench/statistics.ts";
 import { judge } from "../../bench/targets.ts";
+import { isLong } from "../support/long-runs.ts";
 import { dataFolder } from "./support/dev-server.ts";
 
 const run = promisify(execFile);
 
 it("measures every operation on memX and the floor, and writes every table into the page", {
-  timeout: 180_000,
+  tags: ["long"],
 }, async () => {
   const out = dataFolder();
   // Without etcd, which the tests do not install. dist/ exists already.
   const options = ["--quick", "--no-etcd", "--no-build", "--out", out];
+  // The other parts take most of the time.
+  if (!isLong) options.push("--only", "throughput,resume,calls,size");
   const { stdout } = await run(process.execPath, ["bench/run.ts", ...options]);
   expect(stdout).toContain("| set, embedded, of the floor's empty call");
 
@@ -40,12 +43,14 @@ it("measures every operation on memX and the floor, and writes every table into 
     expect(perSecond).toEqual([expect.any(Number)]);
     expect(p50Ms[0]).toBeGreaterThan(0);
   }
-  expect(results.delivery?.map(({ contestant, feed, subscribers }) => `${contestant} ${feed} ${subscribers}`)).toEqual(
-    expect.arrayContaining(["memX embedded subscribe 20", "memX on Redis watch 1", "floor broadcast 20"]),
-  );
   expect(results.resume).toHaveLength(4);
-  expect(results.sockets).toHaveLength(3);
-  expect(results.growth?.map(({ keys }) => keys)).toEqual([100, 300, 100, 300]);
+  if (isLong) {
+    expect(
+      results.delivery?.map(({ contestant, feed, subscribers }) => `${contestant} ${feed} ${subscribers}`),
+    ).toEqual(expect.arrayContaining(["memX embedded subscribe 20", "memX on Redis watch 1", "floor broadcast 20"]));
+    expect(results.sockets).toHaveLength(3);
+    expect(results.growth?.map(({ keys }) => keys)).toEqual([100, 300, 100, 300]);
+  }
   // As docs/architecture.md promises: a set or get costs one call or one request.
   const calls = (what: string, contestant: string) =>
     results.calls?.find((counted) => counted.what === what && counted.contestant === contestant);
@@ -145,5 +150,5 @@ it("fails if a subscriber receives a message twice", async () => {
   await expect(first).resolves.toMatchObject({ message: 1 });
   const second = crowd.reached(2);
   sockets[0]?.write("message 1;");
-  await expect(second).rejects.toThrow("the subscribers exited");
+  await expect(second).rejects.toThrow(/the subscribers exited: .*message 1/);
 });

@@ -55,7 +55,7 @@ describe("the image", () => {
     onTestFinished(() => void child.kill("SIGKILL"));
     let output = "";
     for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => (output += chunk));
-    await expect.poll(() => output, { timeout: 20_000 }).toContain("memX is ready on ");
+    await expect.poll(() => output).toContain("memX is ready on ");
     expect(isHealthy()).toBe(true);
 
     const response = await fetch(`http://127.0.0.1:${settings.PORT}/set`, {

@@ -1,13 +1,28 @@
-// Writers that disconnect before the response: memX still notifies subscribers of applied writes. Runs on workerd, as a
-// deploy does, because the proxy of wrangler dev keeps a request alive after its client disconnects.
+// Clients that hang up: in the middle of their body nothing is applied, and before their response every change is
+// announced. On workerd itself, as it runs when deployed, because the proxy of wrangler dev keeps a request alive whose
+// client has gone.
 
-import { connect } from "node:net";
-import { expect, it } from "vitest";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { describe, expect, it } from "vitest";
+import { LIMITS } from "../../config/limits.ts";
 import { startWorkerd } from "./support/workerd.ts";
 
 const WRITES = 100;
 
-/** Sends a write, and resets the connection after `delayMs`, to the tenth of a millisecond. */
+/** The median time of a write here, in milliseconds. */
+async function writeTime(url: string): Promise<number> {
+  const times: number[] = [];
+  for (let n = 0; n < 21; n++) {
+    const headers = { "x-api-key": "local_dev_key", "content-type": "application/json" };
+    const begun = performance.now();
+    await (await fetch(`${url}/set`, { method: "POST", headers, body: '{"key":"timed","value":1}' })).text();
+    times.push(performance.now() - begun);
+  }
+  return times.sort((a, b) => a - b)[10] as number;
+}
+
+/** Sends a write and resets the connection `delayMs` after it has left, to the tenth of a millisecond. */
 async function writeAndHangUp(port: number, key: string, delayMs: number): Promise<void> {
   const body = JSON.stringify({ key, value: 1 });
   const socket = connect({ port, host: "127.0.0.1", noDelay: true });
@@ -32,7 +47,9 @@ it("notifies subscribers of every change of writers that reset their connection"
     socket.addEventListener("message", () => received.add(key));
     await new Promise((resolve) => socket.addEventListener("open", resolve));
   }
-  for (const [n, key] of keys.entries()) await writeAndHangUp(port, key, (n % 40) / 10);
+  const writeMs = await writeTime(url);
+  // From at once to well after the response.
+  for (const [n, key] of keys.entries()) await writeAndHangUp(port, key, (n % 40) * (writeMs / 20));
 
   const withoutEvent = async () => {
     const found: string[] = [];
@@ -42,6 +59,106 @@ it("notifies subscribers of every change of writers that reset their connection"
     }
     return found;
   };
-  await expect.poll(withoutEvent, { timeout: 10_000, interval: 500 }).toEqual([]);
+  await expect.poll(withoutEvent, { interval: 500 }).toEqual([]);
   expect(received.size).toBeGreaterThan(WRITES / 4);
+});
+
+describe("a client that asks for more places in a channel than one API key has, and reads none of them", () => {
+  const PLACES = LIMITS.maxSubscribersPerApiKey;
+  const headers = { "x-api-key": "local_dev_key", accept: "text/event-stream" };
+
+  async function join(url: string): Promise<number> {
+    const { status, body } = await fetch(`${url}/subscribe/k`, { headers });
+    await body?.cancel();
+    return status;
+  }
+
+  /** Calls it twice as often as there are places, because some clients leave before they are in. */
+  async function fill(take: () => Promise<void>): Promise<void> {
+    const takers = Array.from({ length: 20 }, async () => {
+      for (let n = 0; n < PLACES / 10; n++) await take();
+    });
+    await Promise.all(takers);
+  }
+
+  async function connectTo(port: number, head: string): Promise<Socket> {
+    const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+    await once(socket, "connect");
+    await new Promise((resolve) => socket.write(`${head}\r\nhost: memx\r\nx-api-key: local_dev_key\r\n\r\n`, resolve));
+    return socket;
+  }
+
+  const accept = "\r\naccept: text/event-stream";
+
+  it.each<[name: string, take: (url: string, port: number) => Promise<void>]>([
+    ["with HEAD", async (url) => void (await fetch(`${url}/subscribe/k`, { method: "HEAD", headers }))],
+    [
+      "with GET, and resets the connection at once",
+      async (_, port) => void (await connectTo(port, `GET /subscribe/k HTTP/1.1${accept}`)).resetAndDestroy(),
+    ],
+    [
+      "with GET, and closes the connection when the response begins",
+      async (_, port) => {
+        const socket = await connectTo(port, `GET /subscribe/k HTTP/1.1${accept}`);
+        await once(socket, "data");
+        socket.destroy();
+      },
+    ],
+  ])("%s, has its places back", async (_, take) => {
+    const { port, url } = await startWorkerd();
+    await fill(() => take(url, port));
+    await expect.poll(() => join(url), { timeout: 40_000, interval: 500 }).toBe(200);
+  });
+});
+
+describe("a client that goes away in the middle of its body", () => {
+  const BODY = '{"key":"cut","value":1}';
+  const half = BODY.slice(0, 12);
+  const json = { "content-type": "application/json" };
+  const announced = { "content-length": String(BODY.length) };
+  const chunked = { "transfer-encoding": "chunked" };
+  const requests: [name: string, method: string, path: string, headers: Record<string, string>, body: string][] = [
+    ["of an announced length", "POST", "/set", { ...json, ...announced }, half],
+    ["in chunks", "POST", "/set", { ...json, ...chunked }, `c\r\n${half}\r\n`],
+    ["in chunks that are malformed", "POST", "/set", { ...json, ...chunked }, "zz\r\n"],
+    ["of a batch", "POST", "/batch", { ...json, ...announced }, half],
+    [
+      "that only its Idempotency-Key needs",
+      "DELETE",
+      "/schema?key=cut",
+      { ...announced, "idempotency-key": "1" },
+      half,
+    ],
+  ];
+
+  async function send(port: number, [, method, path, headers, body]: (typeof requests)[number]): Promise<Socket> {
+    // Half open, so that the test can end its side and still read the response.
+    const socket = connect({ port, host: "127.0.0.1", noDelay: true, allowHalfOpen: true });
+    await once(socket, "connect");
+    const all = { host: "memx", "x-api-key": "local_dev_key", ...headers };
+    const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+    socket.write(`${method} ${path} HTTP/1.1\r\n${lines.join("")}\r\n${body}`);
+    return socket;
+  }
+
+  it("changes nothing, is no defect of memX, and leaves no line in the log", async () => {
+    const { port, url, output } = await startWorkerd();
+    const before = output();
+    for (const request of requests) {
+      for (const leave of ["resetAndDestroy", "destroy"] as const) {
+        const socket = await send(port, request);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        socket[leave]();
+      }
+      const socket = await send(port, request);
+      socket.end();
+      let response = "";
+      for await (const chunk of socket) response += chunk;
+      expect(response, request[0]).toMatch(/^HTTP\/1\.1 422 /);
+      expect(response).toContain('"code":"invalid_request"');
+    }
+    const read = await fetch(`${url}/get?key=cut`, { headers: { "x-api-key": "local_dev_key" } });
+    expect(await read.text()).toBe("null");
+    expect(output()).toBe(before);
+  });
 });

@@ -49,7 +49,7 @@ describe("with Supabase", () => {
     const id = listed.out.split("  ")[0] as string;
     expect(await run(["revoke", id], settings())).toMatchObject({ code: 0, err: "" });
     expect((await run(["list"], settings())).out).toContain("revoked");
-    await expect.poll(() => statusOf(memx.url, apiKey, "a:x"), { timeout: 5_000 }).toBe(403);
+    await expect.poll(() => statusOf(memx.url, apiKey, "a:x")).toBe(403);
   });
 
   it.each([

@@ -3,6 +3,7 @@
 
 import { once } from "node:events";
 import { expect, it } from "vitest";
+import { LONG_PATIENCE_MS } from "../support/patience.ts";
 import { killGroup } from "./support/dev-server.ts";
 import { newDisk, startWorkerd, type Workerd } from "./support/workerd.ts";
 
@@ -15,6 +16,7 @@ type Event = { event: string; key: string; revision: number };
 
 let memx: Workerd;
 let over = false;
+let writes = 0;
 
 /** Follows keys through every restart. `events` collects the events of all its connections. */
 async function follow(path: string): Promise<{ events: Event[]; done: Promise<void> }> {
@@ -65,6 +67,7 @@ async function write(name: string, isOver: () => boolean): Promise<Event[]> {
       const text = await response?.text().catch(() => undefined);
       if (response?.ok && text) {
         written.push({ event: "value", key, revision: JSON.parse(text).revision });
+        writes++;
         break;
       }
       await new Promise((resolve) => setTimeout(resolve, 20));
@@ -86,7 +89,9 @@ it("loses, doubles and reorders nothing for clients that reconnect, however ofte
   let stop = false;
   const writers = Promise.all(Array.from({ length: WRITERS }, (_, n) => write(`w${n}`, () => stop)));
   for (let kill = 0; kill < KILLS; kill++) {
-    await new Promise((resolve) => setTimeout(resolve, 300 + 200 * Math.random()));
+    const before = writes;
+    await expect.poll(() => writes).toBeGreaterThan(before + 15);
+    await new Promise((resolve) => setTimeout(resolve, 200 * Math.random()));
     const ended = once(memx.process, "exit");
     killGroup(memx.process.pid);
     await ended;
@@ -103,7 +108,7 @@ it("loses, doubles and reorders nothing for clients that reconnect, however ofte
   for (const [index, { events }] of followers.entries()) {
     const last = wanted[index]?.at(-1)?.revision;
     // A lost notification may delay a change by half a minute.
-    await expect.poll(() => events.at(-1)?.revision, { timeout: 40_000 }).toBe(last);
+    await expect.poll(() => events.at(-1)?.revision, { timeout: LONG_PATIENCE_MS }).toBe(last);
     // After a crash a channel may send a change twice; the revision identifies it.
     const seen = new Set<number>();
     const fresh = events.filter(({ revision }) => !seen.has(revision) && seen.add(revision));

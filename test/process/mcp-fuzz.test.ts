@@ -1,4 +1,4 @@
-// Random MCP messages from tenants that must not see each other's data, against the deployed bundle on workerd. TEST_LONG=1 sends
+// Random MCP messages from tenants that must not see each other's data, against the deployed bundle on workerd. A long run sends
 // 20,000 of them to each engine; FUZZ_REQUESTS and FUZZ_SEED say how many, and which.
 
 import { describe, expect, it } from "vitest";
@@ -6,11 +6,12 @@ import { compileSchema } from "../../memory/schemas/compile-schema.ts";
 import { TOOLS } from "../../sdk/tools.ts";
 import { type McpFuzzRequest, randomMcpRequest } from "../fuzz/mcp-requests.ts";
 import { ALL_MARKS, LIST } from "../fuzz/tenants.ts";
+import { isLong } from "../support/long-runs.ts";
 import { createRandom } from "../support/random.ts";
 import { startBridgedRedis } from "./support/bridged-redis.ts";
 import { startWorkerd } from "./support/workerd.ts";
 
-const requests = Number(process.env.FUZZ_REQUESTS || (process.env.TEST_LONG ? 20_000 : 3_000));
+const requests = Number(process.env.FUZZ_REQUESTS || (isLong ? 20_000 : 3_000));
 const seed = process.env.FUZZ_SEED || "1";
 const CONCURRENCY = 16;
 
@@ -21,6 +22,7 @@ describe.each([
   ["redis", startBridgedRedis],
 ])("on %s", (_, settings) => {
   it(`handles ${requests} random messages of seed ${seed} without a fault or a leak`, {
+    tags: ["long"],
     timeout: 120_000 + requests * 60,
   }, async () => {
     const { url, output } = await startWorkerd({

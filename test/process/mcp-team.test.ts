@@ -1,7 +1,8 @@
-// Many agents at once over MCP, on the deployed bundle on workerd: no lost increment, no task done twice. TEST_LONG=1
-// makes the run on Redis, which is slow when all patch one key, as long as the other.
+// Many agents at once over MCP, on the deployed bundle on workerd: no lost increment, no task done twice. A long run makes
+// the run on Redis, which is slow when all patch one key, as long as the other.
 
 import { describe, expect, it } from "vitest";
+import { isLong } from "../support/long-runs.ts";
 import { startBridgedRedis } from "./support/bridged-redis.ts";
 import { connectMcp, type McpClient, use } from "./support/mcp-clients.ts";
 import { startWorkerd } from "./support/workerd.ts";
@@ -19,9 +20,12 @@ async function increment(client: McpClient, key: string): Promise<void> {
 
 describe.each([
   ["embedded", 100, async () => ({})],
-  ["redis", process.env.TEST_LONG ? 100 : 20, startBridgedRedis],
+  ["redis", isLong ? 100 : 20, startBridgedRedis],
 ] as const)("on %s", (_, times, settings) => {
-  it(`32 clients that increment a counter ${times} times each lose none`, { timeout: 600_000 }, async () => {
+  it(`32 clients that increment a counter ${times} times each lose none`, {
+    tags: ["long"],
+    timeout: 600_000,
+  }, async () => {
     const { url } = await startWorkerd({ bindings: await settings() });
     const clients = await connect(url, 32);
     await Promise.all(

@@ -336,11 +336,11 @@ describe("when Redis stops", () => {
 
     expect(await call("/", ["SET", "k", "kept"])).toEqual(result("OK"));
     const sleeping = call("/", ["EVAL", "while true do end", 0]);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await new Promise((resolve) => setTimeout(resolve, 500));
     // More than fits into the socket's buffer, so that a part is lost and a part is never sent.
     const large = Array.from({ length: 10 }, (_, n) => ["SET", "k", String(n).repeat(2 ** 20)]);
     const waiting = [call("/pipeline", [["GET", "k"]]), call("/multi-exec", large)];
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await new Promise((resolve) => setTimeout(resolve, 500));
     const killedAt = performance.now();
     await server.stop("SIGKILL");
     for (const response of await Promise.all([sleeping, ...waiting])) {
@@ -353,12 +353,13 @@ describe("when Redis stops", () => {
     ] as const) {
       expect(await call(path, body)).toEqual(error(503, "Redis is not reachable."));
     }
-    expect(performance.now() - killedAt).toBeLessThan(1000);
+    // Without waiting for the deadline.
+    expect(performance.now() - killedAt).toBeLessThan(9_000);
 
     // Long enough for several attempts to connect.
     await new Promise((resolve) => setTimeout(resolve, 1000));
     server = await startRedisServer({ args, port: server.port });
-    await expect.poll(() => call("/", ["GET", "k"]), { timeout: 5000 }).toEqual(result("kept"));
+    await expect.poll(() => call("/", ["GET", "k"])).toEqual(result("kept"));
     expect(await call("/multi-exec", [["GET", "k"]])).toEqual({ status: 200, body: [{ result: "kept" }] });
     expect(warn.mock.calls).toEqual([[expect.stringContaining("is lost")]]);
     expect(log.mock.calls).toEqual([[expect.stringContaining("Reconnected")]]);
@@ -366,7 +367,7 @@ describe("when Redis stops", () => {
 });
 
 describe("when the network to Redis drops every packet", () => {
-  it("responds with 503 after ten seconds, and continues on another connection", async () => {
+  it("responds with 503 after its time limit, and continues on another connection", async () => {
     const warn = vi.spyOn(console, "warn").mockReturnValue();
     const log = vi.spyOn(console, "log").mockReturnValue();
     onTestFinished(() => void vi.restoreAllMocks());
@@ -383,7 +384,8 @@ describe("when the network to Redis drops every packet", () => {
       for (const { client, server } of ways) for (const socket of [client, server]) socket.destroy();
     });
     const { port } = proxy.address() as { port: number };
-    const bridge = await startRedisBridge({ redisUrl: `redis://127.0.0.1:${port}`, token: TOKEN, port: 0 });
+    const redisUrl = `redis://127.0.0.1:${port}`;
+    const bridge = await startRedisBridge({ redisUrl, token: TOKEN, port: 0, timeoutMs: 2_000 });
     onTestFinished(() => bridge.close());
     const call = () => post("/", ["PING"], {}, bridge.url);
 
@@ -392,11 +394,11 @@ describe("when the network to Redis drops every packet", () => {
     client.unpipe(server).resume();
     // Callers that do not wait for each other. None of them may delay the timeout.
     const calls = [call()];
-    const caller = setInterval(() => calls.push(call()), 1000);
+    const caller = setInterval(() => calls.push(call()), 200);
     onTestFinished(() => clearInterval(caller));
     expect(await calls[0]).toEqual(error(503, expect.stringContaining("may have executed")));
     clearInterval(caller);
-    await expect.poll(call, { timeout: 3000 }).toEqual(result("PONG"));
+    await expect.poll(call).toEqual(result("PONG"));
     await Promise.all(calls);
     expect(ways).toHaveLength(2);
     expect(warn.mock.calls).toEqual([[expect.stringContaining("is lost (no reply)")]]);
@@ -433,14 +435,14 @@ describe("close", () => {
     const slow = `
       local function now() local t = redis.call('TIME') return t[1] * 1000 + t[2] / 1000 end
       local start = now()
-      while now() - start < 300 do end
+      while now() - start < 1500 do end
       return 'done'`;
     const inFlight = post("/", ["EVAL", slow, 0], {}, bridge.url);
     await new Promise((resolve) => setTimeout(resolve, 100));
     const closingAt = performance.now();
     await bridge.close();
     expect(performance.now() - closingAt).toBeGreaterThan(50);
-    expect(performance.now() - closingAt).toBeLessThan(2000);
+    expect(performance.now() - closingAt).toBeLessThan(9_000);
     expect(await inFlight).toEqual(result("done"));
     if (!silent.closed) await once(silent, "close");
     await expect(post("/", ["PING"], {}, bridge.url)).rejects.toThrow();

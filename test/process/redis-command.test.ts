@@ -38,7 +38,7 @@ function run(env: Record<string, string>, args: readonly string[] = []): Run {
 
 async function start(env: Record<string, string>, args: readonly string[] = []): Promise<Run> {
   const started = run(env, args);
-  await expect.poll(started.output, { timeout: 10_000 }).toContain("UPSTASH_REDIS_REST_TOKEN=");
+  await expect.poll(started.output).toContain("UPSTASH_REDIS_REST_TOKEN=");
   return started;
 }
 

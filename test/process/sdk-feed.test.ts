@@ -5,12 +5,14 @@ import { once } from "node:events";
 import { afterEach, expect, it } from "vitest";
 import { PING_INTERVAL_SECONDS } from "../../sdk/protocol.ts";
 import { MemX, type SubscriptionStatus, type ValueEvent } from "../../sdk/typescript/index.ts";
+import { isLong } from "../support/long-runs.ts";
+import { LONG_PATIENCE_MS } from "../support/patience.ts";
 import { createRandom } from "../support/random.ts";
 import { killGroup } from "./support/dev-server.ts";
 import { type RoughProxy, startRoughProxy } from "./support/rough-proxy.ts";
 import { newDisk, startWorkerd } from "./support/workerd.ts";
 
-const SECONDS = Number(process.env.SDK_FAULT_SECONDS ?? 8);
+const SECONDS = Number(process.env.SDK_FAULT_SECONDS ?? (isLong ? 120 : 5));
 const SEED = process.env.SDK_FAULT_SEED ?? String(Math.floor(Math.random() * 2 ** 31));
 const WRITERS = 5;
 const KEYS = ["a", "b", "c"];
@@ -60,12 +62,15 @@ const plain = (events: readonly { key: string; value?: unknown; revision: number
 async function expectAll(events: readonly ValueEvent[], writers: Promise<Awaited<ReturnType<typeof write>>[]>) {
   const written = (await writers).flat().sort((x, y) => x.revision - y.revision);
   // A lost announcement or a black hole may cost half a minute.
-  await expect.poll(() => events.length, { timeout: 45_000 }).toBeGreaterThanOrEqual(written.length);
+  await expect.poll(() => events.length, { timeout: LONG_PATIENCE_MS }).toBeGreaterThanOrEqual(written.length);
   expect(plain(events)).toEqual(written);
   return written;
 }
 
-it(`sees every change once and in order through ${SECONDS} s of a network that fails (seed ${SEED})`, async () => {
+it(`sees every change once and in order through ${SECONDS} s of a network that fails (seed ${SEED})`, {
+  tags: ["long"],
+  timeout: (SECONDS + 240) * 1_000,
+}, async ({ annotate }) => {
   const { url } = await startWorkerd({ bindings });
   proxy = await startRoughProxy(url, { random: createRandom(SEED), meanMs: 400 });
   const { events, ready } = collect(connect(proxy.url, pings), "*");
@@ -74,12 +79,12 @@ it(`sees every change once and in order through ${SECONDS} s of a network that f
   const rough = proxy.url;
   const writers = Promise.all(Array.from({ length: WRITERS }, (_, name) => write(connect(rough), name, () => over)));
   await new Promise((resolve) => setTimeout(resolve, SECONDS * 1_000));
+  await expect.poll(() => events.length).toBeGreaterThan(20);
   over = true;
   proxy.calm();
   const written = await expectAll(events, writers);
-  console.log(`seed ${SEED}: ${written.length} changes through`, proxy.counts);
-  expect(written.length).toBeGreaterThan(20);
-}, 180_000);
+  await annotate(`${written.length} changes through ${JSON.stringify(proxy.counts)}`);
+});
 
 it("loses nothing when the server is killed and started again", async () => {
   const disk = newDisk();
@@ -107,9 +112,9 @@ it("loses nothing when the server is killed and started again", async () => {
   await new Promise((resolve) => setTimeout(resolve, 500));
   over = true;
   await expectAll(events, writers);
-}, 90_000);
+});
 
-it("notices within 40 s that a connection has become a black hole", async () => {
+it("notices by its pings that a connection has become a black hole", async () => {
   const { url } = await startWorkerd({ bindings });
   proxy = await startRoughProxy(url, { random: createRandom(SEED), meanMs: 0, faults: ["none"] });
   const statuses: SubscriptionStatus[] = [];
@@ -121,9 +126,7 @@ it("notices within 40 s that a connection has become a black hole", async () => 
   });
   await subscription.ready;
   proxy.swallow();
-  const began = performance.now();
-  await expect.poll(() => statuses, { timeout: 10_000, interval: 10 }).toContain("connecting");
-  expect(performance.now() - began).toBeLessThan(40_000 / 20);
+  await expect.poll(() => statuses).toContain("connecting");
   await connect(url).set("a", 1);
-  await expect.poll(() => events.length, { timeout: 10_000 }).toBe(1);
+  await expect.poll(() => events.length).toBe(1);
 });

@@ -8,6 +8,7 @@ import { join, resolve } from "node:path";
 import { createClient } from "redis";
 import { expect, it, onTestFinished } from "vitest";
 import { freePort } from "../support/free-port.ts";
+import { LONG_PATIENCE_MS } from "../support/patience.ts";
 import { startRedisServer } from "../support/redis-server.ts";
 import { dataFolder, PATIENT_MS, startProcess } from "./support/dev-server.ts";
 import { connectRaw } from "./support/raw-subscriber.ts";
@@ -39,7 +40,7 @@ function run(settings: Readonly<Record<string, string>>): Run {
 
 async function start(settings: Readonly<Record<string, string>> = {}): Promise<Run> {
   const started = run({ MEMX_ACL, PORT: String(await freePort()), ...settings });
-  await expect.poll(started.output, { timeout: 20_000, interval: 50 }).toContain("memX is ready on ");
+  await expect.poll(started.output, { timeout: LONG_PATIENCE_MS }).toContain("memX is ready on ");
   return started;
 }
 
@@ -78,7 +79,7 @@ it("keeps a write that it acknowledged right before it was killed, and leaves no
   const workerd = workerdOf(first.process);
   for (let n = 1; n <= 20; n++) expect((await set(first.url, "n", n)).status).toBe(200);
   process.kill(-(first.process.pid as number), "SIGKILL");
-  await expect.poll(() => isThere(workerd), { timeout: 10_000 }).toBe(false);
+  await expect.poll(() => isThere(workerd)).toBe(false);
   const second = await start({ PORT: port });
   expect(await get(second.url, "n")).toBe(20);
 });
@@ -98,7 +99,7 @@ it("finishes requests in flight when it stops, and loses and invents no write", 
       written[writer] = n;
     }
   });
-  await expect.poll(() => Math.min(...written), { timeout: 20_000 }).toBeGreaterThan(5);
+  await expect.poll(() => Math.min(...written)).toBeGreaterThan(5);
   child.kill("SIGTERM");
   expect((await poll).status).toBe(200);
   await Promise.all(writers);
@@ -129,9 +130,9 @@ it("exits when the shell exits in which npm runs it", async () => {
       ({ ok }) => ok,
       () => false,
     );
-  await expect.poll(responds, { timeout: 20_000, interval: 100 }).toBe(true);
+  await expect.poll(responds, { interval: 100 }).toBe(true);
   shell.kill("SIGKILL");
-  await expect.poll(responds, { timeout: 20_000, interval: 100 }).toBe(false);
+  await expect.poll(responds, { interval: 100 }).toBe(false);
 });
 
 it("exits if workerd exits", async () => {
@@ -151,7 +152,7 @@ it("reads settings from .env, and prefers the environment", async () => {
       .join(""),
   );
   const started = run({ PORT: String(port), LOG_LENGTH: "10" });
-  await expect.poll(started.output, { timeout: 20_000 }).toContain(`127.0.0.1:${port} `);
+  await expect.poll(started.output).toContain(`127.0.0.1:${port} `);
   expect(started.output()).toContain(`data: ${join(dataFolder(), "elsewhere")}\n`);
   expect((await set(started.url, "a", 1)).status).toBe(200);
 });
@@ -188,14 +189,14 @@ it("stores everything in the Redis at REDIS_URL, and removes expired values ther
     const [seconds, micros] = (await redis.sendCommand(["TIME"])) as unknown as [string, string];
     return Number(seconds) * 1_000_000 + Number(micros);
   };
-  await expect.poll(now, { timeout: 10_000 }).toBeGreaterThan(expires);
+  await expect.poll(now).toBeGreaterThan(expires);
 
   // No client has read this key since, and none will.
   first.process.kill("SIGTERM");
   expect(await first.code).toBe(0);
   expect(await redis.hExists(entry, "value")).toBe(1);
   const second = await start(settings);
-  await expect.poll(() => redis.hExists(entry, "value"), { timeout: 10_000 }).toBe(0);
+  await expect.poll(() => redis.hExists(entry, "value")).toBe(0);
   expect(await get(second.url, "stays")).toBe("as it was");
 });
 
@@ -233,6 +234,14 @@ it("fails if it cannot read its API keys, and names the setting", async () => {
   const { code, output } = run({ MEMX_ACL: "{", PORT: String(await freePort()) });
   expect(await code).toBe(1);
   expect(output()).toContain("MEMX_ACL");
+  expect(output()).not.toContain("ready");
+});
+
+it("says which API key of its list no header can carry, and repeats none", async () => {
+  const { code, output } = run({ MEMX_ACL: '{"fine":["*"],"cl\u00e9":["*"]}', PORT: String(await freePort()) });
+  expect(await code).toBe(1);
+  expect(output()).toMatch(/MEMX_ACL .*API key number 2 .*visible ASCII/);
+  expect(output()).not.toContain("cl\u00e9");
   expect(output()).not.toContain("ready");
 });
 

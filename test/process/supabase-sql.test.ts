@@ -111,6 +111,9 @@ describe.each([
     for (const row of [
       {},
       { key: "" },
+      { key: "clé" },
+      { key: "a key" },
+      { key: "key\n" },
       { key: "a", key_hash: sha256("a") },
       { key_hash: "a" },
       { key: "a", scopes: {} },

@@ -1,8 +1,9 @@
 // API keys from Supabase, as in production: the deployed bundle on workerd, with a real PostgREST and PostgreSQL.
 
 import { createHash, randomUUID } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import type { Problem } from "../../sdk/protocol.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 import { type Supabase, startSupabase } from "../support/supabase/start-supabase.ts";
 import { connectRaw, type RawSubscriber } from "./support/raw-subscriber.ts";
 import { startWorkerd, type Workerd } from "./support/workerd.ts";
@@ -25,6 +26,24 @@ const start = (bindings: Readonly<Record<string, string>> = {}) =>
       ...bindings,
     },
   });
+
+/** Makes everything that reads the table wait until the returned function is called. */
+async function lockTable(): Promise<() => Promise<void>> {
+  const sleep = "pg_sleep(600)";
+  const locked = supabase.sql(`begin; lock table api_keys in access exclusive mode; select ${sleep}; commit`);
+  const ended = locked.catch(() => undefined);
+  const locks = () =>
+    supabase.sql(
+      "select count(*) from pg_locks where relation = 'api_keys'::regclass and mode = 'AccessExclusiveLock'",
+    );
+  await expect.poll(locks).toBe("1");
+  return async () => {
+    await supabase.sql(
+      `select pg_terminate_backend(pid) from pg_stat_activity where query like '%${sleep}%' and pid <> pg_backend_pid()`,
+    );
+    await ended;
+  };
+}
 
 const newKey = () => `key-${randomUUID()}`;
 const newUser = () => randomUUID();
@@ -98,6 +117,30 @@ describe("an API key", () => {
     }
   });
 
+  it("that no header can carry unchanged is refused over every transport, although an older table has it", async () => {
+    const memx = await start();
+    const apiKey = `clé-${randomUUID()}`;
+    await supabase.sql("alter table api_keys drop constraint api_keys_key_characters");
+    await supabase.addKey({ key: apiKey, userId: newUser() });
+    const bytes = Buffer.from(apiKey);
+    const inHeaders = ["latin1", "utf8"].flatMap((encoding) => {
+      // Node writes headers as Latin-1, so these are the bytes that a client of either encoding sends.
+      const sent = encoding === "utf8" ? bytes.toString("latin1") : apiKey;
+      return [{ "x-api-key": sent }, { authorization: `Bearer ${sent}` }];
+    });
+    for (const headers of inHeaders) {
+      const response = await fetch(`${memx.url}/get?key=a`, { headers });
+      const { code, detail } = (await response.json()) as Problem;
+      expect([response.status, code], JSON.stringify(headers)).toEqual([403, "invalid_api_key"]);
+      expect(detail).toContain("visible ASCII");
+    }
+    const subprotocol = `memx.key.${bytes.toString("base64url")}`;
+    const { closed } = await connectRaw(memx.url, "/subscribe/a", {
+      "sec-websocket-protocol": `memx.v1, ${subprotocol}`,
+    });
+    expect(await closed).toMatchObject({ code: 4403, reason: expect.stringContaining("visible ASCII") });
+  });
+
   it("that is not active, or whose row is malformed, is refused", async () => {
     const memx = await start();
     // As in an older table, without the checks that config/supabase.sql adds for new rows.
@@ -156,7 +199,7 @@ describe("a revoked API key", () => {
     const refused = Promise.all(
       [deleted, deactivated].map(async (apiKey) => {
         while ((await get(memx, apiKey)).status !== 403) await new Promise((resolve) => setTimeout(resolve, 20));
-        expect(Date.now() - revokedMs).toBeLessThan(2_500);
+        expect(Date.now() - revokedMs).toBeLessThan(2_000 + PATIENCE_MS);
       }),
     );
     for (const apiKey of [deleted, deactivated]) {
@@ -164,11 +207,11 @@ describe("a revoked API key", () => {
         const { code, reason, atMs } = await closed;
         expect(code).toBe(4403);
         expect(reason).toMatch(/revoked/);
-        expect(atMs - revokedMs).toBeLessThan(4_000);
+        expect(atMs - revokedMs).toBeLessThan(3_000 + PATIENCE_MS);
       }
     }
     await stream.text();
-    expect(Date.now() - revokedMs).toBeLessThan(4_500);
+    expect(Date.now() - revokedMs).toBeLessThan(3_000 + PATIENCE_MS);
     await refused;
 
     expect((await set(memx, kept, "a", "last")).status).toBe(200);
@@ -193,16 +236,13 @@ describe("a revoked API key", () => {
     expect([code, reason]).toEqual([4403, "The API key may no longer read this key."]);
     // Until the channel of all keys has rechecked the API key, which it does as often.
     await expect
-      .poll(
-        async () => {
-          const before = all.texts.length;
-          await set(memx, apiKey, "b", "secret");
-          await set(memx, apiKey, "a", "open");
-          await expect.poll(() => all.texts.slice(before).join("")).toContain('"open"');
-          return all.texts.slice(before).join("");
-        },
-        { timeout: 5_000 },
-      )
+      .poll(async () => {
+        const before = all.texts.length;
+        await set(memx, apiKey, "b", "secret");
+        await set(memx, apiKey, "a", "open");
+        await expect.poll(() => all.texts.slice(before).join("")).toContain('"open"');
+        return all.texts.slice(before).join("");
+      })
       .not.toContain('"secret"');
     expect(all.isOpen()).toBe(true);
     expect(a.isOpen()).toBe(true);
@@ -245,12 +285,12 @@ describe("an outage of Supabase in the middle of traffic", () => {
     await supabase.startPostgrest();
     await supabase.sql(`delete from api_keys where key = '${known}'`);
     expect((await watcher.closed).code).toBe(4403);
-    await expect.poll(async () => (await get(memx, known)).status, { timeout: 10_000 }).toBe(403);
+    await expect.poll(async () => (await get(memx, known)).status).toBe(403);
     expect((await get(memx, unknown)).status).toBe(200);
     over = true;
     await traffic;
     expect([...statuses.keys()].sort()).toEqual([200, 403]);
-    expect(statuses.get(200)).toBeGreaterThan(100);
+    expect(statuses.get(200)).toBeGreaterThan(20);
     expect(memx.output()).not.toContain(known);
   });
 
@@ -260,29 +300,24 @@ describe("an outage of Supabase in the middle of traffic", () => {
     await supabase.addKey({ key: known, userId: user });
     await supabase.addKey({ key: unknown, userId: user });
     expect((await get(memx, known)).status).toBe(200);
-    // Every read of the table waits for this lock.
-    const slow = supabase.sql("begin; lock table api_keys in access exclusive mode; select pg_sleep(6); commit");
+    const unlock = await lockTable();
+    onTestFinished(unlock);
+    // Until memX must look the known key up again.
     await new Promise((resolve) => setTimeout(resolve, 1_200));
     const startMs = Date.now();
     const waits = get(memx, unknown).then(({ status, code }) => ({ status, code, ms: Date.now() - startMs }));
-    // One call looks the key up; the others do not wait for it.
-    const times = await Promise.all(
-      Array.from({ length: 10 }, async () => {
-        const { status } = await get(memx, known);
-        return { status, ms: Date.now() - startMs };
-      }),
-    );
-    expect(times.every(({ status }) => status === 200)).toBe(true);
-    expect(Math.max(...times.map(({ ms }) => ms))).toBeLessThan(3_500);
+    // All of them wait until the first look-up times out, and then work as before.
+    const statuses = await Promise.all(Array.from({ length: 10 }, async () => (await get(memx, known)).status));
+    expect(new Set(statuses)).toEqual(new Set([200]));
     const again = Date.now();
     expect((await get(memx, known)).status).toBe(200);
-    expect(Date.now() - again).toBeLessThan(500);
+    expect(Date.now() - again).toBeLessThan(2_500);
     const { status, code, ms } = await waits;
     expect([status, code]).toEqual([503, "auth_unavailable"]);
     expect(ms).toBeGreaterThan(2_500);
-    expect(ms).toBeLessThan(3_500);
-    await slow;
-    await expect.poll(async () => (await get(memx, unknown)).status, { timeout: 5_000 }).toBe(200);
+    expect(ms).toBeLessThan(3_000 + PATIENCE_MS);
+    await unlock();
+    await expect.poll(async () => (await get(memx, unknown)).status).toBe(200);
   });
 });
 

@@ -1,9 +1,10 @@
 import { Validator } from "@cfworker/json-schema";
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { checkSchema } from "../../memory/schemas/check-schema.ts";
 import { schemaLike } from "../support/arbitrary-schemas.ts";
 import { DRAFT_07_METASCHEMA } from "../support/draft-07-metaschema.ts";
+import { runs } from "../support/long-runs.ts";
+import fc from "../support/properties.ts";
 import { ACCEPTED, REFUSED } from "../support/schema-samples.ts";
 
 describe("checkSchema refuses a schema that", () => {
@@ -46,18 +47,18 @@ it("does not change the schema, and accepts a frozen one", () => {
   expect(Reflect.ownKeys(schema)).toEqual(["$ref", "$defs"]);
 });
 
-it("never throws, and never accepts a schema that the draft-07 metaschema refuses", () => {
+it("never throws, and never accepts a schema that the draft-07 metaschema refuses", { tags: ["long"] }, () => {
   const metaschema = new Validator(structuredClone(DRAFT_07_METASCHEMA) as object, "7");
   fc.assert(
     fc.property(schemaLike, (schema) => {
       const errors = checkSchema(schema);
       if (errors.length === 0) expect(metaschema.validate(schema).valid).toBe(true);
     }),
-    { numRuns: 3_000 },
+    { numRuns: runs(3_000) },
   );
 });
 
-it("agrees with the draft-07 metaschema on any schema with one keyword of draft-07", () => {
+it("agrees with the draft-07 metaschema on any schema with one keyword of draft-07", { tags: ["long"] }, () => {
   const metaschema = new Validator(structuredClone(DRAFT_07_METASCHEMA) as object, "7");
   const anything = fc.oneof(fc.constantFrom(0, 1, -1, 1.5, "a", "object", true, null), fc.jsonValue({ maxDepth: 2 }));
   const keyword = fc.constantFrom(
@@ -70,6 +71,6 @@ it("agrees with the draft-07 metaschema on any schema with one keyword of draft-
       const schema = { $schema: "http://json-schema.org/draft-07/schema#", [name]: value };
       expect(checkSchema(schema).length === 0).toBe(metaschema.validate(schema).valid);
     }),
-    { numRuns: 3_000 },
+    { numRuns: runs(3_000) },
   );
 });

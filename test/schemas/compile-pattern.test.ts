@@ -1,6 +1,7 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { compilePattern } from "../../memory/schemas/patterns/compile-pattern.ts";
+import { runs } from "../support/long-runs.ts";
+import fc from "../support/properties.ts";
 
 const free = () => {};
 
@@ -60,7 +61,7 @@ it("reports its work as it runs, so that the caller can end it", () => {
   expect(() => compilePattern("(.?){1000}x").test("a".repeat(100_000), spend)).toThrow(limit);
 });
 
-it("agrees with the platform's RegExp on any pattern and text", () => {
+it("agrees with the platform's RegExp on any pattern and text", { tags: ["long"] }, () => {
   const sources = fc.letrec<{ part: string }>((tie) => ({
     part: fc.oneof(
       { maxDepth: 4, withCrossShrink: true },
@@ -109,7 +110,7 @@ it("agrees with the platform's RegExp on any pattern and text", () => {
         expect(pattern.test(text, free), `${source} on ${JSON.stringify(text)}`).toBe(matchesSomewhere(native, text));
       }
     }),
-    { numRuns: 5_000 },
+    { numRuns: runs(5_000) },
   );
 });
 

@@ -1,10 +1,11 @@
 import { type Schema, Validator } from "@cfworker/json-schema";
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { checkSchema } from "../../memory/schemas/check-schema.ts";
 import { compileSchema } from "../../memory/schemas/compile-schema.ts";
 import { draftOf, type JsonSchema, type SchemaObject } from "../../memory/schemas/json-schema.ts";
 import { schemaLike, valueLike } from "../support/arbitrary-schemas.ts";
+import { runs } from "../support/long-runs.ts";
+import fc from "../support/properties.ts";
 import { ACCEPTED } from "../support/schema-samples.ts";
 
 describe("a compiled schema accepts valid values and refuses invalid ones, with", () => {
@@ -167,7 +168,7 @@ describe("a hostile value", () => {
   });
 });
 
-it("agrees with the validator on every schema that checkSchema accepts", () => {
+it("agrees with the validator on every schema that checkSchema accepts", { tags: ["long"] }, () => {
   let compared = 0;
   fc.assert(
     fc.property(schemaLike, fc.array(valueLike, { minLength: 1, maxLength: 5 }), (schema, values) => {
@@ -182,7 +183,7 @@ it("agrees with the validator on every schema that checkSchema accepts", () => {
         expect(errors.length === 0, JSON.stringify(errors)).toBe(alone);
       }
     }),
-    { numRuns: 4_000 },
+    { numRuns: runs(4_000) },
   );
   expect(compared).toBeGreaterThan(1_000);
 });

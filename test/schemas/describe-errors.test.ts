@@ -1,12 +1,12 @@
 // Every message of a schema violation is memX's own: one voice, none of the validator's words, and never a value.
 
 import { validate } from "@cfworker/json-schema";
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { checkSchema } from "../../memory/schemas/check-schema.ts";
 import { compileSchema } from "../../memory/schemas/compile-schema.ts";
 import type { JsonSchema } from "../../memory/schemas/json-schema.ts";
 import { schemaLike, valueLike } from "../support/arbitrary-schemas.ts";
+import fc from "../support/properties.ts";
 
 const DRAFTS = {
   4: "http://json-schema.org/draft-04/schema#",

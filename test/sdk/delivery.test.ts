@@ -130,7 +130,7 @@ it("retries after a passing failure, and reports a final one", async () => {
   const { delivery, reads, failures } = start({ since: 1 });
   delivery.joined(3);
   reads.shift()?.fail(new NetworkError("network", "no response"));
-  await expect.poll(() => reads.length, { timeout: 5_000 }).toBe(1);
+  await expect.poll(() => reads.length).toBe(1);
   const final = new InvalidRequestError("invalid_request", "refused", { status: 422 });
   reads.shift()?.fail(final);
   await expect.poll(() => failures).toEqual([final]);

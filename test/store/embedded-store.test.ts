@@ -5,9 +5,10 @@ import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
 import { storeTimeouts } from "../../config/store-settings.ts";
+import { MIGRATIONS } from "../../durable-objects/embedded-store/migrations.ts";
 import { Namespace } from "../../durable-objects/embedded-store/namespace.ts";
 import { createEmbeddedStore } from "../../memory/store/embedded.ts";
-import type { Idempotency, Operation, Quota } from "../../memory/store/store.ts";
+import type { AppliedVersions, Idempotency, Operation, Quota } from "../../memory/store/store.ts";
 import { quotaContract } from "./quota-contract.ts";
 import { storeContract } from "./store-contract.ts";
 
@@ -37,7 +38,7 @@ function limitedObjects(quota: Quota) {
     idFromName: (name: string) => name,
     get: (name: string) => ({
       write: (operations: readonly Operation[], idempotency?: Idempotency) =>
-        use(name, (stored) => stored.apply(operations, nowUs(), idempotency)),
+        use(name, (stored) => stored.apply(operations, nowUs(), { idempotency })),
       readEntry: (key: string) => use(name, (stored) => stored.entries.entry(key, nowUs())),
       readEntries: (after: string) => use(name, (stored) => stored.entries.page(after, nowUs())),
       readHistory: (key: string, before: number, limit: number) =>
@@ -120,7 +121,7 @@ it("keeps an idempotency record for five minutes, and then removes it", async ()
     });
     const operation = { op: "set", key: "a", value: "1", schemaRevision: 0 } as const;
     const apply = (id: string, atUs: number) => {
-      const outcome = stored.apply([operation], atUs, { id, fingerprint: "f" });
+      const outcome = stored.apply([operation], atUs, { idempotency: { id, fingerprint: "f" } });
       return outcome.outcome === "applied" ? outcome.results[0]?.revision : outcome;
     };
     const remembered = () => storage.sql.exec("SELECT id FROM idempotency ORDER BY id").toArray();
@@ -139,5 +140,52 @@ it("keeps an idempotency record for five minutes, and then removes it", async ()
     expect(remembered()).toEqual([{ id: "one" }, { id: "two" }]);
     apply("three", endUs + 301e6);
     expect(remembered()).toEqual([{ id: "three" }, { id: "two" }]);
+  });
+});
+
+it("takes over tables of an earlier version, whose values do not say when they were created or by which writer", async () => {
+  const object = env.EMBEDDED_STORE.getByName(`namespace:${crypto.randomUUID()}`);
+  await runInDurableObject(object, (_, { storage }) => {
+    for (const table of ["entries", "log", "idempotency", "expiries"]) storage.sql.exec(`DROP TABLE ${table}`);
+    for (const migration of MIGRATIONS.slice(0, 4)) storage.sql.exec(migration);
+    storage.kv.put("version", 4);
+    // As version 4 wrote them.
+    const atUs = 1_700_000_000e6;
+    storage.sql.exec(
+      `INSERT INTO entries (key, revision, ts_us, value_revision, value) VALUES ('a', 1, ${atUs}, 1, '"old"');
+       INSERT INTO entries (key, revision, schema_revision, schema, schema_ts_us) VALUES ('b', 2, 2, 'true', ${atUs});
+       INSERT INTO expiries (key, expires_us) VALUES ('a', ${atUs + 5e6});
+       INSERT INTO log (revision, previous, key, event, action, ts_us, json) VALUES (1, 0, 'a', 'value', 'set', ${atUs}, '"old"');
+       INSERT INTO log (revision, previous, key, event, action, ts_us, json) VALUES (2, 0, 'b', 'schema', 'set', ${atUs}, 'true');
+       INSERT INTO idempotency (id, fingerprint, expires_us, results)
+         VALUES ('1', 'f', ${atUs + 300e6}, '[{"revision":1,"previous":0,"ts":1,"watched":false,"namespaceWatched":true}]');`,
+    );
+
+    const stored = new Namespace(storage, {
+      logLength: LIMITS.logLength,
+      quota: { keys: undefined, bytes: undefined },
+    });
+    const old = { value: '"old"', ts: 1_700_000_000, revision: 1, expires: 1_700_000_005 };
+    expect(stored.entries.entry("a", atUs)).toStrictEqual(old);
+    expect(stored.entries.schema("b")).toStrictEqual({ schema: "true", ts: 1_700_000_000, revision: 2 });
+    expect(stored.readLog("a", 0).changes).toStrictEqual([
+      { revision: 1, previous: 0, key: "a", event: "value", action: "set", json: '"old"', ts: 1_700_000_000 },
+    ]);
+    const [result] = (stored.recall({ id: "1", fingerprint: "f" }, atUs) as AppliedVersions).results;
+    expect(result).toStrictEqual({ revision: 1, previous: 0, ts: 1, watched: false, namespaceWatched: true });
+
+    const set = { op: "set", key: "a", value: '"new"', schemaRevision: 0, ttl: "keep" } as const;
+    stored.apply([set], atUs + 1, { by: "me" });
+    expect(stored.entries.entry("a", atUs + 1)).toStrictEqual({
+      ...old,
+      value: '"new"',
+      ts: 1_700_000_000.000_001,
+      revision: 3,
+      by: "me",
+    });
+    stored.apply([{ op: "delete", key: "a" }, set], atUs + 2);
+    const again = stored.entries.entry("a", atUs + 2);
+    expect(again?.created).toBe(again?.ts);
+    expect(again?.by).toBeUndefined();
   });
 });

@@ -1,8 +1,8 @@
 // The contract of every `Store` with a quota. It takes the store as an argument, and each test has a fresh namespace.
 
-import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Operation, Quota, Store } from "../../memory/store/store.ts";
+import fc from "../support/properties.ts";
 
 type Usage = { readonly keys: number; readonly bytes: number };
 

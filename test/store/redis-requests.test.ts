@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Channel } from "../../durable-objects/channel/channel.ts";
 import { channelName } from "../../memory/channels/topic.ts";
 import { app } from "../../worker/app.ts";
+import { captureLog } from "../support/capture-log.ts";
 import { answer, deleteSchema, freshKey, get, post, problem, request, set, setSchema } from "../support/client.ts";
 import { subscribe } from "../support/subscriber.ts";
 
@@ -51,6 +52,17 @@ describe("in steady state", () => {
     await setSchema(key, true);
     expect(sent()).toEqual(["evalsha"]);
     await deleteSchema(key);
+    expect(sent()).toEqual(["evalsha"]);
+  });
+
+  it("a read of 1,000 keys takes one request", async () => {
+    const keys = Array.from({ length: 1_000 }, freshKey);
+    await set(keys[0] as string, 1);
+    const read = () => answer<{ entries: unknown[] }>(post("/read", { keys }));
+    // From here on, Redis knows the script.
+    await read();
+    sent();
+    expect((await read()).entries).toHaveLength(1_000);
     expect(sent()).toEqual(["evalsha"]);
   });
 
@@ -112,9 +124,11 @@ it("a write is not sent again after an error, whatever words are in its value", 
     return Response.json({ error: "ERR upstream timed out" }, { status: 500 });
   });
   sent();
+  const logged = captureLog();
   const body = JSON.stringify({ key: freshKey(), value: "NOSCRIPT noscript" });
   await problem(await request("POST", "/set", { body }), "store_unavailable");
   expect(sent()).toEqual(["evalsha"]);
+  expect(logged).toEqual(["store_unavailable"]);
 });
 
 it("a set with a ttl succeeds if the namespace cannot be listed for the sweep, and the log line has the request's id", async () => {

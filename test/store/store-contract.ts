@@ -1,6 +1,7 @@
 // The contract of every `Store`, whatever its engine. Takes the store as an argument. Each test has a fresh namespace.
 
 import { beforeEach, describe, expect, it } from "vitest";
+import { LIMITS } from "../../config/limits.ts";
 import {
   ALL_KEYS,
   type AppliedChange,
@@ -80,7 +81,8 @@ export function storeContract(
       ["256 KiB", `"${"x".repeat(256 * 1024 - 2)}"`],
     ])("returns %s exactly as written, from the entry and from the log", async (_, value) => {
       const applied = await set("a", value);
-      expect(await store.readEntry(namespace, "a")).toEqual({ value, ts: applied?.change.ts, revision: nth(1) });
+      const ts = applied?.change.ts;
+      expect(await store.readEntry(namespace, "a")).toEqual({ value, ts, revision: nth(1), created: ts });
       expect((await store.readLog(namespace, "a", 0)).changes).toEqual([applied?.change]);
     });
 
@@ -386,6 +388,150 @@ export function storeContract(
       ]);
     });
 
+    it("knows when a key got its value, until a delete or an expiry ends that value", async () => {
+      const live = (ttl: number): Operation => ({ op: "set", key: "a", value: "1", schemaRevision: 0, ttl });
+      const created = async () => (await store.readEntry(namespace, "a"))?.created;
+      const first = await set("a", "1");
+      expect(first?.change.created).toBe(first?.change.ts);
+      for (const value of ["2", "3"]) expect((await set("a", value))?.change.created).toBe(first?.change.ts);
+      await apply({ op: "schema_set", key: "a", schema: "true" });
+      await apply({ op: "schema_delete", key: "a" });
+      expect(await created()).toBe(first?.change.ts);
+      const deleted = await apply({ op: "delete", key: "a" });
+      expect(deleted?.change).not.toHaveProperty("created", expect.any(Number));
+      const second = await apply(live(0.001));
+      expect(second?.change.created).toBe(second?.change.ts);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      const third = await apply(live(100));
+      expect(third?.change.created).toBe(third?.change.ts);
+      expect(await created()).toBe(third?.change.ts);
+      // Its own time, not the time at which it arrived.
+      const own = await apply({ op: "set", key: "b", value: "1", schemaRevision: 0, ts: 1_000.25 });
+      expect(own?.change).toMatchObject({ ts: 1_000.25, created: 1_000.25 });
+    });
+
+    it("knows when a value expires, and keeps that time only if a set says so", async () => {
+      const write = (key: string, ttl?: number | "keep") =>
+        apply({ op: "set", key, value: "1", schemaRevision: 0, ttl }).then((applied) => applied?.change.expires);
+      const expires = await write("a", 100);
+      expect(Math.abs((expires ?? 0) - Date.now() / 1000 - 100)).toBeLessThan(60);
+      expect(await write("a", "keep")).toBe(expires);
+      expect(await store.readEntry(namespace, "a")).toMatchObject({ expires });
+      expect(await write("a", 200)).toBeGreaterThan((expires ?? 0) + 99);
+      expect(await write("a")).toBeUndefined();
+      expect(await write("a", "keep")).toBeUndefined();
+      expect((await store.readEntry(namespace, "a"))?.expires).toBeUndefined();
+      // Within one write, each operation sees what the earlier ones did.
+      const operations = [300, "keep", undefined, "keep"].map(
+        (ttl) => ({ op: "set", key: "b", value: "1", schemaRevision: 0, ttl }) as Operation,
+      );
+      const outcome = await store.write(namespace, operations);
+      const times = outcome.outcome === "applied" ? outcome.results.map((result) => result.change?.expires) : [];
+      expect(times).toEqual([expect.any(Number), times[0], undefined, undefined]);
+      const log = await store.readLog(namespace, "b", nth(1));
+      expect(log.changes.map((change) => change.expires)).toEqual(times);
+    });
+
+    it("keeps the name of the writer with each change, and with what the change set", async () => {
+      const by = 'an agent, "1" \\ 2';
+      const all: Operation[] = [
+        { op: "set", key: "a", value: "1", schemaRevision: 0 },
+        { op: "schema_set", key: "a", schema: "true" },
+        { op: "set", key: "gone", value: "1", schemaRevision: 0 },
+        { op: "delete", key: "gone" },
+        { op: "schema_set", key: "gone", schema: "true" },
+        { op: "schema_delete", key: "gone" },
+      ];
+      const outcome = await store.write(namespace, all, { by });
+      const changes = outcome.outcome === "applied" ? outcome.results.map(({ change }) => change) : [];
+      expect(changes.map((change) => change?.by)).toEqual(all.map(() => by));
+      expect((await store.readLog(namespace, ALL_KEYS, begin)).changes).toEqual(changes);
+      const names = async () => [
+        (await store.readEntry(namespace, "a"))?.by,
+        (await store.readSchema(namespace, "a"))?.by,
+      ];
+      expect(await names()).toEqual([by, by]);
+      expect((await set("a", "2", nth(2)))?.change.by).toBeUndefined();
+      expect(await names()).toEqual([undefined, by]);
+      await store.write(namespace, [{ op: "set", key: "a", value: "3", schemaRevision: nth(2) }], { by: "0" });
+      await apply({ op: "schema_set", key: "a", schema: "false" });
+      expect(await names()).toEqual(["0", undefined]);
+      await apply({ op: "delete", key: "a" });
+      expect((await set("a", "4", nth(9)))?.change.by).toBeUndefined();
+      expect(await names()).toEqual([undefined, undefined]);
+    });
+
+    it("names no writer of an expiry, not even the one whose set found the value expired", async () => {
+      const operation: Operation = { op: "set", key: "a", value: "1", schemaRevision: 0, ttl: 0.001 };
+      await store.write(namespace, [operation], { by: "first" });
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      await store.write(namespace, [operation], { by: "second" });
+      const { changes } = await store.readLog(namespace, "a", begin);
+      expect(changes.map(({ action, by }) => [action, by])).toEqual([
+        ["set", "first"],
+        ["expire", undefined],
+        ["set", "second"],
+      ]);
+    });
+
+    it("says the same of a value wherever it shows the value, and nothing more in a listing without values", async () => {
+      await store.write(namespace, [{ op: "set", key: "a", value: "1", schemaRevision: 0, ttl: 100 }], { by: "me" });
+      await store.write(namespace, [{ op: "schema_set", key: "a", schema: "true" }], { by: "you" });
+      const entry = await store.readEntry(namespace, "a");
+      const schema = await store.readSchema(namespace, "a");
+      expect(entry).toEqual({
+        value: "1",
+        ts: expect.any(Number),
+        revision: nth(1),
+        created: entry?.ts,
+        expires: expect.any(Number),
+        by: "me",
+      });
+      expect((await store.readEntries(namespace, "")).entries).toEqual([{ key: "a", entry, schema }]);
+      const list = async (values: boolean) =>
+        (await store.readKeys(namespace, { prefix: "", after: "", limit: 10, values })).keys;
+      expect(await list(true)).toEqual([{ key: "a", ...entry }]);
+      expect(await list(false)).toEqual([{ key: "a", ts: entry?.ts, revision: nth(1), value: null }]);
+      const conflict = async (operation: Operation) => {
+        const outcome = await store.write(namespace, [operation], { by: "another" });
+        return outcome.outcome === "conflict" && outcome.current;
+      };
+      const { value: text, ...version } = entry ?? {};
+      expect(await conflict({ op: "check", key: "a", expect: 0 })).toEqual({ text, ...version });
+      expect(await conflict({ op: "schema_delete", key: "a", expect: 0 })).toEqual({
+        text: "true",
+        ts: schema?.ts,
+        revision: nth(2),
+        by: "you",
+      });
+    });
+
+    it("reads many keys at one moment, while others write them together", async () => {
+      const keys = ["a", "b", "never written", "a"];
+      const pair = (n: number): Operation[] =>
+        ["a", "b"].map((key) => ({ op: "set", key, value: String(n), schemaRevision: 0 }));
+      await store.write(namespace, pair(0));
+      const writes = Array.from({ length: 50 }, (_, n) => store.write(namespace, pair(n)));
+      const reads = await Promise.all(Array.from({ length: 50 }, () => store.readMany(namespace, keys)));
+      await Promise.all(writes);
+      for (const outcome of [...reads, await store.readMany(namespace, keys)]) {
+        if (outcome.outcome !== "read") throw new Error(outcome.outcome);
+        const [a, b, none, again] = outcome.entries;
+        expect([b?.value, none, again]).toEqual([a?.value, null, a]);
+        expect(outcome.head).toBe(b?.revision);
+      }
+    });
+
+    it("refuses to read values that are larger together than the limit, in bytes", async () => {
+      const value = `"${"é".repeat(100_000)}"`;
+      const count = Math.floor(LIMITS.maxReadBytes / 200_002);
+      await set("a", value);
+      const entry = await store.readEntry(namespace, "a");
+      const read = (times: number) => store.readMany(namespace, Array(times).fill("a"));
+      expect(await read(count)).toEqual({ outcome: "read", entries: Array(count).fill(entry), head: nth(1) });
+      expect(await read(count + 1)).toEqual({ outcome: "too_large" });
+    });
+
     describe("a write with an idempotency id", () => {
       const once = { id: "1", fingerprint: "f" };
       const operations: Operation[] = [
@@ -394,36 +540,56 @@ export function storeContract(
       ];
 
       it("returns its first outcome again and changes nothing, whatever has happened since", async () => {
-        const first = await store.write(namespace, operations, once);
+        const first = await store.write(namespace, operations, { idempotency: once });
         await apply({ op: "schema_set", key: "a", schema: "false" });
         await store.watch(namespace, "a", "token");
-        expect(await store.write(namespace, operations, once)).toEqual(first);
+        expect(await store.write(namespace, operations, { idempotency: once })).toEqual(first);
         expect(await store.recall(namespace, operations, once)).toEqual(first);
         expect(await store.readEntry(namespace, "a")).toMatchObject({ value: "1", revision: nth(1) });
         expect((await set("b", "1"))?.change.revision).toBe(nth(3));
       });
 
+      it("returns its first outcome with its first writer, also to a repeat with another name", async () => {
+        const live: Operation[] = [
+          { op: "delete", key: "a" },
+          { op: "set", key: "b", value: "1", schemaRevision: 0, ttl: 100 },
+        ];
+        const first = await store.write(namespace, live, { idempotency: once, by: "a writer" });
+        expect(first).toMatchObject({
+          results: [{ change: null }, { change: { by: "a writer", created: expect.any(Number) } }],
+        });
+        for (const by of ["another", undefined]) {
+          expect(await store.write(namespace, live, { idempotency: once, by })).toEqual(first);
+        }
+        expect(await store.recall(namespace, live, once)).toEqual(first);
+        const [unnamed, other] = [{ id: "2", fingerprint: "f" }, [...live].reverse()];
+        const second = await store.write(namespace, other, { idempotency: unnamed });
+        expect(await store.write(namespace, other, { idempotency: unnamed, by: "another" })).toEqual(second);
+      });
+
       it("is applied once if all its repeats arrive together", async () => {
-        const repeats = Array.from({ length: 20 }, () => store.write(namespace, operations, once));
+        const repeats = Array.from({ length: 20 }, () => store.write(namespace, operations, { idempotency: once }));
         const [first, ...others] = await Promise.all(repeats);
         for (const other of others) expect(other).toEqual(first);
         expect((await store.readLog(namespace, "a", 0)).changes).toHaveLength(1);
       });
 
       it("is refused under the id of another write", async () => {
-        await store.write(namespace, operations, once);
+        await store.write(namespace, operations, { idempotency: once });
         const other = { ...once, fingerprint: "g" };
         const reused = { outcome: "id_reused" };
-        expect(await store.write(namespace, [{ op: "delete", key: "a" }], other)).toEqual(reused);
+        expect(await store.write(namespace, [{ op: "delete", key: "a" }], { idempotency: other })).toEqual(reused);
         expect(await store.recall(namespace, operations, other)).toEqual(reused);
         expect(await store.readEntry(namespace, "a")).toMatchObject({ value: "1" });
       });
 
       it("is not remembered if nothing was applied, nor in another namespace", async () => {
         const unaware: Operation[] = [{ op: "set", key: "a", value: "1", schemaRevision: 7 }];
-        expect(await store.write(namespace, unaware, once)).toMatchObject({ outcome: "schema_changed" });
+        expect(await store.write(namespace, unaware, { idempotency: once })).toMatchObject({
+          outcome: "schema_changed",
+        });
         expect(await store.recall(namespace, unaware, once)).toBeNull();
-        expect(await store.write(namespace, operations, once)).toMatchObject({ outcome: "applied" });
+        expect(await store.write(namespace, operations, { idempotency: once })).toMatchObject({ outcome: "applied" });
         expect(await store.recall(`${namespace}x`, operations, once)).toBeNull();
       });
     });

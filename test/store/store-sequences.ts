@@ -1,11 +1,12 @@
 // Random sequences of all calls of a store, each compared with the model.
 
-import fc from "fast-check";
 import { expect, it } from "vitest";
-import { ALL_KEYS, type Idempotency, type Operation, type Store } from "../../memory/store/store.ts";
+import { ALL_KEYS, type Idempotency, type Operation, type Store, type WriteOptions } from "../../memory/store/store.ts";
+import { runs } from "../support/long-runs.ts";
+import fc from "../support/properties.ts";
 import { StoreModel } from "../support/store-model.ts";
 
-const SEQUENCES = 10_000;
+const SEQUENCES = runs(1_000);
 /** Namespaces in which sequences run concurrently. */
 const LANES = 8;
 /** Sequences after which a lane starts a new namespace, because each sequence reads the whole log. */
@@ -19,6 +20,8 @@ const text = fc.oneof(
   fc.string({ unit: "binary", maxLength: 20 }),
 );
 const id = fc.constantFrom("1", "2");
+/** The names that writers give themselves: visible ASCII characters, and spaces inside. */
+const by = fc.option(fc.constantFrom("ada", '1 2  3,"\\', "0", "~".repeat(64)), { nil: undefined });
 /** Values with the short ttl get the time to expire before the next step. Values with the long one outlive the test. */
 const SHORT_TTL = 0.001;
 const SHORT_MS = 3;
@@ -53,18 +56,20 @@ const step = fc.oneof(
       call: fc.constant("write" as const),
       operations: fc.array(operation, { minLength: 1, maxLength: 3 }),
       id: fc.option(id, { nil: undefined }),
+      by,
     }),
   },
-  fc.record({ call: fc.constantFrom("repeat" as const, "recall" as const), id, reused: fc.boolean() }),
+  fc.record({ call: fc.constantFrom("repeat" as const, "recall" as const), id, reused: fc.boolean(), by }),
   fc.record({ call: fc.constantFrom("watch" as const, "unwatch" as const), key: watchable, token }),
   fc.record({ call: fc.constant("readEntry" as const), key }),
+  fc.record({ call: fc.constant("readMany" as const), keys: fc.array(fc.constantFrom("a", "b", "never written")) }),
   fc.record({ call: fc.constant("readSchema" as const), key }),
 );
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 
 /** Registers the test, inside a `describe` of the engine. */
 export function storeSequences(store: Store, keepFromSweeping: (namespace: string) => Promise<void>): void {
-  it(`agrees with a simple model in ${SEQUENCES} random sequences of calls`, { timeout: 600_000 }, async () => {
+  it(`agrees with a simple model in ${SEQUENCES} random sequences of calls`, { tags: ["long"] }, async () => {
     await Promise.all(Array.from({ length: LANES }, () => runLane(store, keepFromSweeping)));
   });
 }
@@ -118,19 +123,18 @@ class Run {
     switch (step.call) {
       case "write": {
         const operations = step.operations.map((operation) => this.#operation(operation));
-        if (step.id === undefined) return this.#compareWrite(operations);
+        const { by } = step;
+        if (step.id === undefined) return this.#compareWrite(operations, { by });
         const fingerprint = encodeURIComponent(JSON.stringify(operations));
         const idempotency = { id: this.#own(step.id), fingerprint };
         this.#repeatable.set(step.id, { operations, idempotency });
-        return this.#compareWrite(operations, idempotency);
+        return this.#compareWrite(operations, { idempotency, by });
       }
       case "repeat": {
         const write = this.#repeatable.get(step.id);
         if (!write) return;
-        return this.#compareWrite(
-          write.operations,
-          step.reused ? { ...write.idempotency, fingerprint: "another" } : write.idempotency,
-        );
+        const idempotency = step.reused ? { ...write.idempotency, fingerprint: "another" } : write.idempotency;
+        return this.#compareWrite(write.operations, { idempotency, by: step.by });
       }
       case "recall": {
         const write = this.#repeatable.get(step.id);
@@ -151,6 +155,15 @@ class Run {
       case "readEntry": {
         const key = this.#own(step.key);
         expect(await store.readEntry(namespace, key)).toEqual(model.entry(key));
+        return;
+      }
+      case "readMany": {
+        const keys = step.keys.map((key) => this.#own(key));
+        expect(await store.readMany(namespace, keys)).toEqual({
+          outcome: "read",
+          entries: keys.map((key) => model.entry(key)),
+          head: model.revision,
+        });
         return;
       }
       case "readSchema": {
@@ -198,9 +211,9 @@ class Run {
     if (watcher !== null) await store.unwatch(namespace, ALL_KEYS, watcher);
   }
 
-  async #compareWrite(operations: readonly Operation[], idempotency?: Idempotency): Promise<void> {
-    const outcome = await this.#store.write(this.#namespace, operations, idempotency);
-    expect(outcome).toEqual(this.#model.write(operations, idempotency, outcome));
+  async #compareWrite(operations: readonly Operation[], options: WriteOptions): Promise<void> {
+    const outcome = await this.#store.write(this.#namespace, operations, options);
+    expect(outcome).toEqual(this.#model.write(operations, options, outcome));
     if (!operations.some((operation) => operation.op === "set" && operation.ttl === SHORT_TTL)) return;
     await scheduler.wait(SHORT_MS);
     this.#model.pass(SHORT_TTL);

@@ -10,8 +10,10 @@ import {
   type Idempotency,
   type ListedKey,
   type Operation,
+  type OperationResult,
   type StoredSchema,
   type Unchanged,
+  type WriteOptions,
   type WriteOutcome,
 } from "../../memory/store/store.ts";
 import type { Change, CurrentText } from "../../sdk/protocol.ts";
@@ -24,8 +26,8 @@ type Key = {
   value: CurrentText | null;
   schema: CurrentText | null;
   watcher: string | null;
-  /** The value's time to live, and the turn in which it got that; `null` for none. */
-  expiry: { readonly ttl: number; readonly turn: number } | null;
+  /** The value's time to live, the turn in which it got that, and when it expires; `null` for none. */
+  expiry: { readonly ttl: number; readonly turn: number; readonly expires: number } | null;
   over: boolean;
 };
 
@@ -46,15 +48,15 @@ export class StoreModel {
   }
 
   /** The expected outcome of the write. From the store's own outcome `actual`, it adopts only the times. */
-  write(operations: readonly Operation[], idempotency: Idempotency | undefined, actual: WriteOutcome): WriteOutcome {
+  write(operations: readonly Operation[], { idempotency, by }: WriteOptions, actual: WriteOutcome): WriteOutcome {
     const earlier = idempotency && this.recall(idempotency);
     if (earlier) return earlier;
     this.#turn++;
     const refused = this.#refused(operations);
     if (refused) return refused;
-    const times = actual.outcome === "applied" ? actual.results.map((result) => (result.change ?? result).ts) : [];
-    const results = operations.map((operation, index) => this.#apply(operation, times[index] ?? 0));
-    const outcome = appliedChanges(operations, { outcome: "applied", results });
+    const times = actual.outcome === "applied" ? actual.results.map(timesOf) : [];
+    const results = operations.map((operation, index) => this.#apply(operation, times[index] ?? { ts: 0 }, by));
+    const outcome = appliedChanges(operations, { outcome: "applied", results, by });
     if (idempotency) this.#writes.set(idempotency.id, { ...idempotency, outcome });
     return outcome;
   }
@@ -67,18 +69,20 @@ export class StoreModel {
 
   entry(key: string): Entry | null {
     const { value } = this.#key(key);
-    return value && { value: value.text, ts: value.ts, revision: value.revision };
+    if (!value) return null;
+    const { text, ...version } = value;
+    return { value: text, ...version };
   }
 
   schema(key: string): StoredSchema | null {
     const { schema } = this.#key(key);
-    return schema && { schema: schema.text, ts: schema.ts, revision: schema.revision };
+    return schema && { schema: schema.text, ts: schema.ts, revision: schema.revision, by: schema.by };
   }
 
   listed(keys: readonly string[]): ListedKey[] {
     return keys.flatMap((key) => {
-      const { value } = this.#key(key);
-      return value ? [{ key, ts: value.ts, revision: value.revision, value: value.text }] : [];
+      const entry = this.entry(key);
+      return entry ? [{ key, ...entry }] : [];
     });
   }
 
@@ -156,7 +160,7 @@ export class StoreModel {
     for (const [index, operation] of operations.entries()) {
       const current = this.#current(operation);
       if (operation.expect !== undefined && operation.expect !== (current?.revision ?? 0)) {
-        return { outcome: "conflict", operation: index, current: current && onlyCurrent(current) };
+        return { outcome: "conflict", operation: index, current };
       }
       if (operation.op === "set" && (operation.ts ?? 0) > Date.now() / 1000 + 65) {
         return { outcome: "ts_ahead", operation: index };
@@ -169,7 +173,7 @@ export class StoreModel {
     return schemas.length > 0 ? { outcome: "schema_changed", schemas } : undefined;
   }
 
-  #apply(operation: Operation, ts: number): AppliedVersion | Unchanged {
+  #apply(operation: Operation, { ts, expires }: Times, by: string | undefined): AppliedVersion | Unchanged {
     const key = this.#key(operation.key);
     const ofValue = operation.op === "set" || operation.op === "delete";
     const superseded =
@@ -183,14 +187,10 @@ export class StoreModel {
       return { change: null, revision: this.#current(operation)?.revision ?? 0, ts: key.ts };
     }
     if (operation.op === "set") this.settle(operation.key);
-    const version = {
-      revision: ++this.revision,
-      previous: key.last,
-      ts,
-      watched: key.watcher !== null,
-      namespaceWatched: this.watcher(ALL_KEYS) !== null,
-    };
-    key.last = version.revision;
+    const revision = ++this.revision;
+    const watches = { watched: key.watcher !== null, namespaceWatched: this.watcher(ALL_KEYS) !== null };
+    let version: AppliedVersion = { revision, previous: key.last, ts, ...watches };
+    key.last = revision;
     const kept = key.expiry;
     if (ofValue) {
       expect(ts).toBeGreaterThan(key.ts ?? key.notBefore);
@@ -198,27 +198,38 @@ export class StoreModel {
       Object.assign(key, { ts, expiry: null });
     }
     switch (operation.op) {
-      case "set":
-        key.value = { text: operation.value, ...version };
+      case "set": {
         if (operation.ttl === "keep") key.expiry = kept;
-        else if (operation.ttl !== undefined) key.expiry = { ttl: operation.ttl, turn: this.#turn };
+        else if (operation.ttl !== undefined) key.expiry = this.#expiry(operation.ttl, expires);
+        const details = { created: key.value ? key.value.created : ts, expires: key.expiry?.expires };
+        version = { ...version, ...details };
+        key.value = { text: operation.value, ts, revision, ...details, by };
         break;
+      }
       case "delete":
         key.value = null;
         break;
       case "schema_set":
-        key.schema = { text: operation.schema, ...version };
+        key.schema = { text: operation.schema, ts, revision, by };
         break;
       case "schema_delete":
         key.schema = null;
         break;
     }
-    const [applied] = appliedChanges([operation], { outcome: "applied", results: [version] }).results;
+    const [applied] = appliedChanges([operation], { outcome: "applied", results: [version], by }).results;
     if (applied?.change) this.#log.push(applied.change);
     return version;
   }
+
+  /** Adopts the time of expiry if it fits the store's clock, which is that of the test, more or less. */
+  #expiry(ttl: number, expires = 0): Key["expiry"] {
+    expect(Math.abs(Date.now() / 1000 + ttl - expires)).toBeLessThan(60);
+    return { ttl, turn: this.#turn, expires };
+  }
 }
 
-function onlyCurrent({ text, ts, revision }: CurrentText): CurrentText {
-  return { text, ts, revision };
+type Times = { readonly ts: number; readonly expires?: number | undefined };
+
+function timesOf(result: OperationResult): Times {
+  return result.change ?? result;
 }

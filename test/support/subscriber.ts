@@ -80,14 +80,13 @@ function frames(received: () => readonly string[]) {
       .slice(from, to)
       .map((text) => JSON.parse(text) as Event);
   const take = async (count: number): Promise<Event[]> => {
-    const wait = { timeout: 10_000, interval: 5 };
-    await expect.poll(() => received().length, wait).toBeGreaterThanOrEqual(taken + count);
+    await expect.poll(() => received().length, { interval: 5 }).toBeGreaterThanOrEqual(taken + count);
     taken += count;
     return parse(taken - count, taken);
   };
   const takeUntil = async (isLast: (event: Event) => boolean): Promise<Event[]> => {
     const find = () => parse(taken, received().length).findIndex(isLast);
-    await expect.poll(find, { timeout: 20_000, interval: 10 }).toBeGreaterThanOrEqual(0);
+    await expect.poll(find, { interval: 10 }).toBeGreaterThanOrEqual(0);
     return take(find() + 1);
   };
   return {
@@ -111,7 +110,7 @@ export async function subscribe(key: string, { event }: { event?: string } = {})
     texts,
     /** Waits for the next `count` events. */
     async take(count: number): Promise<Event[]> {
-      await expect.poll(() => events().length, { timeout: 10_000 }).toBeGreaterThanOrEqual(taken + count);
+      await expect.poll(() => events().length).toBeGreaterThanOrEqual(taken + count);
       taken += count;
       return events().slice(taken - count, taken);
     },

@@ -36,12 +36,12 @@ const WRITING = new Set(TOOLS.filter((tool) => !isReadOnly(tool)).map(({ name })
 export async function callTool(
   name: string,
   { parsed, texts }: ToolArguments,
-  context: ToolContext,
+  context: () => ToolContext,
 ): Promise<CallToolResult> {
   const run = RUN.get(name);
   if (!run) throw new RpcError(INVALID_PARAMS, "There is no tool of this name.");
   try {
-    return toolResult(await run(context, checkInput(name, parsed) as never, texts));
+    return toolResult(await run(context(), checkInput(name, parsed) as never, texts));
   } catch (error) {
     return toolFailure(reportError(error), WRITING.has(name));
   }

@@ -4,6 +4,7 @@
 import { ApiError } from "../../memory/errors.ts";
 import { outline } from "../../memory/json-text.ts";
 import { commit } from "../../memory/writes/commit.ts";
+import type { JsonText } from "../../sdk/protocol.ts";
 import { setFields } from "../response/json.ts";
 import type { Tool } from "./tool.ts";
 
@@ -18,8 +19,10 @@ export const claim: Tool<{ key: string; holder: string; seconds?: number; token?
     return { json: JSON.stringify({ claimed: true, token: setFields(result).revision }) };
   } catch (error) {
     const { current } = conflictOf(error);
-    const other = current && outline(current).members.get("value");
-    return { json: other === undefined ? '{"claimed":false}' : `{"claimed":false,"holder":${other}}` };
+    const other = outline(current ?? "null").members;
+    return {
+      json: `{"claimed":false${member("holder", other.get("value"))}${member("expires", other.get("expires"))}}`,
+    };
   }
 };
 
@@ -32,6 +35,10 @@ export const release: Tool<{ key: string; token: number }> = async (context, { k
     return { json: '{"released":false}' };
   }
 };
+
+function member(name: string, text: JsonText | undefined): string {
+  return text === undefined ? "" : `,"${name}":${text}`;
+}
 
 /** Returns the conflict with `expect`, and throws any other error again. */
 function conflictOf(error: unknown): ApiError {

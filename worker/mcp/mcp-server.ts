@@ -1,6 +1,8 @@
 // The MCP server of one request: which methods it has, and what it says about itself.
 
 import type { Server, Tool } from "@modelcontextprotocol/server";
+import { canOverlap } from "../../memory/access/glob-overlap.ts";
+import type { Caller } from "../../memory/access/principal.ts";
 import { reportError } from "../../memory/report-error.ts";
 import { version } from "../../package.json";
 import { ERROR_STATUS } from "../../sdk/protocol.ts";
@@ -34,9 +36,9 @@ export function createMcpServer(sdk: typeof import("./mcp-sdk.ts"), c: AppContex
     }
   };
 
-  server.setRequestHandler("tools/list", () => ({ tools: caller.write.length > 0 ? ALL_TOOLS : READING_TOOLS }));
+  server.setRequestHandler("tools/list", () => ({ tools: mayWrite(caller) ? ALL_TOOLS : READING_TOOLS }));
   server.setRequestHandler("tools/call", ({ params: { name } }, { mcpReq: { signal } }) =>
-    orProtocolError(() => callTool(name, args, { ...committer(c), signal })),
+    orProtocolError(() => callTool(name, args, () => ({ ...committer(c), signal }))),
   );
   server.setRequestHandler("resources/list", ({ params }) =>
     orProtocolError(() => listResources(env, caller, params?.cursor)),
@@ -50,6 +52,11 @@ export function createMcpServer(sdk: typeof import("./mcp-sdk.ts"), c: AppContex
     orProtocolError(() => getPrompt(params.name, params.arguments)),
   );
   return server;
+}
+
+/** Whether there is any key that the caller may write. */
+function mayWrite({ namespace, write }: Caller): boolean {
+  return canOverlap(namespace, ["*"], write);
 }
 
 function toRpcError(error: unknown): RpcError {

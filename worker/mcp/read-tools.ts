@@ -3,7 +3,8 @@
 import { authorize } from "../../memory/access/principal.ts";
 import { readReadableKeys } from "../../memory/access/readable-keys.ts";
 import { openStore } from "../../memory/store/open-store.ts";
-import { encodeCurrent, encodeEvent, type JsonText } from "../../sdk/protocol.ts";
+import { currentValue } from "../../memory/store/store.ts";
+import { encodeCurrent, encodeDetails, encodeEvent, type JsonText } from "../../sdk/protocol.ts";
 import { readCursor, writeCursor } from "../request/keys-cursor.ts";
 import { invalid } from "../request/read-request.ts";
 import { listedKeyText } from "../response/json.ts";
@@ -22,12 +23,12 @@ export const get: Tool<{ key: string; path?: string; offset?: number }> = async 
   const entry = await openStore(env).readEntry(caller.namespace, key);
   if (!entry) return NOT_FOUND;
   const text = readPart(entry.value, path);
-  const { ts, revision } = entry;
+  const { ts, revision, ...details } = currentValue(entry);
   if (text === undefined) return { json: `{"found":false,"ts":${ts},"revision":${revision}}` };
   if (offset === 0 && fits(text)) {
-    return { json: `{"found":true,${encodeCurrent("value", { ...entry, text }).slice(1)}` };
+    return { json: `{"found":true,${encodeCurrent("value", { ...details, text, ts, revision }).slice(1)}` };
   }
-  return cutValue(text, offset, `"found":true,"ts":${ts},"revision":${revision}`);
+  return cutValue(text, offset, `"found":true,"ts":${ts},"revision":${revision}${encodeDetails(details)}`);
 };
 
 function cutValue(text: JsonText, offset: number, version: string): ToolOutput {

@@ -6,7 +6,7 @@ import { ApiError } from "../../memory/errors.ts";
 import { type JsonDocument, JsonTextError, outline, parseJsonText } from "../../memory/json-text.ts";
 import { log } from "../../memory/log.ts";
 import type { AppContext } from "../app-env.ts";
-import { decodeUtf8, requireJson } from "../request/read-request.ts";
+import { decodeUtf8, readBytes, requireJson } from "../request/read-request.ts";
 import { createMcpServer } from "./mcp-server.ts";
 import type { ToolArguments } from "./tool.ts";
 
@@ -18,7 +18,7 @@ const KEEP_ALIVE_MS = 5_000;
 
 export async function serveMcp(c: AppContext): Promise<Response> {
   requireJson(c);
-  const bytes = await c.req.arrayBuffer();
+  const bytes = await readBytes(c);
   let document: JsonDocument;
   try {
     document = parseJsonText(decodeUtf8(bytes), { maxDepth: LIMITS.maxJsonDepth + LEVELS_ABOVE_ARGUMENT });

@@ -83,7 +83,7 @@ async function patch(
   // The result has the value, and a patch shows what it is.
   authorize(context.caller, "read", key);
   const [result] = await commitWith(context, [{ op: "set", key }], (store, namespace) =>
-    patchValue(store, namespace, key, change, { expect, ttl }),
+    patchValue(store, namespace, key, change, { expect, ttl, by: context.by }),
   );
   return result as OperationResult;
 }

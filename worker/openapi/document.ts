@@ -3,7 +3,7 @@
 import { version } from "../../package.json";
 import { ERROR_STATUS, PING_INTERVAL_SECONDS } from "../../sdk/protocol.ts";
 import { type ApiOperation, OPERATIONS } from "../request/operations.ts";
-import { failures, type Json, json, object, onMcp, requestParts, revision, ts } from "./parts.ts";
+import { details, failures, type Json, json, object, onMcp, requestParts, revision, ts } from "./parts.ts";
 import { RESPONSES } from "./responses.ts";
 
 /** Operations by path and method. */
@@ -115,7 +115,7 @@ export const openApiDocument = {
               "For a `conflict` with `expect`: what the key holds, null for nothing. Absent if the API key must not read it.",
             type: ["object", "null"],
             required: ["ts", "revision"],
-            properties: { value: {}, schema: { type: ["object", "boolean"] }, ts, revision },
+            properties: { value: {}, schema: { type: ["object", "boolean"] }, ts, revision, ...details },
           },
         },
       },

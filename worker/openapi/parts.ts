@@ -24,12 +24,45 @@ export const updated = {
     "False if the key already has a later `ts` than the request: then `revision` and `ts` are the key's own.",
 };
 export const deleted = { type: "boolean" };
+const created = {
+  ...ts,
+  description:
+    "`ts` of the first set since the key held nothing. Absent for a value that an earlier version of memX wrote.",
+};
+const expires = { ...ts, description: "When the value expires, in seconds since the epoch. Absent if it has no ttl." };
+export const by = {
+  type: "string",
+  description: "The name that the writer gave itself in `x-memx-agent`. Absent if it gave none.",
+};
+/** What an entry has besides its value, where there is something to say. */
+export const details = { created, expires, by };
+/** The current value of a key. */
+export const entry = {
+  type: "object",
+  properties: { value: { description: "The JSON exactly as written." }, ts, revision, ...details },
+  required: ["value", "ts", "revision"],
+};
+const agentName = {
+  name: "x-memx-agent",
+  in: "header",
+  required: false,
+  description: `The name that the writer gives itself: 1 to ${LIMITS.maxAgentChars} visible ASCII characters, with spaces only between them. memX keeps it with the change, and shows it as \`by\`. It proves nothing.`,
+  schema: { type: "string", minLength: 1, maxLength: LIMITS.maxAgentChars },
+};
 const idempotencyKey = {
   name: "Idempotency-Key",
   in: "header",
   required: false,
   description: `Makes it safe to repeat this write if its response was lost: within ${LIMITS.idempotencySeconds} seconds, the same request with the same key returns the first outcome and changes nothing.`,
   schema: { type: "string", minLength: 1, maxLength: LIMITS.maxIdempotencyKeyChars },
+};
+const ifNoneMatch = {
+  name: "If-None-Match",
+  in: "header",
+  required: false,
+  description:
+    "The `ETag` of an earlier response, which is the revision in quotes: returns 304 if it is still current.",
+  schema: { type: "string" },
 };
 const lastEventId = {
   name: "Last-Event-ID",
@@ -48,7 +81,8 @@ export const onWrite = [...onBody, "schema_violation", "conflict", "quota_exceed
 
 export const change = {
   type: "object",
-  description: "One change, as subscribers receive it. It has `value` or `schema` unless the change removed it.",
+  description:
+    "One change, as subscribers receive it. It has `value` or `schema` unless the change removed it. Only a set of a value has `created`, and plain WebSocket clients do not get it.",
   required: ["event", "action", "key", "ts", "revision", "previous"],
   properties: {
     event: { enum: ["value", "schema"] },
@@ -57,6 +91,7 @@ export const change = {
     value: {},
     schema: { type: ["object", "boolean"] },
     ts,
+    ...details,
     revision,
     previous: { type: "integer", description: "Revision of the same key's previous change, 0 for its first." },
   },
@@ -72,9 +107,13 @@ export function json(description: string, schema: Json): Json {
 }
 
 /** What a request of this operation carries. */
-export function requestParts({ request, in: place, path, writes, streams }: ApiOperation): Json {
+export function requestParts({ request, in: place, path, writes, streams, conditional }: ApiOperation): Json {
   const { schema } = request;
-  const headers = [...(writes ? [idempotencyKey] : []), ...(streams ? [lastEventId] : [])];
+  const headers = [
+    ...(writes ? [idempotencyKey, agentName] : []),
+    ...(streams ? [lastEventId] : []),
+    ...(conditional ? [ifNoneMatch] : []),
+  ];
   if (place === "body") {
     return { parameters: headers, requestBody: { required: true, content: { "application/json": { schema } } } };
   }

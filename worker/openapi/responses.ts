@@ -2,9 +2,12 @@
 
 import type { OPERATIONS } from "../request/operations.ts";
 import {
+  by,
   change,
   currentRevision,
   deleted,
+  details,
+  entry,
   failures,
   type Json,
   json,
@@ -31,9 +34,20 @@ export const RESPONSES: Readonly<Record<keyof typeof OPERATIONS, Json>> = {
   },
   get: {
     200: json("The current value, or null if the key holds nothing.", {
-      oneOf: [object({ value: { description: "The JSON exactly as written." }, ts, revision }), { type: "null" }],
+      oneOf: [entry, { type: "null" }],
     }),
+    304: { description: "The key still has the revision of `If-None-Match`." },
     ...failures(...onStore),
+  },
+  read: {
+    200: json(
+      "The entries, in the order of the keys, and the revision of your namespace's last change at that moment.",
+      object({
+        entries: { type: "array", items: { oneOf: [entry, { type: "null" }] } },
+        revision: { ...revision, minimum: 0, description: "What to pass as `since` to get every later change." },
+      }),
+    ),
+    ...failures(...onBody),
   },
   delete: {
     200: json(
@@ -65,14 +79,14 @@ export const RESPONSES: Readonly<Record<keyof typeof OPERATIONS, Json>> = {
   },
   keys: {
     200: json(
-      "A page of keys, and the `cursor` of the next page.",
+      "A page of keys, and the `cursor` of the next page. With `values`, keys also have what an entry has.",
       object({
         keys: {
           type: "array",
           items: {
             type: "object",
             required: ["key", "ts", "revision"],
-            properties: { key: { type: "string" }, ts, revision, value: {} },
+            properties: { key: { type: "string" }, ts, revision, value: {}, ...details },
           },
         },
         cursor: { type: ["string", "null"] },
@@ -92,7 +106,11 @@ export const RESPONSES: Readonly<Record<keyof typeof OPERATIONS, Json>> = {
     ...failures(...onBody, "invalid_schema", "conflict", "quota_exceeded"),
   },
   getSchema: {
-    200: json("The schema.", object({ key: { type: "string" }, schema: { type: ["object", "boolean"] }, revision })),
+    200: json("The schema.", {
+      type: "object",
+      properties: { key: { type: "string" }, schema: { type: ["object", "boolean"] }, revision, by },
+      required: ["key", "schema", "revision"],
+    }),
     ...failures(...onStore, "not_found"),
   },
   deleteSchema: {

@@ -2,7 +2,7 @@
 
 import { createMiddleware } from "hono/factory";
 import { matchedRoutes } from "hono/route";
-import { hashApiKey } from "../../memory/access/access.ts";
+import { API_KEY_RULE, hashApiKey, isPossibleApiKey } from "../../memory/access/access.ts";
 import { openAccess } from "../../memory/access/open-access.ts";
 import type { Caller } from "../../memory/access/principal.ts";
 import { ApiError } from "../../memory/errors.ts";
@@ -23,6 +23,8 @@ export async function findCaller(headers: Headers, env: Env): Promise<Caller> {
   const access = openAccess(env);
   const apiKey = findApiKey(headers);
   if (!apiKey) throw new ApiError("missing_api_key", "Missing API key: send it in the x-api-key header.");
+  // The same for every transport, whatever a source knows.
+  if (!isPossibleApiKey(apiKey)) throw new ApiError("invalid_api_key", `An API key ${API_KEY_RULE}.`);
   const keyHash = await hashApiKey(apiKey);
   await limitCalls(env, keyHash);
   const principal = (await access.find([keyHash])).get(keyHash);

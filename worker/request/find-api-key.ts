@@ -21,6 +21,6 @@ function findInSubprotocols(names: readonly string[]): string | undefined {
       Uint8Array.fromBase64(encoded, { alphabet: "base64url" }),
     );
   } catch {
-    return undefined; // As if there were none: an API key of memX is valid UTF-8.
+    return undefined; // As if there were none.
   }
 }

@@ -29,10 +29,12 @@ type Declaration = {
   readonly description?: string;
   /** Where the request's fields are. */
   readonly in: "body" | "query";
-  /** Takes an `Idempotency-Key`. */
+  /** Takes an `Idempotency-Key` and an `x-memx-agent`. */
   readonly writes?: true;
   /** Takes a `Last-Event-ID`, and responds with a stream. */
   readonly streams?: true;
+  /** Takes an `If-None-Match`. */
+  readonly conditional?: true;
 };
 
 export type ApiOperation = Declaration & { readonly request: RequestShape<unknown> };
@@ -70,8 +72,30 @@ export const OPERATIONS = {
     path: "/get",
     tag: "Values",
     summary: "Read a value",
+    conditional: true,
     in: "query",
     request: fields({ key }, ["key"]),
+  }),
+  read: defineOperation({
+    method: "post",
+    path: "/read",
+    tag: "Values",
+    summary: "Read several values at one moment",
+    description: `Changes nothing. The API key must be allowed to read every one of the keys. The values must not be larger than ${LIMITS.maxReadBytes} bytes together; a key that is given twice counts twice.`,
+    in: "body",
+    request: fields(
+      {
+        keys: {
+          description: `1 to ${LIMITS.maxKeys} keys.`,
+          type: "array",
+          minItems: 1,
+          maxItems: LIMITS.maxKeys,
+          items: key,
+          examples: [["agent:goal", "agent:plan"]],
+        },
+      },
+      ["keys"],
+    ),
   }),
   delete: defineOperation({
     method: "post",
@@ -114,7 +138,7 @@ export const OPERATIONS = {
           examples: [{ items: ["a finding"], limit: 100 }],
         },
         expect,
-        ttl: { ...ttl, description: `${ttl.description} By default, the value keeps what is left of its present one.` },
+        ttl: { ...ttl, description: `${ttl.description} By default, \`keep\`.` },
       },
       ["key"],
     ),
@@ -193,7 +217,7 @@ export const OPERATIONS = {
         key,
         limit,
         before: {
-          description: "Only changes with a lower revision: the `cursor` of the previous page.",
+          description: "A revision. Returns only changes with a lower one. Pass the `cursor` of the previous page.",
           type: "string",
           pattern: "^[1-9]\\d{0,15}$",
         },
@@ -269,7 +293,7 @@ export const OPERATIONS = {
     tag: "Live",
     summary: "Wait for changes",
     description:
-      "A long poll: returns at once what came after `since`, or waits for the next change. Poll again with the `revision` of the response. If `reset` is true, discard what you have: `changes` is then everything that exists.",
+      "A long poll: returns at once what came after `since`, or waits for the next change. Without `since`, it returns only changes from now on. Poll again with the `revision` of the response. If `reset` is true, discard what you have: `changes` is then everything that exists.",
     in: "query",
     request: fields(
       {
@@ -277,13 +301,13 @@ export const OPERATIONS = {
         event,
         since,
         wait: {
-          description: `Seconds to wait if there is no change yet: 0 to ${LIMITS.maxWaitSeconds}.`,
+          description: `A whole number of seconds from 0 to ${LIMITS.maxWaitSeconds}: how long to wait if there is no change yet.`,
           type: "string",
           pattern: "^(1?\\d|2[0-5])$",
           default: String(LIMITS.maxWaitSeconds),
         },
       },
-      ["pattern", "since"],
+      ["pattern"],
     ),
   }),
 };

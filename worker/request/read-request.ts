@@ -2,20 +2,46 @@
 
 import type { Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
+import { createMiddleware } from "hono/factory";
 import { LIMITS } from "../../config/limits.ts";
 import { ApiError } from "../../memory/errors.ts";
 import { isLonger, type JsonDocument, JsonTextError, parseJsonText } from "../../memory/json-text.ts";
-import { pointerStep } from "../../memory/pointer-escape.ts";
+import { pointerStep, unescapeStep } from "../../memory/pointer-escape.ts";
 import type { FieldError, JsonText } from "../../sdk/protocol.ts";
 import type { RequestShape } from "./shapes.ts";
 
-/** Refuses a body past the limit before it is in memory, whether or not the request announces its length. */
-export const limitBody = bodyLimit({
+const limitSize = bodyLimit({
   maxSize: LIMITS.maxBodyBytes,
   onError: () => {
     throw new ApiError("too_large", `The body is larger than ${LIMITS.maxBodyBytes} bytes.`);
   },
 });
+
+/** Refuses a body past the limit before it is in memory, whether or not the request announces its length. */
+export const limitBody = createMiddleware(async (c, next) => {
+  // Reads a body whose length is not announced.
+  await received(limitSize(c, async () => {}));
+  await next();
+});
+
+/**
+ * Returns the bytes of the body.
+ * @throws {ApiError} `invalid_request` if the client goes away before the end of its body
+ */
+export function readBytes(c: Context): Promise<ArrayBuffer> {
+  return received(c.req.arrayBuffer());
+}
+
+/** A client that goes away in the middle of its body, or breaks its framing, is no defect of memX: nothing is logged. */
+async function received<T>(reading: Promise<T>): Promise<T> {
+  try {
+    return await reading;
+  } catch (error) {
+    // A TypeError means that the body was read twice.
+    if (error instanceof ApiError || error instanceof TypeError) throw error;
+    throw new ApiError("invalid_request", "The body broke off before its end.");
+  }
+}
 
 /**
  * Returns the checked JSON body, and the text of each of its members.
@@ -28,7 +54,7 @@ export async function readBody<T extends object>(
   { levelsAboveValue = 1 }: { levelsAboveValue?: number } = {},
 ): Promise<{ body: T; members: JsonDocument["members"] }> {
   requireJson(c);
-  const { value, members } = parseBody(decodeUtf8(await c.req.arrayBuffer()), LIMITS.maxJsonDepth + levelsAboveValue);
+  const { value, members } = parseBody(decodeUtf8(await readBytes(c)), LIMITS.maxJsonDepth + levelsAboveValue);
   return { body: checked(shape, value, "body"), members };
 }
 
@@ -118,10 +144,13 @@ function parseBody(text: string, maxDepth: number): JsonDocument {
  * @throws {ApiError} `invalid_request`
  */
 export function checked<T extends object>(shape: RequestShape<T>, input: unknown, part: string): T {
-  const errors = shape
-    .check(input)
-    .map((error) => ({ ...error, message: unknownField(shape, error) ?? expectedText(shape, error) ?? error.message }));
-  if (errors.length > 0) throw invalid(part, errors);
+  const errors = new Map<string, FieldError>();
+  for (const error of shape.check(input)) {
+    const message = unknownField(shape, error) ?? expected(shape, error) ?? error.message;
+    // Several rules of one field can have the same message.
+    errors.set(`${error.path} ${message}`, { ...error, message });
+  }
+  if (errors.size > 0) throw invalid(part, [...errors.values()]);
   const tooLong = keyError((input as { key?: string }).key ?? "", "/key");
   if (tooLong) throw invalid(part, [tooLong]);
   return input as T;
@@ -145,12 +174,24 @@ function unknownField({ schema }: RequestShape<unknown>, { path }: FieldError): 
   return `Unknown field. This call takes only ${fields.join(", ")}.`;
 }
 
-/** For a text that must match a pattern: what that means, instead of the pattern. */
-function expectedText({ schema }: RequestShape<unknown>, { path }: FieldError): string | undefined {
-  const { properties } = schema as { properties: Record<string, { pattern?: string; description?: string }> };
-  const name = path.slice(1);
-  const property = Object.hasOwn(properties, name) ? properties[name] : undefined;
-  return property?.pattern === undefined ? undefined : `Not valid. ${property.description}`;
+type Field = {
+  readonly description?: string;
+  readonly pattern?: string;
+  readonly anyOf?: unknown;
+  readonly properties?: Readonly<Record<string, Field>>;
+  readonly items?: Field;
+};
+
+/** For a field with a pattern or several types: the first sentence of its description, instead of the rules it breaks. */
+function expected({ schema }: RequestShape<unknown>, { path }: FieldError): string | undefined {
+  const names = path.split("/").slice(1).map(unescapeStep);
+  const field = names.reduce<Field>(
+    ({ items, properties = {} }, name) => items ?? ((Object.hasOwn(properties, name) && properties[name]) || {}),
+    schema as Field,
+  );
+  if ((field.pattern === undefined && field.anyOf === undefined) || field.description === undefined) return undefined;
+  const [firstSentence = ""] = field.description.split(/(?<=\.) /, 1);
+  return `Must be ${firstSentence.charAt(0).toLowerCase()}${firstSentence.slice(1)}`;
 }
 
 /** The request is not valid; `errors` says where. */

@@ -32,10 +32,12 @@ export function fields<const P extends Readonly<Record<string, JSONSchema>>, con
   return { type: "object", properties, required, additionalProperties: false } as const;
 }
 
+// A field with a pattern begins its description with what the text must be: an error repeats that first sentence after "Must be".
+
 const revisionText = "^(0|[1-9]\\d{0,15})$";
 
 export const key = {
-  description: `The key: 1 to ${LIMITS.maxKeyBytes} bytes of UTF-8 without control characters.`,
+  description: `A string of 1 to ${LIMITS.maxKeyBytes} bytes of UTF-8 without control characters.`,
   type: "string",
   minLength: 1,
   maxLength: LIMITS.maxKeyBytes,
@@ -63,10 +65,9 @@ export const ts = {
 } as const;
 
 export const ttl = {
-  description: "Time to live in seconds. After it the key holds nothing.",
-  type: "number",
-  minimum: 1,
-  maximum: LIMITS.maxTtlSeconds,
+  description: `A number of seconds from 1 to ${LIMITS.maxTtlSeconds}, or \`keep\` for what is left of the current time to live. After that time the key holds nothing.`,
+  anyOf: [{ type: "number", minimum: 1, maximum: LIMITS.maxTtlSeconds }, { const: "keep" }],
+  examples: [60],
 } as const;
 
 export const pointer = {
@@ -77,14 +78,14 @@ export const pointer = {
 
 /** How many items a page has, as a query parameter. */
 export const limit = {
-  description: `The most items to return: 1 to ${LIMITS.maxKeys}.`,
+  description: `A whole number from 1 to ${LIMITS.maxKeys}: the most items to return.`,
   type: "string",
   pattern: "^([1-9]\\d{0,2}|1000)$",
   default: "100",
 } as const;
 
 export const expectedSchema = {
-  description: "Delete only if the revision of the key's schema equals this.",
+  description: "A revision. memX deletes only if the revision of the key's schema equals it.",
   type: "string",
   pattern: revisionText,
 } as const;
@@ -98,7 +99,7 @@ export const event = {
 
 export const since = {
   description:
-    "A revision: memX first replays every change after it. 0 starts with a snapshot of all current values. By default, only changes from now on.",
+    "A revision. memX first replays every change after it; 0 starts with a snapshot of all current values. By default, only changes from now on.",
   type: "string",
   pattern: revisionText,
   examples: ["0"],

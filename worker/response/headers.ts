@@ -8,7 +8,7 @@ import { secureHeaders } from "hono/secure-headers";
 import type { AppEnv } from "../app-env.ts";
 
 /** Pages of any origin may call memX. Also responds to preflight requests. */
-const allowOrigins = cors({ origin: "*", exposeHeaders: ["retry-after", "x-request-id"], maxAge: 86_400 });
+const allowOrigins = cors({ origin: "*", exposeHeaders: ["retry-after", "x-request-id", "etag"], maxAge: 86_400 });
 
 const secure = secureHeaders({
   strictTransportSecurity: "max-age=31536000",
@@ -20,6 +20,12 @@ const secure = secureHeaders({
   xXssProtection: false,
 });
 
+/** For every response that is not public, errors too: a cache must not show one caller's response to another. */
+export const NO_STORE = "no-store";
+
+/** For what anyone may see. Not longer, because these files have the same names in every version of memX. */
+export const PUBLIC_CACHE = "public, max-age=300";
+
 /** Headers of a JSON response, from the first request on. */
 let standard: Headers | undefined;
 
@@ -27,7 +33,12 @@ async function readStandard(): Promise<Headers> {
   const app = new Hono();
   app.get("/", secure, allowOrigins, (c) => c.body(null));
   const { headers } = await app.request("/");
-  return new Headers([...headers, ["timing-allow-origin", "*"], ["content-type", "application/json"]]);
+  return new Headers([
+    ...headers,
+    ["timing-allow-origin", "*"],
+    ["cache-control", NO_STORE],
+    ["content-type", "application/json"],
+  ]);
 }
 
 /** Adds them to every response that `jsonResponse` has not already given them. */
@@ -38,9 +49,13 @@ export const responseHeaders = createMiddleware<AppEnv>(async (c, next) => {
   c.set("timings", timings);
   if (c.req.method === "OPTIONS") c.res = (await allowOrigins(c, next)) as Response;
   else await next();
+  // Hono drops the body of a response to HEAD without cancelling it, and its source would go on.
+  if (c.req.method === "HEAD") await c.res.body?.cancel();
   const { headers } = c.res;
   if (!headers.has("x-content-type-options")) {
-    for (const [name, value] of standard) if (name !== "content-type") headers.set(name, value);
+    for (const [name, value] of standard) {
+      if (name !== "content-type" && !(name === "cache-control" && headers.has(name))) headers.set(name, value);
+    }
   }
   headers.set("x-request-id", c.get("requestId"));
   headers.set("server-timing", [...timings, `total;dur=${(Date.now() - startMs).toFixed(1)}`].join());

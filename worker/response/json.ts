@@ -1,12 +1,29 @@
 // JSON responses. A stored value or schema is spliced in as text, never parsed and printed again.
 
-import type { ListedKey, OperationResult } from "../../memory/store/store.ts";
-import type { JsonText } from "../../sdk/protocol.ts";
+import { currentValue, type Entry, type ListedKey, type OperationResult } from "../../memory/store/store.ts";
+import { encodeCurrent, encodeDetails, type JsonText } from "../../sdk/protocol.ts";
 import { jsonHeaders } from "./headers.ts";
 
 /** @param text `null` for the JSON `null` */
 export function jsonResponse(text: JsonText | null): Response {
   return new Response(text ?? "null", { headers: jsonHeaders() });
+}
+
+/** An entry as responses carry it, `null` if the key holds nothing. */
+export function encodeEntry(entry: Entry | null): JsonText {
+  return entry === null ? "null" : encodeCurrent("value", currentValue(entry));
+}
+
+/** An entry of a key, or the JSON `null`. 304 without a body if the caller already has the entry's revision. */
+export function entryResponse(entry: Entry | null, ifNoneMatch: string | undefined): Response {
+  if (entry === null) return jsonResponse(null);
+  // A revision of a namespace has one value and one expiry, so it is a strong validator (RFC 9110 §8.8.1).
+  const etag = `"${entry.revision}"`;
+  const known = ifNoneMatch?.split(",").map((tag) => tag.trim().replace(/^W\//, ""));
+  const unchanged = known?.some((tag) => tag === etag || tag === "*");
+  const response = unchanged ? new Response(null, { status: 304 }) : jsonResponse(encodeEntry(entry));
+  response.headers.set("etag", etag);
+  return response;
 }
 
 /** Fields of a set. `updated` is false if the key has a later `ts` than the caller gave: then these are the key's own. */
@@ -26,9 +43,9 @@ export function checkFields(result: OperationResult | undefined): { revision: nu
 }
 
 /** A key of a listing. */
-export function listedKeyText({ key, ts, revision, value }: ListedKey): string {
+export function listedKeyText({ key, ts, revision, value, ...details }: ListedKey): string {
   const spliced = value === null ? "" : `,"value":${value}`;
-  return `{"key":${JSON.stringify(key)},"ts":${ts},"revision":${revision}${spliced}}`;
+  return `{"key":${JSON.stringify(key)},"ts":${ts},"revision":${revision}${spliced}${encodeDetails(details)}}`;
 }
 
 function versionOf(result: OperationResult | undefined): { revision: number; ts: number } {

@@ -3,12 +3,13 @@
 import { type Context, Hono } from "hono";
 import type { AppEnv } from "../app-env.ts";
 import { openApiDocument } from "../openapi/document.ts";
+import { PUBLIC_CACHE } from "../response/headers.ts";
 
 const JAVASCRIPT = "text/javascript; charset=utf-8";
 
 export const docs = new Hono<AppEnv>();
 
-docs.get("/openapi.json", (c) => c.json(openApiDocument));
+docs.get("/openapi.json", (c) => c.json(openApiDocument, { headers: { "cache-control": PUBLIC_CACHE } }));
 
 docs.get("/docs", (c) => {
   // Swagger UI writes style attributes and shows its icons as data: URLs.
@@ -16,18 +17,23 @@ docs.get("/docs", (c) => {
     "content-security-policy",
     "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   );
+  c.header("cache-control", PUBLIC_CACHE);
   return c.html(PAGE);
 });
-docs.get("/docs/start.js", (c) => c.body(START, { headers: { "content-type": JAVASCRIPT } }));
+docs.get("/docs/start.js", (c) =>
+  c.body(START, { headers: { "content-type": JAVASCRIPT, "cache-control": PUBLIC_CACHE } }),
+);
 docs.get("/docs/swagger-ui.css", (c) => asset(c, "swagger-ui.css", "text/css; charset=utf-8"));
 docs.get("/docs/swagger-ui-bundle.js", (c) => asset(c, "swagger-ui-bundle.js", JAVASCRIPT));
 docs.get("/docs/favicon-32x32.png", (c) => asset(c, "favicon-32x32.png", "image/png"));
 
-/** Sets the content type, because workerd's disk service does not. */
+/** Sets the content type, because workerd's disk service does not. A failure is not cached. */
 async function asset(c: Context<AppEnv>, file: string, type: string): Promise<Response> {
   const response = await c.env.ASSETS.fetch(new Request(new URL(`/${file}`, c.req.url), c.req.raw));
   const headers = new Headers(response.headers);
   if (response.ok) headers.set("content-type", type);
+  if (response.ok || response.status === 304) headers.set("cache-control", PUBLIC_CACHE);
+  else headers.delete("cache-control");
   return new Response(response.body, { status: response.status, headers });
 }
 

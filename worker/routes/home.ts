@@ -4,10 +4,12 @@ import { Hono } from "hono";
 import { accepts } from "hono/accepts";
 import { version } from "../../package.json";
 import type { AppEnv } from "../app-env.ts";
+import { PUBLIC_CACHE } from "../response/headers.ts";
 
 export const home = new Hono<AppEnv>();
 
 home.get("/", (c) => {
+  c.header("cache-control", PUBLIC_CACHE);
   c.header("vary", "accept");
   const type = accepts(c, {
     header: "Accept",
@@ -23,7 +25,9 @@ home.get("/", (c) => {
   );
   return c.html(PAGE);
 });
-home.get("/home.css", (c) => c.body(STYLE, { headers: { "content-type": "text/css; charset=utf-8" } }));
+home.get("/home.css", (c) =>
+  c.body(STYLE, { headers: { "content-type": "text/css; charset=utf-8", "cache-control": PUBLIC_CACHE } }),
+);
 
 const PAGE = `<!doctype html>
 <html lang="en">
@@ -44,7 +48,8 @@ const PAGE = `<!doctype html>
         <li><a href="/health">Health</a>: whether memX and its store respond.</li>
       </ul>
       <p>Send your API key in the <code>x-api-key</code> header:</p>
-      <pre><code>curl "$MEMX_BASE_URL/get?key=agent:goal" -H "x-api-key: $MEMX_API_KEY"</code></pre>
+      <pre><code>curl "$MEMX_BASE_URL/get?key=agent:goal" \\
+  -H "x-api-key: $MEMX_API_KEY"</code></pre>
     </main>
   </body>
 </html>

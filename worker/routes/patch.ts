@@ -23,9 +23,10 @@ patch.post("/patch", async (c) => {
   // The response has the value, and a patch can test what it is.
   authorize(c.var.caller, "read", key);
   const idempotency = await readIdempotency(c);
-  const options = { expect, ttl, idempotency: idempotency && { ...idempotency, keepsText: true } };
+  const writer = committer(c);
+  const options = { expect, ttl, by: writer.by, idempotency: idempotency && { ...idempotency, keepsText: true } };
   const change = readPatch(body, members);
-  const [result] = await commitWith(committer(c), [{ op: "set", key }], (store, namespace) =>
+  const [result] = await commitWith(writer, [{ op: "set", key }], (store, namespace) =>
     patchValue(store, namespace, key, change, options),
   );
   const { updated, revision, ts } = setFields(result);

@@ -8,6 +8,7 @@ import { checkSchema } from "../../memory/schemas/check-schema.ts";
 import { openStore } from "../../memory/store/open-store.ts";
 import { commit } from "../../memory/writes/commit.ts";
 import type { Draft } from "../../memory/writes/write-values.ts";
+import { encodeDetails } from "../../sdk/protocol.ts";
 import { type AppContext, type AppEnv, committer } from "../app-env.ts";
 import { readIdempotency } from "../request/idempotency-key.ts";
 import { OPERATIONS } from "../request/operations.ts";
@@ -32,7 +33,9 @@ schemas.get("/schema", async (c) => {
   authorize(c.var.caller, "read", key);
   const stored = await openStore(c.env).readSchema(c.var.caller.namespace, key);
   if (stored === null) throw new ApiError("not_found", "Schema not found.");
-  return jsonResponse(`{"key":${JSON.stringify(key)},"schema":${stored.schema},"revision":${stored.revision}}`);
+  const { schema, revision, by } = stored;
+  const details = encodeDetails({ by });
+  return jsonResponse(`{"key":${JSON.stringify(key)},"schema":${schema},"revision":${revision}${details}}`);
 });
 
 schemas.delete("/schema", async (c) => {

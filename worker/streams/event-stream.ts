@@ -5,31 +5,27 @@ import type { Join } from "../../memory/channels/join.ts";
 import { isReady, isReset, revisionOf } from "./peek-event.ts";
 import { streamResponse } from "./stream-response.ts";
 
-const KEEP_ALIVE_MS = 15_000;
-
 export function eventStream(socket: WebSocket, { since }: Join): Response {
   return streamResponse(
     socket,
     "text/event-stream",
     async (events, write) => {
       let inSnapshot = since === 0;
-      const keepAlive = setInterval(() => events.ping(), KEEP_ALIVE_MS);
-      try {
-        for await (const text of events) {
-          if (isReset(text)) inSnapshot = true;
-          if (isReady(text)) inSnapshot = false;
-          const id = inSnapshot ? "" : `id: ${revisionOf(text)}\n`;
-          await write(`${id}${dataLines(text)}\n`);
-        }
-      } finally {
-        clearInterval(keepAlive);
+      for await (const text of events) {
+        if (isReset(text)) inSnapshot = true;
+        if (isReady(text)) inSnapshot = false;
+        const id = inSnapshot ? "" : `id: ${revisionOf(text)}\n`;
+        await write(`${id}${dataLines(text)}\n`);
       }
     },
-    // A comment shows the client that the channel is there, not only the Worker.
-    (write) => {
-      write(":\n\n").catch(() => {
-        // The client has left, and the stream ends.
-      });
+    {
+      onTick: (events) => events.ping(),
+      // A comment shows the client that the channel is there, not only the Worker.
+      onPong: (write) => {
+        write(":\n\n").catch(() => {
+          // The client has left, and the stream ends.
+        });
+      },
     },
   );
 }

@@ -1,6 +1,7 @@
 // Turns a request into what it asks of which channel: the same for a WebSocket, for server-sent events and for a long poll.
 
 import { LIMITS } from "../../config/limits.ts";
+import { canOverlap } from "../../memory/access/glob-overlap.ts";
 import { authorize, type Caller } from "../../memory/access/principal.ts";
 import type { Join } from "../../memory/channels/join.ts";
 import { ApiError } from "../../memory/errors.ts";
@@ -35,7 +36,7 @@ export function readSubscription(c: AppContext): Join {
 
 /**
  * `/watch?pattern=`
- * @throws {ApiError} `invalid_request`
+ * @throws {ApiError} `invalid_request`, `forbidden`
  */
 export function readWatch(c: AppContext): Join {
   const { pattern, event, since } = readQuery(c.req.url, OPERATIONS.watch.request);
@@ -44,7 +45,7 @@ export function readWatch(c: AppContext): Join {
 
 /**
  * `/changes?pattern=`
- * @throws {ApiError} `invalid_request`
+ * @throws {ApiError} `invalid_request`, `forbidden`
  */
 export function readPoll(c: AppContext): { join: Join; waitMs: number } {
   const {
@@ -53,8 +54,8 @@ export function readPoll(c: AppContext): { join: Join; waitMs: number } {
     since,
     wait = LIMITS.maxWaitSeconds,
   } = readQuery(c.req.url, OPERATIONS.changes.request);
-  const join = { ...watchTopic(c.var.caller, pattern), event, since: Number(since), ...STREAM };
-  return { join, waitMs: Number(wait) * 1000 };
+  const from = since === undefined ? {} : { since: Number(since) };
+  return { join: { ...watchTopic(c.var.caller, pattern), event, ...from, ...STREAM }, waitMs: Number(wait) * 1000 };
 }
 
 /** @throws {ApiError} `invalid_request` */
@@ -67,6 +68,9 @@ export function watchTopic({ namespace, keyHash, read }: Caller, patterns: reado
   if (bytes > LIMITS.maxWatchBytes) {
     const detail = `The patterns and the read scopes of the API key exceed ${LIMITS.maxWatchBytes} bytes together.`;
     throw new ApiError("invalid_request", detail);
+  }
+  if (!canOverlap(namespace, patterns, read)) {
+    throw new ApiError("forbidden", "This API key is not allowed to read any key that matches a pattern.");
   }
   return { namespace, keyHash, key: ALL_KEYS, patterns, scopes: read };
 }

@@ -27,10 +27,11 @@ local revision = tonumber(begun or math.floor(now / 1000))
 -- The state of a key. An expired value counts as gone from its expiry time on, although it is still stored.
 local function read_row(entry, key)
   local fields = redis.call(
-    'HMGET', entry, 'revision', 'ts', 'value_revision', 'schema_revision', 'watcher', 'expires')
+    'HMGET', entry, 'revision', 'ts', 'value_revision', 'schema_revision', 'watcher', 'expires', 'created', 'agent')
   local row = {
     entry = entry, key = key, revision = fields[1] or '0', ts = tonumber(fields[2] or 0), value = fields[3],
     schema = fields[4], watched = fields[5], expires = fields[6] and tonumber(fields[6]),
+    created = fields[7] and tonumber(fields[7]), agent = fields[8],
   }
   row.indexed = row.value or row.schema
   row.over = row.expires and row.expires <= now
@@ -41,12 +42,12 @@ local function read_row(entry, key)
   return row
 end
 
--- Appends a change of the key to the log, and returns its revision.
-local function append(row, event, action, ts, text)
+-- Appends a change of the key to the log, and returns its revision. `details` are further fields of the change.
+local function append(row, event, action, ts, text, details)
   revision = revision + 1
   local id = whole(revision)
   redis.call('XADD', log, id .. '-0', 'previous', row.revision, 'key', row.key,
-    'event', event, 'action', action, 'ts', whole(ts))
+    'event', event, 'action', action, 'ts', whole(ts), unpack(details or {}))
   redis.call('SET', counter, id)
   if not begun then
     redis.call('SET', begin, whole(revision - 1))
@@ -81,13 +82,13 @@ local function reindex(row)
   row.indexed = indexed
 end
 
-local function remove_value(row, action, ts)
-  local id = append(row, 'value', action, ts)
+local function remove_value(row, action, ts, details)
+  local id = append(row, 'value', action, ts, nil, details)
   count_bytes(row, 'value', '')
   redis.call('HSET', row.entry, 'ts', whole(ts))
-  redis.call('HDEL', row.entry, 'value_revision', 'value', 'expires')
+  redis.call('HDEL', row.entry, 'value_revision', 'value', 'expires', 'created', 'agent')
   if row.expires then redis.call('ZREM', expiries, row.key) end
-  row.value, row.ts, row.expires, row.over = false, ts, nil, false
+  row.value, row.ts, row.expires, row.over, row.created, row.agent = false, ts, nil, false, false, false
   reindex(row)
   return id
 end

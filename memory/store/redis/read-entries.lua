@@ -6,9 +6,9 @@
 --       2  maximum number of keys
 --       3  bytes of JSON text after which to stop
 --
--- Returns {<1 if more keys follow, else 0>, then for each key: name; value, its time in µs since the epoch and its
--- revision; schema, its time and its revision}. Missing parts are nil. A key whose value has expired and that has no
--- schema has only its name.
+-- Returns {<1 if more keys follow, else 0>, then for each key: name; value, its time in µs since the epoch, its revision,
+-- created, expires, and agent; schema, its time, its revision, and agent}. Missing parts are nil. A key whose value has
+-- expired and that has no schema has only its name.
 
 local index, prefix = KEYS[1], KEYS[2]
 local limit, max_bytes = tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -25,10 +25,11 @@ for n, key in ipairs(keys) do
     break
   end
   local row = redis.call(
-    'HMGET', prefix .. key, 'value', 'ts', 'value_revision', 'schema', 'schema_ts', 'schema_revision', 'expires')
-  if row[7] and tonumber(row[7]) <= now then row[1] = false end
+    'HMGET', prefix .. key, 'value', 'ts', 'value_revision', 'created', 'expires', 'agent',
+    'schema', 'schema_ts', 'schema_revision', 'schema_agent')
+  if row[5] and tonumber(row[5]) <= now then row[1] = false end
   answer[#answer + 1] = key
-  for field = 1, 6 do answer[#answer + 1] = row[field] end
-  bytes = bytes + #(row[1] or '') + #(row[4] or '')
+  for _, field in ipairs(row) do answer[#answer + 1] = field end
+  bytes = bytes + #(row[1] or '') + #(row[7] or '')
 end
 return answer

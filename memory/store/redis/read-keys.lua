@@ -9,7 +9,7 @@
 --       5  bytes of JSON text after which to stop
 --
 -- Returns {<key to start the next page after, '' if none follows>, then for each key: name, µs since the epoch,
--- revision, value}.
+-- revision; value, created, expires, and agent, which are nil unless values are included}.
 
 local index, entry = KEYS[1], KEYS[2]
 local prefix, after, limit, values, max_bytes = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1', tonumber(ARGV[5])
@@ -28,9 +28,11 @@ for n, key in ipairs(keys) do
   last = key
   local row = redis.call('HMGET', entry .. key, 'ts', 'value_revision', 'expires')
   if row[2] and not (row[3] and tonumber(row[3]) <= now) then
-    local value = values and redis.call('HGET', entry .. key, 'value')
-    for _, item in ipairs({key, row[1], row[2], value}) do answer[#answer + 1] = item end
-    bytes = bytes + #(value or '')
+    for _, item in ipairs({key, row[1], row[2]}) do answer[#answer + 1] = item end
+    local more = {false, false, false, false}
+    if values then more = redis.call('HMGET', entry .. key, 'value', 'created', 'expires', 'agent') end
+    for _, item in ipairs(more) do answer[#answer + 1] = item end
+    bytes = bytes + #(more[1] or '')
   end
 end
 return answer

@@ -10,7 +10,7 @@
 --
 -- Returns {<1 if more changes follow, else 0>, <1 if changes are missing from the log, else 0; only for 'after'>,
 -- <revision of the namespace's last change>, then for each change: revision, previous, key, event, action, µs since the
--- epoch, JSON text or nil}.
+-- epoch, JSON text, created, expires, agent}, with nil for what there is not.
 
 local entry, key, forward, from_revision = KEYS[8], ARGV[3], ARGV[4] == 'after', tonumber(ARGV[5])
 local limit, max_bytes = tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -45,14 +45,11 @@ repeat
         break
       end
       first = first or fields
-      local base, text = #answer, redis.call('HGET', texts, revision_of(change))
-      answer[base + 1] = revision_of(change)
-      answer[base + 2] = fields.previous
-      answer[base + 3] = fields.key
-      answer[base + 4] = fields.event
-      answer[base + 5] = fields.action
-      answer[base + 6] = fields.ts
-      answer[base + 7] = text
+      local text = redis.call('HGET', texts, revision_of(change))
+      for _, item in ipairs({
+        revision_of(change), fields.previous, fields.key, fields.event, fields.action, fields.ts, text,
+        fields.created or false, fields.expires or false, fields.agent or false,
+      }) do answer[#answer + 1] = item end
       count = count + 1
       text_bytes = text_bytes + #(text or '')
     end

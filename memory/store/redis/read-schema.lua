@@ -2,6 +2,6 @@
 --
 -- KEYS  1  entry of the key
 --
--- Returns {<JSON text>, <µs since the epoch>, <revision>}, all nil if there is no schema.
+-- Returns {<JSON text>, <µs since the epoch>, <revision>, <agent>}, all nil if there is no schema.
 
-return redis.call('HMGET', KEYS[1], 'schema', 'schema_ts', 'schema_revision')
+return redis.call('HMGET', KEYS[1], 'schema', 'schema_ts', 'schema_revision', 'schema_agent')

@@ -14,6 +14,7 @@ import readEntriesScript from "./read-entries.lua";
 import readEntryScript from "./read-entry.lua";
 import readKeysScript from "./read-keys.lua";
 import readLogScript from "./read-log.lua";
+import readManyScript from "./read-many.lua";
 import readRecordScript from "./read-record.lua";
 import readSchemaScript from "./read-schema.lua";
 import { EXPIRING_NAMESPACES, redisKeys } from "./redis-keys.ts";
@@ -21,9 +22,12 @@ import { createScript } from "./script.ts";
 import {
   operationArguments,
   parseEntries,
+  parseEntry,
   parseKeys,
   parseLog,
+  parseMany,
   parseRecord,
+  parseSchema,
   parseWatch,
   parseWriteReply,
   type Reply,
@@ -90,6 +94,7 @@ export function createRedisStore({
     readLog: createScript<Reply>(redis, withTimeout, namespaceScript + readLogScript),
     expire: createScript<string>(redis, withTimeout, namespaceScript + expireScript),
     readEntry: createScript<Reply>(redis, withTimeout, readEntryScript),
+    readMany: createScript<Reply>(redis, withTimeout, readManyScript),
     readKeys: createScript<Reply>(redis, withTimeout, readKeysScript),
     readEntries: createScript<Reply>(redis, withTimeout, readEntriesScript),
     readSchema: createScript<Reply>(redis, withTimeout, readSchemaScript),
@@ -115,7 +120,7 @@ export function createRedisStore({
   return {
     engine: "redis",
     timeouts,
-    write: (namespace, operations, idempotency) =>
+    write: (namespace, operations, { idempotency, by } = {}) =>
       orUnavailable(async () => {
         const { record, entry } = redisKeys(namespace);
         const entries = operations.map(({ key }) => entry(key));
@@ -128,6 +133,7 @@ export function createRedisStore({
           idempotency?.fingerprint ?? "",
           String(LIMITS.idempotencySeconds),
           idempotency?.keepsText ? "1" : "",
+          by ?? "",
           ...operations.flatMap(operationArguments),
         ];
         const listed = operations.some(hasTtl) && listing(namespace);
@@ -141,15 +147,14 @@ export function createRedisStore({
         return record === null ? null : parseRecord(operations, record, fingerprint);
       }),
     readEntry: (namespace, key) =>
+      orUnavailable(async () => parseEntry(await scripts.readEntry([redisKeys(namespace).entry(key)], []))),
+    readMany: (namespace, keys) =>
       orUnavailable(async () => {
-        const [value, ts, revision] = await scripts.readEntry([redisKeys(namespace).entry(key)], []);
-        return value != null ? { value, ts: Number(ts) / 1e6, revision: Number(revision) } : null;
+        const { counter, entry } = redisKeys(namespace);
+        return parseMany(await scripts.readMany([counter, ...keys.map(entry)], [String(LIMITS.maxReadBytes)]));
       }),
     readSchema: (namespace, key) =>
-      orUnavailable(async () => {
-        const [schema, ts, revision] = await scripts.readSchema([redisKeys(namespace).entry(key)], []);
-        return schema != null ? { schema, ts: Number(ts) / 1e6, revision: Number(revision) } : null;
-      }),
+      orUnavailable(async () => parseSchema(await scripts.readSchema([redisKeys(namespace).entry(key)], []))),
     readLog: (namespace, key, after) => readLog(namespace, key, "after", after, Number.MAX_SAFE_INTEGER),
     readHistory: async (namespace, key, before, limit) =>
       (await readLog(namespace, key, "before", before, limit)).changes,

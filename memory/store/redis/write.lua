@@ -9,23 +9,26 @@
 --       6  fingerprint of the request, '' for a write without an idempotency id
 --       7  seconds that the idempotency record is kept
 --       8  '1' if the record keeps the text of the first operation
---       9… for each operation: op, key, JSON text ('' for none), revision of the schema that the value was checked
+--       9  name that the writer gave itself, '' for none
+--       10… for each operation: op, key, JSON text ('' for none), revision of the schema that the value was checked
 --          against, expected revision ('' for any), the caller's time in µs since the epoch ('' for now), time to live
 --          in µs ('' for no expiry, 'keep' to keep the current expiry)
 --
--- Returns {'applied', '<revision> <previous> <µs since the epoch> <watched: 1 the key, 2 the namespace, 3 both> …',
--- <text that the record kept>}, with four numbers for each operation. An operation with nothing to change has 0, the
--- current revision, the key's time, 0. If nothing was applied, returns one of
---   {'conflict', <operation>, <current revision>, <current text>, <µs since the epoch>}
+-- Returns {'applied', <results>, <text that the record kept>}. The results are one text: first four numbers for each
+-- operation, '<revision> <previous> <µs since the epoch> <watched: 1 the key, 2 the namespace, 3 both>'; then two for
+-- each, '<when its value was created> <when its value expires>', in µs since the epoch, 0 for none; then the name of the
+-- writer, if it gave one. An operation with nothing to change has 0, the current revision, the key's time, 0; 0 0.
+-- If nothing was applied, returns one of
+--   {'conflict', <operation>, <current revision>, <current text>, <µs since the epoch>, <created>, <expires>, <agent>}
 --   {'ts_ahead', <operation>}
---   {'schema_changed', for each key: <key>, <revision, 0 for none>, <schema>, <µs since the epoch>}
+--   {'schema_changed', for each key: <key>, <revision, 0 for none>, <schema>, <µs since the epoch>, <agent>}
 --   {'quota_exceeded', 'keys' or 'bytes'}
 --   {'id_reused'}
 
 local ARGUMENTS, SCHEMA_BYTES = 7, 1024 * 1024
 local namespace, record = KEYS[8], KEYS[9]
 local max_keys, max_bytes, max_ahead = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local fingerprint, record_seconds, keeps_text = ARGV[6], ARGV[7], ARGV[8] == '1'
+local fingerprint, record_seconds, keeps_text, agent = ARGV[6], ARGV[7], ARGV[8] == '1', ARGV[9]
 
 if fingerprint ~= '' then
   local earlier = redis.call('GET', record)
@@ -38,7 +41,7 @@ end
 
 local operations, rows = {}, {}
 for n = 10, #KEYS do
-  local at = 9 + (n - 10) * ARGUMENTS
+  local at = 10 + (n - 10) * ARGUMENTS
   local key = ARGV[at + 1]
   local row = rows[key] or read_row(KEYS[n], key)
   rows[key] = row
@@ -57,9 +60,15 @@ end
 for n, operation in ipairs(operations) do
   local revision = current_revision(operation)
   if operation.expect ~= '' and operation.expect ~= revision then
-    local fields = of_schema(operation) and {'schema', 'schema_ts'} or {'value', 'ts'}
-    local current = redis.call('HMGET', operation.row.entry, unpack(fields))
-    return {'conflict', whole(n - 1), revision, current[1], current[2]}
+    local reply, entry = {'conflict', whole(n - 1), revision}, operation.row.entry
+    if of_schema(operation) then
+      local current = redis.call('HMGET', entry, 'schema', 'schema_ts', 'schema_agent')
+      for field, text in ipairs({current[1], current[2], false, false, current[3]}) do reply[3 + field] = text end
+    else
+      local current = redis.call('HMGET', entry, 'value', 'ts', 'created', 'expires', 'agent')
+      for field, text in ipairs(current) do reply[3 + field] = text end
+    end
+    return reply
   end
   if operation.ts and operation.ts > now + max_ahead then return {'ts_ahead', whole(n - 1)} end
 end
@@ -69,8 +78,8 @@ for _, operation in ipairs(operations) do
   local row = operation.row
   local schema_revision = row.schema or '0'
   if operation.op == 'set' and operation.schema_revision ~= schema_revision and not told[row] and stale_bytes < SCHEMA_BYTES then
-    local schema = redis.call('HMGET', row.entry, 'schema', 'schema_ts')
-    for _, item in ipairs({row.key, schema_revision, schema[1], schema[2]}) do stale[#stale + 1] = item end
+    local schema = redis.call('HMGET', row.entry, 'schema', 'schema_ts', 'schema_agent')
+    for _, item in ipairs({row.key, schema_revision, schema[1], schema[2], schema[3]}) do stale[#stale + 1] = item end
     told[row], stale_bytes = true, stale_bytes + #(schema[1] or '')
   end
 end
@@ -125,6 +134,10 @@ end
 
 local namespace_watched = redis.call('HEXISTS', namespace, 'watcher') == 1
 
+local function add(list, ...)
+  for _, item in ipairs({...}) do list[#list + 1] = item end
+end
+
 local function set_value(row, operation)
   local expires = nil
   if operation.ttl == 'keep' then
@@ -132,45 +145,57 @@ local function set_value(row, operation)
   elseif operation.ttl ~= '' then
     expires = now + tonumber(operation.ttl)
   end
-  local id = append(row, 'value', 'set', operation.at, operation.text)
+  -- A value that was written before entries had this field has none.
+  local created = operation.at
+  if row.value then created = row.created end
+  local details = {}
+  if created then add(details, 'created', whole(created)) end
+  if expires then add(details, 'expires', whole(expires)) end
+  if agent ~= '' then add(details, 'agent', agent) end
+  local id = append(row, 'value', 'set', operation.at, operation.text, details)
   count_bytes(row, 'value', operation.text)
-  redis.call('HSET', row.entry, 'ts', whole(operation.at), 'value_revision', id, 'value', operation.text)
+  -- An empty name replaces an earlier one, so that no second command has to remove it.
+  if agent == '' and row.agent then add(details, 'agent', '') end
+  redis.call('HSET', row.entry, 'ts', whole(operation.at), 'value_revision', id, 'value', operation.text,
+    unpack(details))
   if expires then
-    redis.call('HSET', row.entry, 'expires', whole(expires))
     redis.call('ZADD', expiries, whole(expires), row.key)
   elseif row.expires then
     redis.call('HDEL', row.entry, 'expires')
     redis.call('ZREM', expiries, row.key)
   end
-  row.value, row.ts, row.expires = id, operation.at, expires
+  row.value, row.ts, row.expires, row.created, row.agent = id, operation.at, expires, created, agent ~= '' or row.agent
   return id
 end
 
+local by = agent ~= '' and {'agent', agent} or {}
+
 local function set_schema(row, text)
-  local id = append(row, 'schema', 'set', now, text)
+  local id = append(row, 'schema', 'set', now, text, by)
   count_bytes(row, 'schema', text)
-  redis.call('HSET', row.entry, 'schema_revision', id, 'schema_ts', whole(now), 'schema', text)
+  redis.call('HSET', row.entry, 'schema_revision', id, 'schema_ts', whole(now), 'schema', text, 'schema_agent', agent)
   row.schema = id
   return id
 end
 
 local function delete_schema(row)
-  local id = append(row, 'schema', 'delete', now)
+  local id = append(row, 'schema', 'delete', now, nil, by)
   count_bytes(row, 'schema', '')
-  redis.call('HDEL', row.entry, 'schema_revision', 'schema_ts', 'schema')
+  redis.call('HDEL', row.entry, 'schema_revision', 'schema_ts', 'schema', 'schema_agent')
   row.schema = false
   return id
 end
 
+-- Returns the four numbers of the operation, and the two after them.
 local function apply(operation)
   local op, row = operation.op, operation.row
-  if not operation.changes then return '0 ' .. current_revision(operation) .. ' ' .. whole(row.ts) .. ' 0' end
+  if not operation.changes then return '0 ' .. current_revision(operation) .. ' ' .. whole(row.ts) .. ' 0', '0 0' end
   if op == 'set' then settle(row) end
   local previous, id = row.revision, nil
   if op == 'set' then
     id = set_value(row, operation)
   elseif op == 'delete' then
-    id = remove_value(row, 'delete', operation.at)
+    id = remove_value(row, 'delete', operation.at, by)
   elseif op == 'schema_set' then
     id = set_schema(row, operation.text)
   else
@@ -178,11 +203,14 @@ local function apply(operation)
   end
   reindex(row)
   local watched = (row.watched and 1 or 0) + (namespace_watched and 2 or 0)
-  return id .. ' ' .. previous .. ' ' .. whole(operation.at or now) .. ' ' .. watched
+  local times = '0 0'
+  if op == 'set' then times = whole(row.created or 0) .. ' ' .. whole(row.expires or 0) end
+  return id .. ' ' .. previous .. ' ' .. whole(operation.at or now) .. ' ' .. watched, times
 end
 
-local results = {}
-for n, operation in ipairs(operations) do results[n] = apply(operation) end
+local results, count = {}, #operations
+for n, operation in ipairs(operations) do results[n], results[count + n] = apply(operation) end
+if agent ~= '' then add(results, agent) end
 
 -- Not earlier: Redis refuses a script for lack of memory only at its first write, and a DEL needs no memory.
 if not max_bytes then redis.call('DEL', bytes) end

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect } from "vitest";
 import { freePort } from "../../support/free-port.ts";
+import { LONG_PATIENCE_MS } from "../../support/patience.ts";
 
 export type Server = { readonly process: ChildProcess; readonly url: string; readonly output: () => string };
 
@@ -65,7 +66,7 @@ export async function start(command: string, args: readonly string[]): Promise<S
       output += chunk;
     });
   }
-  await expect.poll(() => output, { timeout: 40_000, interval: 100 }).toContain("memX is ready on");
+  await expect.poll(() => output, { timeout: LONG_PATIENCE_MS }).toContain("memX is ready on");
   return { process: child, url: `http://127.0.0.1:${port}`, output: () => output };
 }
 

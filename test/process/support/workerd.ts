@@ -8,6 +8,7 @@ import { expect } from "vitest";
 import developmentList from "../../../config/acl.json" with { type: "json" };
 import { WORKERD, workerdArguments } from "../../../selfhost/workerd.ts";
 import { freePort } from "../../support/free-port.ts";
+import { LONG_PATIENCE_MS } from "../../support/patience.ts";
 import { dataFolder, PATIENT_MS, startProcess } from "./dev-server.ts";
 
 export type Workerd = {
@@ -52,6 +53,6 @@ export async function startWorkerd({
     fetch(`${url}/openapi.json`)
       .then(({ ok }) => ok || output)
       .catch(() => output);
-  await expect.poll(responds, { timeout: 20_000, interval: 20 }).toBe(true);
+  await expect.poll(responds, { timeout: LONG_PATIENCE_MS, interval: 20 }).toBe(true);
   return { url, port, process: child, output: () => output };
 }

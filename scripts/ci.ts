@@ -1,0 +1,30 @@
+// `npm run ci`: everything that CI checks. Goes on after a failure, and ends with one line that counts the checks: lint,
+// types, and each test.
+
+import { spawnSync } from "node:child_process";
+import { type Counts, runTests } from "./run-tests.ts";
+
+const steps: Readonly<Record<string, () => Counts>> = {
+  "npm run lint": () => runScript("lint"),
+  "npm run types": () => runScript("types"),
+  "npm test": () => runTests({ long: false }),
+  "npm run test:long": () => runTests({ long: true }),
+};
+
+const summary: string[] = [];
+let [passed, failed] = [0, 0];
+for (const [name, run] of Object.entries(steps)) {
+  const startMs = performance.now();
+  const counts = run();
+  passed += counts.passed;
+  failed += counts.failed;
+  const seconds = Math.round((performance.now() - startMs) / 1000);
+  summary.push(`${name}: ${counts.failed === 0 ? "good" : `${counts.failed} failed`} after ${seconds} s`);
+}
+console.log(`\n${summary.join("\n")}\n\n${passed} passed, ${failed} failed`);
+process.exit(failed === 0 ? 0 : 1);
+
+function runScript(script: string): Counts {
+  const { status } = spawnSync("npm", ["run", "--silent", script], { stdio: "inherit" });
+  return status === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+}

@@ -1,0 +1,22 @@
+// The `x-memx-agent` header: the name that a writer gives itself. memX keeps it with each change and shows it as `by`. It
+// proves nothing: every holder of the API key may use any name.
+
+import { LIMITS } from "../../config/limits.ts";
+import { ApiError } from "../../memory/errors.ts";
+import type { AppContext } from "../app-env.ts";
+
+/** Visible ASCII characters, and spaces between them: what every client can send in a header and reads as the same text. */
+const NAME = new RegExp(`^(?! )[\\x20-\\x7e]{1,${LIMITS.maxAgentChars}}(?<! )$`);
+
+/**
+ * Returns `undefined` if the request has no such header.
+ * @throws {ApiError} `invalid_request`
+ */
+export function readAgentName(c: AppContext): string | undefined {
+  const name = c.req.header("x-memx-agent");
+  if (name === undefined || NAME.test(name)) return name;
+  throw new ApiError(
+    "invalid_request",
+    `The header x-memx-agent must have 1 to ${LIMITS.maxAgentChars} visible ASCII characters, with spaces only between them.`,
+  );
+}
