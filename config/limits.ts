@@ -71,3 +71,33 @@ export const LIMITS = {
   /** Characters of the name that a writer gives itself. Every change and entry of that writer carries it. */
   maxAgentChars: 64,
 } as const;
+
+/**
+ * What `GET /whoami` tells callers of them, by the name that it uses, with unit and meaning. The length of the log is not
+ * here, because a deployment can set it.
+ */
+export const CALLER_LIMITS = {
+  key: [LIMITS.maxKeyBytes, "Bytes of UTF-8 in a key."],
+  value: [LIMITS.maxValueBytes, "Bytes of UTF-8 in a value's JSON."],
+  schema: [LIMITS.maxSchemaBytes, "Bytes of UTF-8 in a schema's JSON."],
+  depth: [LIMITS.maxJsonDepth, "Levels of arrays and objects in a value or schema."],
+  body: [LIMITS.maxBodyBytes, "Bytes of a request body."],
+  operations: [LIMITS.maxOperations, "Operations of a batch."],
+  keys: [LIMITS.maxKeys, "Keys in one `POST /read`, and in a page of `GET /keys`."],
+  read: [LIMITS.maxReadBytes, "Bytes of UTF-8 in the values of one `POST /read` together."],
+  history: [LIMITS.maxHistory, "Changes in a page of `GET /history`."],
+  ttl: [LIMITS.maxTtlSeconds, "Seconds of a `ttl`."],
+  ahead: [LIMITS.maxTsAheadSeconds, "Seconds that a caller's `ts` may be ahead of the store's clock."],
+  repeat: [
+    LIMITS.idempotencySeconds,
+    "Seconds for which a repeat under an `Idempotency-Key` returns the first outcome.",
+  ],
+  agent: [LIMITS.maxAgentChars, "Characters of `x-memx-agent`."],
+  patterns: [LIMITS.maxPatterns, "Patterns of a watcher."],
+  pattern: [LIMITS.maxPatternChars, "Characters of a pattern."],
+  wait: [LIMITS.maxWaitSeconds, "Seconds that `GET /changes` waits."],
+  sockets: [
+    LIMITS.maxSubscribersPerApiKey,
+    "Subscribers with one API key, for each key and for all watchers together.",
+  ],
+} as const;

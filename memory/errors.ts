@@ -63,9 +63,17 @@ export class ApiError extends Error {
 }
 
 /** What every engine throws if the store does not answer. The operator finds `cause` in the log; the caller never sees it. */
-export function storeUnavailable(cause: unknown): ApiError {
-  return new ApiError("store_unavailable", "The store did not answer. Try again.", {
-    cause,
-    retryAfterSeconds: 1,
-  });
+export function storeUnavailable(cause: unknown, detail = "The store did not answer. Try again."): ApiError {
+  return new ApiError("store_unavailable", detail, { cause, retryAfterSeconds: 1 });
+}
+
+/** What every engine throws if the store answers, and takes no writes. Another store may take its place. */
+export function storeReadOnly(cause: unknown): ApiError {
+  return storeUnavailable(cause, "The store does not take writes at the moment. Try again.");
+}
+
+/** What every engine throws if the store has no room for a write. Trying again does not help, so there is no `Retry-After`. */
+export function storeFull(cause: unknown): ApiError {
+  const detail = "The store has no room for this write. Delete keys, or write smaller values. Reads work.";
+  return new ApiError("store_full", detail, { cause });
 }

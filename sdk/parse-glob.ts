@@ -31,7 +31,8 @@ export function parseGlob(text: string): Piece[] {
   return pieces;
 }
 
-function closingBracket(pattern: readonly string[], open: number): number {
+/** Where the class that begins at `open` ends; -1 if the bracket is an ordinary character. */
+export function closingBracket(pattern: readonly string[], open: number): number {
   const first = pattern[open + 1] === "!" ? open + 2 : open + 1;
   return pattern.indexOf("]", first + 1);
 }

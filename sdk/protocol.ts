@@ -102,6 +102,7 @@ export const ERROR_STATUS = {
   store_unavailable: [503, "The store is unavailable"],
   auth_unavailable: [503, "API keys cannot be checked"],
   quota_exceeded: [507, "The namespace is full"],
+  store_full: [507, "The store is full"],
 } as const satisfies Record<string, readonly [status: number, title: string]>;
 
 /** A stable error code. */

@@ -173,11 +173,21 @@ function checkSuitable(info: string, shown: string): void {
   if (version === null || Number(version[2]) < 7) {
     throw new UnsuitableRedis(`Redis at ${shown} has version ${version?.[1] ?? "unknown"}. memX needs 7 or later.`);
   }
-  const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1] ?? "noeviction";
+  const value = (name: string) => new RegExp(`^${name}:(\\S+)`, "m").exec(info)?.[1];
+  const policy = value("maxmemory_policy") ?? "noeviction";
   if (policy !== "noeviction") {
     console.warn(
       `Redis at ${shown} deletes data when its memory is full (maxmemory-policy ${policy}), and memX would not notice. ` +
         "Run: redis-cli config set maxmemory-policy noeviction",
+    );
+  }
+  if (value("role") === "slave" && value("slave_read_only") === "1") {
+    console.warn(`Redis at ${shown} is a read-only replica, so memX cannot write. Set REDIS_URL to its primary.`);
+  }
+  const maxMemory = Number(value("maxmemory"));
+  if (maxMemory > 0 && Number(value("used_memory")) >= maxMemory && policy === "noeviction") {
+    console.warn(
+      `Redis at ${shown} is full (maxmemory ${maxMemory}), so memX can only read and delete. Raise maxmemory.`,
     );
   }
 }

@@ -53,7 +53,7 @@ async function start(): Promise<void> {
   const local = { "0.0.0.0": "127.0.0.1", "::": "::1" }[host] ?? host;
   const url = (name: string, port: number) => `http://${name.includes(":") ? `[${name}]` : name}:${port}`;
   try {
-    const store = await health(url(local, ports.http));
+    const { store, warnings = [] } = await health(url(local, ports.http));
     const closed = await whyClosed(url(local, ports.http));
     if (closed && env.MEMX_ACL && !env.SUPABASE_URL && !env.SUPABASE_SERVICE_KEY) throw new Error(closed);
     if (store === "redis") sweepEachMinute(url("127.0.0.1", ports.sweep));
@@ -63,6 +63,8 @@ async function start(): Promise<void> {
     console.log(
       `memX is ready on ${url(host, ports.http)}   store: ${store === "redis" ? place : "embedded"}   data: ${dataFolder}`,
     );
+    // The bridge has said the same of its Redis.
+    if (!bridge) for (const { detail } of warnings) console.warn(detail);
     if (closed) console.log(`Every request will be refused. ${closed}`);
   } catch (error) {
     // With an exit code, this process is already stopping.
@@ -118,12 +120,12 @@ async function openBridge(env: NodeJS.ProcessEnv): Promise<RedisBridge | undefin
   return startRedisBridge({ redisUrl: env.REDIS_URL, port: 0, timeoutMs });
 }
 
-/** Waits until the store responds, and returns its engine. @throws {Error} with the problem if it does not in time */
-async function health(url: string): Promise<string> {
+/** Waits until the store responds, and returns what it says. @throws {Error} with the problem if it does not in time */
+async function health(url: string): Promise<ResponseBody> {
   const end = performance.now() + READY_MS;
   for (;;) {
     const { status, body } = await getJson(`${url}/health`);
-    if (status === 200) return body.store;
+    if (status === 200) return body;
     if (performance.now() > end) throw new Error(body.detail ?? `${url}/health responds with ${status}.`);
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
@@ -143,7 +145,11 @@ async function getJson(
   return { status: response.status, body: (await response.json()) as ResponseBody };
 }
 
-type ResponseBody = { readonly store: string; readonly detail?: string };
+type ResponseBody = {
+  readonly store: string;
+  readonly warnings?: readonly { readonly detail: string }[];
+  readonly detail?: string;
+};
 
 function sweepEachMinute(url: string): void {
   const sweep = () =>

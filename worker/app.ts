@@ -22,6 +22,7 @@ import { schemas } from "./routes/schemas.ts";
 import { streams, upgradeRequired } from "./routes/streams.ts";
 import { subscribe } from "./routes/subscribe.ts";
 import { values } from "./routes/values.ts";
+import { whoami } from "./routes/whoami.ts";
 
 export const app = new Hono<AppEnv>();
 
@@ -57,6 +58,7 @@ app.route("/", batch);
 app.route("/", keys);
 app.route("/", schemas);
 app.route("/", history);
+app.route("/", whoami);
 app.route("/", streams);
 app.route("/", mcp);
 

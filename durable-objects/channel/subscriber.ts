@@ -74,7 +74,7 @@ export class Subscriber {
     return this.#attachment.joining;
   }
 
-  /** Closes the connection of a memx.v1 client that has stopped to ping. A plain client never pings. */
+  /** Closes the connection of a memx.v1 client that no longer pings. A plain client never pings. */
   closeIfSilent(nowMs: number): void {
     const { join, atMs } = this.#attachment;
     if (join.subprotocol === undefined || nowMs - Math.max(atMs, this.#pingedMs()) <= LIMITS.maxSilenceMs) return;

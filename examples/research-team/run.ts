@@ -26,9 +26,9 @@ setTimeout(() => giveUp(`The agents did not finish within ${TIME_LIMIT_MS / 1000
 await new MemX({ retries: 1 })
   .health()
   .catch(() => giveUp("memX does not respond. Start it with `make dev`, or set MEMX_BASE_URL to its address."));
-const entries = await Promise.all(KEYS.map((key) => memx.get(key))).catch((error: Error) =>
-  giveUp(`${error.message}\nMEMX_API_KEY must be an API key that may read and write memx:*.`),
-);
+const { entries } = await memx
+  .getMany(KEYS)
+  .catch((error: Error) => giveUp(`${error.message}\nMEMX_API_KEY must be an API key that may read and write memx:*.`));
 const after = Math.max(0, ...entries.map((entry) => entry?.revision ?? 0));
 
 const order = AGENTS.map((agent) => ({ agent, draw: Math.random() })).sort((a, b) => a.draw - b.draw);

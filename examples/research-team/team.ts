@@ -2,7 +2,7 @@
 // The memory is a blackboard: after every change an agent looks at the whole board and does what is missing. So agents
 // can start in any order and at any time, and entries of an earlier run do no harm.
 
-import type { Entry, ValueEvent } from "../../sdk/typescript/index.ts";
+import type { Entry, MemxError, ValueEvent } from "../../sdk/typescript/index.ts";
 import { memx } from "./memory.ts";
 import type { Hit } from "./search.ts";
 
@@ -71,12 +71,12 @@ export async function attend(look: (board: Board) => Promise<void>): Promise<Boa
 
 /** Notes the current entries, then every change. Calls `seen` after each, and ends when the question has its answer. */
 export async function follow(board: Board, seen: (event?: ValueEvent) => unknown): Promise<void> {
-  // First live, then read: a change in between arrives twice rather than never.
-  await using changes = memx.subscribe(KEYS, { onStatus: (status) => status === "connecting" && complain() });
-  await changes.ready;
-  await Promise.all(KEYS.map(async (key) => board.note(key, await memx.get(key))));
+  const { entries, revision } = await memx.getMany(KEYS);
+  for (const [index, key] of KEYS.entries()) board.note(key, entries[index] ?? null);
   await seen();
   if (board.answered) return;
+  // From the revision of these entries on, so nothing is missing in between.
+  await using changes = memx.subscribe(KEYS, { since: revision, onStatus: (_, error) => error && complain(error) });
   for await (const event of changes) {
     board.note(event.key as Key, event.action === "set" ? event : null);
     await seen(event);
@@ -84,8 +84,8 @@ export async function follow(board: Board, seen: (event?: ValueEvent) => unknown
   }
 }
 
-function complain(): void {
-  console.error("memX: connection lost, reconnecting");
+function complain({ message }: MemxError): void {
+  console.error(`${message} Reconnecting.`);
 }
 
 /**
@@ -96,8 +96,8 @@ function complain(): void {
 export async function startingRevision(): Promise<number> {
   if (process.env.MEMX_AFTER !== undefined) return Number(process.env.MEMX_AFTER);
   const board = new Board(0);
-  const summary = await memx.get("memx:summary");
+  const [summary = null, query = null] = (await memx.getMany(["memx:summary", "memx:query"])).entries;
   board.note("memx:summary", summary);
-  board.note("memx:query", await memx.get("memx:query"));
+  board.note("memx:query", query);
   return summary && board.answered ? summary.revision : 0;
 }

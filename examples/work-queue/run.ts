@@ -4,7 +4,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 // Outside this repository, install memx-sdk and import from "memx-sdk".
-import { ConflictError, type Lease, MemX } from "../../sdk/typescript/index.ts";
+import { ConflictError, type Lease, LeaseLostError, MemX } from "../../sdk/typescript/index.ts";
 
 const AGENTS = Number(process.env.AGENTS ?? 20);
 const TASKS = Number(process.env.TASKS ?? 60);
@@ -25,7 +25,7 @@ console.log(`${TASKS} tasks, ${AGENTS} agents`);
 
 const stopped = await Promise.all(Array.from({ length: AGENTS }, (_, n) => work(`agent ${n}`, n % 5 === 0)));
 
-const results = await Promise.all(names.map((name) => memx.get<Result>(`${name}:result`)));
+const { entries: results } = await memx.getMany<Result>(names.map((name) => `${name}:result`));
 const history = await Promise.all(names.map((name) => Array.fromAsync(memx.history(`${name}:result`))));
 const done = results.filter((result) => result?.value.sum === 500_500).length;
 const twice = history.filter((changes) => changes.length > 1).length;
@@ -66,7 +66,8 @@ async function take(mine: MemX, key: string, holder: string): Promise<Lease | un
   try {
     return await mine.lease(key, { ttl: LEASE_SECONDS, holder });
   } catch (error) {
-    if (error instanceof ConflictError) return undefined;
+    // Another agent has it, or memX responded too late.
+    if (error instanceof ConflictError || error instanceof LeaseLostError) return undefined;
     throw error;
   }
 }

@@ -4,7 +4,7 @@ import { compileSchema } from "../schemas/compile-schema.ts";
 import { type Access, API_KEY_RULE, hashApiKey, isPossibleApiKey, misconfigured } from "./access.ts";
 import { createPrincipal, type Principal } from "./principal.ts";
 
-type ListedKey = string[] | { read?: string[]; write?: string[]; user_id?: string };
+type ListedKey = string[] | { read?: string[]; write?: string[]; user_id?: string; name?: string };
 
 const patterns = { type: "array", items: { type: "string" } } as const;
 const checkListedKey = compileSchema({
@@ -13,7 +13,12 @@ const checkListedKey = compileSchema({
     {
       type: "object",
       // No lone surrogates: they have no UTF-8 form, so two namespaces could become one on their way to a store.
-      properties: { read: patterns, write: patterns, user_id: { type: "string", pattern: "^\\P{Cs}*$" } },
+      properties: {
+        read: patterns,
+        write: patterns,
+        user_id: { type: "string", pattern: "^\\P{Cs}*$" },
+        name: { type: "string" },
+      },
       additionalProperties: false,
     },
   ],
@@ -37,16 +42,15 @@ export function parseAccessList(list: unknown): ReadonlyMap<string, Principal> {
     const [error] = checkListedKey(listed);
     if (error) {
       throw new AccessListError(
-        `the scopes of API key number ${index + 1} must be an array of patterns or {"read": […], "write": […], "user_id": "…"}`,
+        `the scopes of API key number ${index + 1} must be an array of patterns or {"read": […], "write": […], "user_id": "…", "name": "…"}`,
       );
     }
     const scopes = listed as ListedKey;
-    principals.set(
-      apiKey,
-      Array.isArray(scopes)
-        ? createPrincipal({ userId: "", read: scopes, write: scopes })
-        : createPrincipal({ userId: scopes.user_id ?? "", read: scopes.read ?? [], write: scopes.write ?? [] }),
-    );
+    if (Array.isArray(scopes)) principals.set(apiKey, createPrincipal({ userId: "", read: scopes, write: scopes }));
+    else {
+      const { user_id: userId = "", read = [], write = [], name } = scopes;
+      principals.set(apiKey, createPrincipal({ userId, read, write, name }));
+    }
   }
   return principals;
 }

@@ -11,6 +11,8 @@ export type Principal = {
   /** Globs over the namespaced keys that it may read, and over those that it may write. */
   readonly read: readonly string[];
   readonly write: readonly string[];
+  /** What its API key is called. */
+  readonly name?: string;
   readonly allows: (action: Action, key: string) => boolean;
 };
 
@@ -22,14 +24,17 @@ export function createPrincipal({
   userId,
   read,
   write,
+  name,
 }: {
   userId: string;
   read: readonly string[];
   write: readonly string[];
+  name?: string | null | undefined;
 }): Principal {
   const namespace = [...userId].slice(0, 8).join("");
   const scopes = { read: compileScopes(read), write: compileScopes(write) };
-  return { namespace, read, write, allows: (action, key) => scopes[action](namespacedKey(namespace, key)) };
+  const allows: Principal["allows"] = (action, key) => scopes[action](namespacedKey(namespace, key));
+  return { namespace, read, write, ...(name && { name }), allows };
 }
 
 /** A key as scopes refer to it. */

@@ -13,6 +13,7 @@ type Row = {
   readonly lookup_hash: string;
   readonly scopes: { read?: string[]; write?: string[] };
   readonly user_id: string;
+  readonly name: string | null;
 };
 
 /** Hashes per query: a URL of about 8,000 characters works everywhere. */
@@ -37,7 +38,7 @@ export function supabaseAccess({ url, serviceKey }: { url: string; serviceKey: s
   const ask = async (keyHashes: readonly string[]): Promise<[string, Principal][]> => {
     const { data, error } = await client
       .from("api_keys")
-      .select("lookup_hash,active,scopes,user_id")
+      .select("lookup_hash,active,scopes,user_id,name")
       .in("lookup_hash", keyHashes)
       .eq("active", true)
       .abortSignal(AbortSignal.timeout(LIMITS.accessTimeoutMs));
@@ -48,7 +49,7 @@ export function supabaseAccess({ url, serviceKey }: { url: string; serviceKey: s
         return [];
       }
       const { read = [], write = [] } = row.scopes;
-      return [[row.lookup_hash, createPrincipal({ userId: row.user_id, read, write })]];
+      return [[row.lookup_hash, createPrincipal({ userId: row.user_id, read, write, name: row.name })]];
     });
   };
   return {

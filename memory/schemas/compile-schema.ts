@@ -3,7 +3,7 @@
 
 import { type Schema, validate } from "@cfworker/json-schema";
 import type { FieldError } from "../../sdk/protocol.ts";
-import { describeErrors, listComplaint, type Step } from "./describe-errors.ts";
+import { describeErrors, generalListComplaint, listComplaint, type Step, type Wording } from "./describe-errors.ts";
 import { type Draft, draftOf, isObject, type JsonSchema, refStandsAlone, type SchemaObject } from "./json-schema.ts";
 import { patternOf } from "./patterns/pattern-cache.ts";
 import { prepareSubject } from "./prepare-value.ts";
@@ -13,7 +13,7 @@ import { type TextRule, textRuleOf, useTextRules } from "./text-rules.ts";
 import { Unchecked, WorkMeter } from "./work-meter.ts";
 
 /** Returns at most 100 errors, each with a JSON Pointer into the value. Empty if the value matches. Never throws. */
-export type ValueCheck = (value: unknown) => readonly FieldError[];
+export type ValueCheck = (value: unknown, wording?: Wording) => readonly FieldError[];
 
 /** Steps. A value of 256 KiB has at most 131,072 parts, so a few schemas can apply to each. About a second at worst. */
 const MAX_STEPS = 500_000;
@@ -37,9 +37,9 @@ export function compileSchema(schema: JsonSchema): ValueCheck {
   if (schema === true) return () => [];
   if (schema === false) return () => [{ path: "", message: listComplaint([]) }];
   const translation = new Translation(schema, draftOf(schema.$schema) ?? "2020-12");
-  return (value) => {
+  return (value, wording = "quoting") => {
     try {
-      return translation.check(value);
+      return translation.check(value, wording);
     } catch (error) {
       if (error instanceof Unchecked) return [{ path: error.path, message: error.message }];
       // The validator ran out of stack, or has more errors than one call can take as arguments.
@@ -73,7 +73,7 @@ class Translation {
     this.#root = this.#stepOf(schema);
   }
 
-  check(value: unknown): readonly FieldError[] {
+  check(value: unknown, wording: Wording): readonly FieldError[] {
     this.#meter.start(MAX_STEPS);
     this.#named.clear();
     this.#names.clear();
@@ -93,7 +93,7 @@ class Translation {
       // The first pass's errors stand.
     }
     this.#meter.start(Infinity);
-    return describeErrors(errors, value, this.#root, this.#lookup);
+    return describeErrors(errors, value, { root: this.#root, lookup: this.#lookup, wording });
   }
 
   #validate(subject: unknown, shortCircuit: boolean) {
@@ -133,7 +133,11 @@ class Translation {
     let work = 1;
     for (const values of [source.enum, Object.hasOwn(source, "const") ? [source.const] : undefined]) {
       if (!Array.isArray(values)) continue;
-      const rule = { enum: listOf(values), complaint: listComplaint(values) };
+      const rule = {
+        enum: listOf(values),
+        complaint: listComplaint(values),
+        general: generalListComplaint(values),
+      };
       work += workOfList(values);
       // A step of its own, so that each rule has its own message.
       also.push(this.#step(rule, 0));
@@ -141,7 +145,8 @@ class Translation {
     const textRule = textRuleOf(source, this.#meter);
     if (textRule) {
       const place = this.#textRules.push(textRule) - 1;
-      also.push(this.#step({ format: String(place), complaint: textRule.message }, 0));
+      const { message: complaint, general } = textRule;
+      also.push(this.#step({ format: String(place), complaint, general }, 0));
     }
     if (source.uniqueItems === true) also.push(this.#uniqueItems());
     if (isObject(dependencies)) also.push(this.#dependencies(dependencies));

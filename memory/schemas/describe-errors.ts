@@ -5,8 +5,14 @@ import type { OutputUnit } from "@cfworker/json-schema";
 import type { FieldError } from "../../sdk/protocol.ts";
 import { unescapeStep } from "../pointer-escape.ts";
 
-/** A schema as the validator gets it, with a message for the rules that memX has translated. */
-export type Step = { [keyword: string]: unknown; readonly complaint?: string };
+/**
+ * A schema as the validator gets it, with a message for the rules that memX has translated. If that message quotes the
+ * schema, `general` is the same message without the schema's text.
+ */
+export type Step = { [keyword: string]: unknown; readonly complaint?: string; readonly general?: string };
+
+/** Whether messages repeat the schema's own text. A caller that must not read the schema gets messages without it. */
+export type Wording = "quoting" | "general";
 
 /** A longer list would not help to repair the value. */
 export const MAX_ERRORS = 100;
@@ -33,11 +39,28 @@ const TYPES: Readonly<Record<string, string>> = {
   string: "a string",
 };
 
+/** Messages for keywords whose own messages repeat what the schema says. */
+const GENERAL: Readonly<Record<string, string>> = {
+  type: "Must be of an allowed type.",
+  minimum: "Must be larger.",
+  maximum: "Must be smaller.",
+  exclusiveMinimum: "Must be larger.",
+  exclusiveMaximum: "Must be smaller.",
+  multipleOf: "Must be a multiple of the allowed step.",
+  required: "A required property is missing.",
+  dependentRequired: "A property that another property requires is missing.",
+  minProperties: "Must have more properties.",
+  maxProperties: "Must have fewer properties.",
+  minItems: "Must have more items.",
+  maxItems: "Must have fewer items.",
+  minContains: 'Must have more items matching the "contains" schema.',
+  maxContains: 'Must have fewer items matching the "contains" schema.',
+};
+
 export function describeErrors(
   reported: readonly OutputUnit[],
   value: unknown,
-  root: Step,
-  lookup: Readonly<Record<string, Step>>,
+  { root, lookup, wording }: { root: Step; lookup: Readonly<Record<string, Step>>; wording: Wording },
 ): readonly FieldError[] {
   const precise = reported.filter((error) => !WRAPPERS.has(error.keyword));
   const errors = new Map<string, FieldError>();
@@ -49,7 +72,8 @@ export function describeErrors(
     described.add(place);
     const path = decodeURIComponent(instanceLocation.slice(1));
     const { step, isName } = findStep(keywordLocation, root, lookup);
-    for (const text of describe(keyword, step, () => valueAt(path, value))) {
+    const general = wording === "general" ? (step.general ?? GENERAL[keyword]) : undefined;
+    for (const text of general ? [general] : describe(keyword, step, () => valueAt(path, value))) {
       const message = isName ? text.replace(/^Must /, "The property name must ") : text;
       errors.set(`${path} ${message}`, { path, message });
       if (errors.size === MAX_ERRORS) return [...errors.values()];
@@ -143,6 +167,12 @@ export function listComplaint(values: readonly unknown[]): string {
   return values.length === 1 ? `Must be ${list}.` : `Must be one of ${list}.`;
 }
 
+/** The same, without the values. */
+export function generalListComplaint(values: readonly unknown[]): string {
+  if (values.length === 0) return listComplaint(values);
+  return values.length === 1 ? "Must be the allowed value." : "Must be one of the allowed values.";
+}
+
 /** What to say when a string does not fit the schema's rules for strings. */
 export function textComplaint(minLength: number | undefined, maxLength: number | undefined, pattern?: string): string {
   const needs: string[] = [];
@@ -154,6 +184,15 @@ export function textComplaint(minLength: number | undefined, maxLength: number |
   if (pattern !== undefined) {
     needs.push(pattern.length > MAX_QUOTE ? "match the pattern of the schema" : `match the pattern ${pattern}`);
   }
+  return `Must ${needs.join(" and ")}.`;
+}
+
+/** The same, without the rules. */
+export function generalTextComplaint(hasLength: boolean, hasPattern: boolean): string {
+  const needs = [
+    ...(hasLength ? ["have an allowed number of characters"] : []),
+    ...(hasPattern ? ["match the pattern of the schema"] : []),
+  ];
   return `Must ${needs.join(" and ")}.`;
 }
 

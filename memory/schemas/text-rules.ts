@@ -2,12 +2,17 @@
 // By itself it would run a pattern on the platform's backtracking engine, and compile the pattern for every string.
 
 import { format, ucs2length } from "@cfworker/json-schema";
-import { textComplaint } from "./describe-errors.ts";
+import { generalTextComplaint, textComplaint } from "./describe-errors.ts";
 import type { SchemaObject } from "./json-schema.ts";
 import { patternOf } from "./patterns/pattern-cache.ts";
 import type { WorkMeter } from "./work-meter.ts";
 
-export type TextRule = { readonly message: string; fits(text: string): boolean };
+export type TextRule = {
+  readonly message: string;
+  /** The message without the schema's text. */
+  readonly general: string;
+  fits(text: string): boolean;
+};
 
 // The validator has one table for all schemas. So its names are numbers, and each schema gives them its own rules.
 // This is safe because nothing is asynchronous between `useTextRules` and the end of the check.
@@ -31,6 +36,7 @@ export function textRuleOf(schema: SchemaObject, meter: WorkMeter): TextRule | u
   if (pattern === undefined && minLength === undefined && maxLength === undefined) return undefined;
   return {
     message: textComplaint(minLength, maxLength, pattern),
+    general: generalTextComplaint((minLength ?? maxLength) !== undefined, pattern !== undefined),
     fits(text) {
       meter.spend(text.length / 512);
       const length = ucs2length(text);

@@ -5,7 +5,7 @@ import { LIMITS } from "../../config/limits.ts";
 import type { StoreTimeouts } from "../../config/store-settings.ts";
 import type { Change } from "../../sdk/protocol.ts";
 import { withDeadline } from "../deadline.ts";
-import { storeUnavailable } from "../errors.ts";
+import { storeFull, storeUnavailable } from "../errors.ts";
 import {
   type AppliedVersions,
   appliedChanges,
@@ -43,8 +43,12 @@ export interface EmbeddedObject {
   ping(): Promise<void>;
 }
 
+/** How long the store counts as full after it had no room for a write. Only a write can show whether it still is. */
+const FULL_SHOWN_MS = 60_000;
+
 export function createEmbeddedStore(objects: Env["EMBEDDED_STORE"], timeouts: StoreTimeouts): Store {
   const ids = new LRUCache<string, DurableObjectId>({ max: LIMITS.maxKnownNamespaces });
+  let fullMs = Number.NEGATIVE_INFINITY;
   /** Caches ids: hashing the name costs as much as the rest of a call here. */
   const objectOf = (namespace: string): EmbeddedObject => {
     // The prefix gives the default namespace, which is empty, a name like any other.
@@ -56,7 +60,9 @@ export function createEmbeddedStore(objects: Env["EMBEDDED_STORE"], timeouts: St
     try {
       return await method(objectOf(namespace));
     } catch (cause) {
-      throw storeUnavailable(cause);
+      if (!isFull(cause)) throw storeUnavailable(cause);
+      fullMs = Date.now();
+      throw storeFull(cause);
     }
   };
   // Writes have no deadline here: `announce` sets it, because a late write must still be announced.
@@ -84,6 +90,14 @@ export function createEmbeddedStore(objects: Env["EMBEDDED_STORE"], timeouts: St
     unwatch: (namespace, key, token) => read(namespace, (object) => object.unwatch(key, token)),
     // Each object wakes itself.
     expire: async () => {},
-    ping: () => read("", (object) => object.ping()),
+    async checkHealth() {
+      await read("", (object) => object.ping());
+      return { status: Date.now() - fullMs < FULL_SHOWN_MS ? "full" : "ok", evicts: false };
+    },
   };
+}
+
+/** The disk is full, or the object has reached the platform's limit. The failed transaction was rolled back. */
+function isFull(cause: unknown): boolean {
+  return cause instanceof Error && cause.message.includes("SQLITE_FULL");
 }

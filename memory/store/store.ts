@@ -234,6 +234,14 @@ export type ListedKey = {
   readonly value: JsonText | null;
 } & Details;
 
+/** What a store that responds says of itself. */
+export type StoreHealth = {
+  /** `full`: only reads work, and writes that free room. `read_only`: only reads work. */
+  readonly status: "ok" | "full" | "read_only";
+  /** The store deletes data by itself when it is full. */
+  readonly evicts: boolean;
+};
+
 export type Watch = {
   /** Revision of the namespace's last change. */
   readonly head: number;
@@ -296,6 +304,6 @@ export interface Store {
   /** Records expired values as changes, in all namespaces, if the engine does not do so by itself. */
   expire(): Promise<void>;
 
-  /** Resolves if the store responds. */
-  ping(): Promise<void>;
+  /** Finds out which calls work. Changes nothing. */
+  checkHealth(): Promise<StoreHealth>;
 }

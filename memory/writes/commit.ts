@@ -32,8 +32,10 @@ export function commit(
   drafts: readonly Draft[],
   { idempotency, pathOf }: CommitOptions = {},
 ): Promise<readonly OperationResult[]> {
-  const { by } = committer;
-  const write = (store: Store, namespace: string) => writeValues(store, namespace, drafts, { idempotency, by });
+  const { by, caller } = committer;
+  const mayRead = (key: string) => caller.allows("read", key);
+  const write = (store: Store, namespace: string) =>
+    writeValues(store, namespace, drafts, { idempotency, by, mayRead });
   return commitWith(committer, drafts, write, pathOf);
 }
 

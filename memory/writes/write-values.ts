@@ -13,6 +13,8 @@ export type Draft = Exclude<Operation, SetOperation> | SetDraft;
 export type SetDraft = Omit<SetOperation, "schemaRevision"> & { readonly parsed: unknown };
 
 type Options = WriteOptions & {
+  /** Whether the caller may read the key, and so its schema. If not, errors do not quote the schema. */
+  readonly mayRead: (key: string) => boolean;
   /** When the request began, in milliseconds since the epoch. */
   readonly startMs?: number;
 };
@@ -33,7 +35,7 @@ export async function writeValues(
   store: Store,
   namespace: string,
   drafts: readonly Draft[],
-  { idempotency, by, startMs = Date.now() }: Options = {},
+  { idempotency, by, mayRead, startMs = Date.now() }: Options,
 ): Promise<FinalOutcome> {
   const schemas = new Map<string, CompiledSchema>();
   const schemaOf = (key: string) => schemas.get(key) ?? knownSchema(namespace, key);
@@ -60,7 +62,9 @@ export async function writeValues(
       }
       // A repeat gets the outcome of the first write, which an earlier schema may have allowed.
       const earlier = idempotency && (await store.recall(namespace, operations, idempotency));
-      return earlier ?? { outcome: "schema_violation", operation: index, errors };
+      if (earlier) return earlier;
+      const shown = mayRead(draft.key) ? errors : schema.check(draft.parsed, "general");
+      return { outcome: "schema_violation", operation: index, errors: shown };
     }
     if (outdated) continue;
     const outcome = await store.write(namespace, operations, { idempotency, by });

@@ -1,6 +1,7 @@
 // Waiting before the next attempt, and attempts until one succeeds or fails for good.
 
-import { isFinal } from "./read-error.ts";
+import type { MemxError } from "./errors.ts";
+import { mayPass } from "./read-error.ts";
 
 const BASE_MS = 400;
 const MAX_MS = 20_000;
@@ -30,16 +31,21 @@ export function pause(ms: number, signal?: AbortSignal | undefined): Promise<voi
 }
 
 /**
- * Repeats a call until it succeeds.
- * @throws the first final error, or the signal's reason
+ * Repeats a call until it succeeds. Reports the errors of the attempts that it repeats.
+ * @throws the first refusal, or the signal's reason
  */
-export async function persist<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
+export async function persist<T>(
+  call: () => Promise<T>,
+  signal: AbortSignal,
+  onRetry: (error: MemxError) => void,
+): Promise<T> {
   for (let failures = 0; ; failures++) {
     try {
       return await call();
     } catch (error) {
       signal.throwIfAborted();
-      if (isFinal(error)) throw error;
+      if (!mayPass(error)) throw error;
+      onRetry(error);
     }
     await pause(backoffMs(failures), signal);
   }

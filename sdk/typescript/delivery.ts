@@ -2,6 +2,7 @@
 // subscription's queue, each change once and in order.
 
 import { persist } from "./backoff.ts";
+import type { MemxError } from "./errors.ts";
 import { type BufferedEvent, EventBuffer, type ResetMarker } from "./event-buffer.ts";
 import type { ChangeEvent, ChangesPage } from "./events.ts";
 
@@ -18,6 +19,8 @@ export type DeliveryOptions = {
   readonly onState: () => void;
   /** The queue has one more item. */
   readonly onItem: () => void;
+  /** An attempt to catch up failed, and another one follows. */
+  readonly onRetry: (error: MemxError) => void;
   /** A catch-up failed, and would fail again. */
   readonly onFailure: (error: unknown) => void;
 };
@@ -98,7 +101,7 @@ export class Delivery {
 
   async #catchUp(): Promise<void> {
     this.#enter("catching up");
-    const { readChanges, maxEvents, signal, onFailure, onState } = this.#options;
+    const { readChanges, maxEvents, signal, onRetry, onFailure, onState } = this.#options;
     const read = () => {
       // Whatever arrived before this request, its page has.
       this.#arrived = new EventBuffer(maxEvents);
@@ -106,7 +109,7 @@ export class Delivery {
     };
     try {
       do {
-        const page = await persist(read, signal);
+        const page = await persist(read, signal, onRetry);
         if (signal.aborted) return;
         this.#takePage(page);
       } while (this.#arrived === undefined);

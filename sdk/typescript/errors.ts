@@ -1,10 +1,17 @@
 // The errors of the SDK: one class per case under one base. Branch on the class or on `code`, which are stable.
 
 import type { ErrorCode, FieldError } from "../protocol.ts";
-import type { Current } from "./types.ts";
+import type { Current, StoredSchema } from "./types.ts";
 
 /** The codes of memX, and those of failures that only the client sees. */
-export type MemxErrorCode = ErrorCode | "network" | "timeout" | "unexpected_answer" | "lease_lost" | "closed";
+export type MemxErrorCode =
+  | ErrorCode
+  | "network"
+  | "timeout"
+  | "unexpected_answer"
+  | "lease_lost"
+  | "closed"
+  | "schema_changed";
 
 export type MemxErrorDetails = {
   readonly status?: number | undefined;
@@ -72,6 +79,20 @@ export class ConflictError extends MemxError {
   }
 }
 
+/**
+ * The key has another schema than that of the typed key, and this client did not set it. Nothing was written. The option
+ * `onSchemaChange` of `MemX.key` says what to do instead.
+ */
+export class SchemaChangedError extends MemxError {
+  /** The key's schema in memX. */
+  readonly current: StoredSchema;
+
+  constructor(message: string, current: StoredSchema) {
+    super("schema_changed", message, { key: current.key });
+    this.current = current;
+  }
+}
+
 /** memX does not accept the request: a bad key, a value that is too large, an unknown field. */
 export class InvalidRequestError extends MemxError {}
 
@@ -90,5 +111,5 @@ export class NetworkError extends MemxError {}
 /** No response arrived in time. The write may have been applied. */
 export class TimeoutError extends MemxError {}
 
-/** The lease is lost, released or abandoned: the reason of the lease's `signal`. */
+/** The lease is lost or abandoned: the reason of the lease's `signal`. Or memX confirmed the claim too late. */
 export class LeaseLostError extends MemxError {}

@@ -1,6 +1,7 @@
 // Events as a subscriber receives them, and the socket frames that carry them.
 
-import type { JsonSchema } from "./types.ts";
+import { NetworkError } from "./errors.ts";
+import type { Details, JsonSchema } from "./types.ts";
 
 type Common = {
   readonly key: string;
@@ -9,10 +10,13 @@ type Common = {
   readonly revision: number;
   /** Revision of the previous change to the same key; 0 for the first change, and in a snapshot. */
   readonly previous: number;
+  /** The name of the client that made the change: its option `agent`. Absent if it has none. */
+  readonly by?: string;
 };
 
 /** A value was set. */
-export type ValueSet<T = unknown> = Common & { readonly event: "value"; readonly action: "set"; readonly value: T };
+export type ValueSet<T = unknown> = Common &
+  Details & { readonly event: "value"; readonly action: "set"; readonly value: T };
 /** A value was deleted, or it expired. */
 export type ValueGone = Common & {
   readonly event: "value";
@@ -39,11 +43,38 @@ export type ChangesPage = {
   readonly reset: boolean;
 };
 
-type Ready = { readonly event: "ready"; readonly revision: number };
-type Reset = { readonly event: "reset"; readonly revision: number };
+/** What memX says about the stream of changes itself. */
+type Mark =
+  | { readonly event: "ready"; readonly revision: number }
+  | { readonly event: "reset"; readonly revision: number };
 
-/** Returns `undefined` for an event that this version does not know; the protocol says to ignore it. */
-export function readFrame(text: string): ChangeEvent | Ready | Reset | undefined {
-  const frame = JSON.parse(text) as ChangeEvent | Ready | Reset;
-  return ["value", "schema", "ready", "reset"].includes(frame.event) ? frame : undefined;
+/**
+ * Returns `undefined` for an event that this version does not know; the protocol says to ignore it.
+ * @throws if the text does not come from memX
+ */
+export function readFrame(text: string, parse: (text: string) => unknown = JSON.parse): ChangeEvent | Mark | undefined {
+  const frame = parse(text) as Partial<ChangeEvent | Mark> | null;
+  if (isChange(frame) || isMark(frame)) return frame;
+  if (typeof frame?.event !== "string" || [...SUBJECTS, ...MARKS].includes(frame.event))
+    throw new Error("not an event");
+  return undefined;
+}
+
+/** @throws {NetworkError} if the page does not come from memX */
+export function checkPage(page: ChangesPage): ChangesPage {
+  if (Array.isArray(page.changes) && page.changes.every(isChange) && Number.isSafeInteger(page.revision)) return page;
+  throw new NetworkError("network", "A page of changes does not come from memX.");
+}
+
+const SUBJECTS: readonly string[] = ["value", "schema"];
+const MARKS: readonly string[] = ["ready", "reset"];
+
+function isChange(frame: Partial<ChangeEvent | Mark> | null): frame is ChangeEvent {
+  const { event = "", action, key, revision } = (frame ?? {}) as Partial<ChangeEvent>;
+  const isWhole = typeof key === "string" && typeof action === "string" && Number.isSafeInteger(revision);
+  return isWhole && SUBJECTS.includes(event) && (action !== "set" || event in (frame ?? {}));
+}
+
+function isMark(frame: Partial<ChangeEvent | Mark> | null): frame is Mark {
+  return MARKS.includes(frame?.event ?? "") && Number.isSafeInteger(frame?.revision);
 }

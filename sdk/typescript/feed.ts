@@ -4,11 +4,14 @@
 
 import type { EventFilter } from "../protocol.ts";
 import { backoffMs } from "./backoff.ts";
-import type { MemxError } from "./errors.ts";
+import { type MemxError, NetworkError } from "./errors.ts";
+import { EventStream } from "./event-stream.ts";
 import type { ChangeEvent } from "./events.ts";
 import type { Http } from "./http.ts";
+import type { Line } from "./line.ts";
 import { mergePatterns } from "./merge-patterns.ts";
-import type { Options } from "./options.ts";
+import { findWebSocket, type Options } from "./options.ts";
+import { mayPass } from "./read-error.ts";
 import { Socket } from "./socket.ts";
 
 /** The feed's view of a subscription. */
@@ -21,18 +24,25 @@ export type Member = {
   missed(): void;
   /** The member may not want the change, and may receive it twice, but never before a change with a lower revision. */
   deliver(event: ChangeEvent, chars: number): void;
-  /** The client has no socket at present. */
-  disconnected(): void;
-  fail(error: MemxError): void;
+  /** The client has no socket for the member at present, and tries again. Called for every attempt that fails. */
+  disconnected(error: MemxError): void;
+  fail(error: unknown): void;
 };
 
 type Connection = {
-  readonly socket: Socket;
-  readonly query: string;
+  /** Closes the socket. `undefined` while it is made. */
+  line: Line | undefined;
+  readonly wanted: Wanted;
   readonly members: ReadonlySet<Member>;
   /** Between `reset` and `ready` the socket sends a snapshot. The feed drops it: each member fetches what it needs. */
   resetting: boolean;
 };
+
+/** What a socket asks of memX: the query of `/watch` and `/changes`. */
+type Wanted = { readonly event: EventFilter | undefined; readonly pattern: readonly string[] };
+
+const WEBSOCKET_BLOCKED =
+  "memX responds over HTTP, but the WebSocket does not open. If the network passes none, use the option `WebSocket: null`.";
 
 export class Feed {
   readonly #http: Http;
@@ -47,6 +57,9 @@ export class Feed {
   #pause: ReturnType<typeof setTimeout> | undefined;
   #scheduled = false;
   #unlisten: (() => void) | undefined;
+  /** Aborts the requests that find out why a socket ended. */
+  #asking = new AbortController();
+  #isDiagnosing = false;
 
   constructor(http: Http, options: Options) {
     this.#http = http;
@@ -80,7 +93,7 @@ export class Feed {
     this.#unlisten ??= listenToPage(() => this.#hurry());
     if (this.#next || this.#pause) return; // Runs again when that is over.
     const isNew = (member: Member) => !this.#current?.members.has(member);
-    if (this.#current?.query === this.#query() && ![...this.#members].some(isNew)) return;
+    if (this.#current && isSame(this.#current.wanted, this.#wanted()) && ![...this.#members].some(isNew)) return;
     this.#open();
   }
 
@@ -88,32 +101,59 @@ export class Feed {
     this.#unlisten?.();
     this.#unlisten = undefined;
     clearTimeout(this.#pause);
-    this.#next?.socket.close();
-    this.#current?.socket.close();
+    this.#asking.abort();
+    this.#asking = new AbortController();
+    this.#next?.line?.close();
+    this.#current?.line?.close();
     this.#pause = this.#next = this.#current = this.#position = undefined;
     this.#failures = 0;
   }
 
-  #query(): string {
+  #wanted(): Wanted {
     const filters = new Set(Array.from(this.#members, ({ filter }) => filter));
-    const [event] = filters.size === 1 ? filters : ["all"];
+    const [event] = filters.size === 1 ? filters : (["all"] as const);
     const pattern = mergePatterns(Array.from(this.#members, ({ patterns }) => patterns).flat());
-    return this.#http.url("/watch", { event, pattern });
+    return { event, pattern };
   }
 
   #open(): void {
-    const query = this.#query();
-    const since = this.#position === undefined ? "" : `&since=${this.#position}`;
-    const socket = new Socket(`${query.replace(/^http/, "ws")}${since}`, this.#options, {
-      onChange: (event, chars) => this.#deliver(connection, event, chars),
+    const connection: Connection = {
+      line: undefined,
+      wanted: this.#wanted(),
+      members: new Set(this.#members),
+      resetting: false,
+    };
+    this.#next = connection;
+    try {
+      connection.line = this.#connect(connection);
+    } catch (error) {
+      // The setting does not get better by itself.
+      this.#next = undefined;
+      this.#refuse(connection, error);
+      this.#schedule();
+    }
+  }
+
+  /** @throws what the class of the WebSocket throws */
+  #connect(connection: Connection): Line {
+    const url = this.#http.url("/watch", { ...connection.wanted, since: this.#position });
+    const handlers = {
+      onChange: (event: ChangeEvent, chars: number) => this.#deliver(connection, event, chars),
       onReset: () => {
         connection.resetting = true;
       },
-      onReady: (revision) => this.#makeCurrent(connection, revision),
-      onEnd: (refusal) => this.#ended(connection, refusal),
-    });
-    const connection: Connection = { socket, query, members: new Set(this.#members), resetting: false };
-    this.#next = connection;
+      onReady: (revision: number) => this.#makeCurrent(connection, revision),
+      onEnd: (error: MemxError) => {
+        // 4403 says that the API key is unknown, or that it may read nothing of this.
+        const isVague = connection.line instanceof Socket && error.code === "invalid_api_key";
+        if (isVague) void this.#explain(connection, error);
+        else this.#ended(connection, error);
+      },
+    };
+    const WebSocket = findWebSocket(this.#options);
+    return WebSocket
+      ? new Socket(WebSocket, url, this.#options, handlers)
+      : new EventStream(url, this.#http, this.#options, handlers);
   }
 
   #deliver({ resetting }: Connection, event: ChangeEvent, chars: number): void {
@@ -124,7 +164,7 @@ export class Feed {
 
   #makeCurrent(connection: Connection, revision: number): void {
     if (connection === this.#next) {
-      this.#current?.socket.close();
+      this.#current?.line?.close();
       this.#current = connection;
       this.#next = undefined;
       this.#failures = 0;
@@ -141,12 +181,15 @@ export class Feed {
     this.#reconcile();
   }
 
-  #ended(connection: Connection, refusal: MemxError | undefined): void {
+  #ended(connection: Connection, error: unknown): void {
+    const neverOpened = connection === this.#next && connection.line instanceof Socket;
     if (connection === this.#next) this.#next = undefined;
-    if (connection === this.#current) this.#current = undefined;
-    if (refusal) this.#refuse(connection, refusal);
+    else if (connection === this.#current) this.#current = undefined;
+    else return; // The last member has left meanwhile.
+    if (!mayPass(error)) this.#refuse(connection, error);
     else {
-      if (!this.#current) for (const member of this.#members) member.disconnected();
+      if (neverOpened) void this.#diagnose(connection, error);
+      else this.#report(error);
       this.#pause ??= setTimeout(
         () => {
           this.#pause = undefined;
@@ -158,8 +201,42 @@ export class Feed {
     this.#reconcile();
   }
 
+  /** Tells the members that no socket serves. */
+  #report(error: MemxError): void {
+    for (const member of this.#members) if (!this.#current?.members.has(member)) member.disconnected(error);
+  }
+
+  /** Reports why a WebSocket did not open, which it does not say itself. */
+  async #diagnose(connection: Connection, error: MemxError): Promise<void> {
+    if (this.#isDiagnosing) return;
+    this.#isDiagnosing = true;
+    const { signal } = this.#asking;
+    const reason = await this.#ask(connection, error);
+    this.#isDiagnosing = false;
+    if (signal.aborted) return;
+    if (mayPass(reason)) this.#report(reason);
+    else if (!this.#current) this.#refuse(connection, reason);
+    this.#schedule();
+  }
+
+  /** Ends a connection with the refusal of HTTP, which is more precise than the close code of a socket. */
+  async #explain(connection: Connection, refusal: MemxError): Promise<void> {
+    const reason = await this.#ask(connection, refusal);
+    this.#ended(connection, mayPass(reason) ? refusal : reason);
+  }
+
+  /** Asks the same as a long poll, and returns its error. */
+  #ask({ wanted }: Connection, cause: MemxError): Promise<unknown> {
+    const { signal } = this.#asking;
+    const query = { ...wanted, wait: 0 };
+    return this.#http.send({ method: "GET", path: "/changes", query, has: "changes", retries: 0, signal }).then(
+      () => new NetworkError("network", WEBSOCKET_BLOCKED, { cause }),
+      (error: unknown) => error,
+    );
+  }
+
   /** Fails the new members, one of which may be the cause; if there are none, all members of the socket. */
-  #refuse({ members }: Connection, refusal: MemxError): void {
+  #refuse({ members }: Connection, refusal: unknown): void {
     const newMembers = [...members].filter((member) => this.#current && !this.#current.members.has(member));
     for (const member of newMembers.length > 0 ? newMembers : members) {
       if (this.#members.delete(member)) member.fail(refusal);
@@ -168,13 +245,17 @@ export class Feed {
 
   /** Reconnects or pings at once, because the network may be back or have changed. */
   #hurry(): void {
-    this.#current?.socket.ping();
+    this.#current?.line?.ping();
     if (this.#pause === undefined) return;
     clearTimeout(this.#pause);
     this.#pause = undefined;
     this.#failures = 0;
     this.#reconcile();
   }
+}
+
+function isSame(a: Wanted, b: Wanted): boolean {
+  return a.event === b.event && a.pattern.join("\n") === b.pattern.join("\n");
 }
 
 /** In a page, calls `hurry` when it comes online or becomes visible: its timers may have slept until then. */

@@ -1,9 +1,12 @@
 // HTTP calls with retries. Retries are safe for reads, and for writes because each carries an `Idempotency-Key`.
 
 import { backoffMs, pause } from "./backoff.ts";
-import { MemxError, NetworkError, TimeoutError } from "./errors.ts";
+import { checkJson } from "./check-json.ts";
+import { checkKey, checkText } from "./check-text.ts";
+import { InvalidRequestError, MemxError, NetworkError, TimeoutError } from "./errors.ts";
 import type { Options } from "./options.ts";
 import { isFinal, readErrorResponse } from "./read-error.ts";
+import { followSignal } from "./signals.ts";
 
 /** memX remembers an `Idempotency-Key` for 5 minutes. A retry after that would write again. */
 const MAX_RETRY_MS = 240_000;
@@ -14,10 +17,17 @@ export type Call = {
   readonly query?: Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
   /** Sent as JSON, without the members that are `undefined`. */
   readonly body?: Readonly<Record<string, unknown>>;
+  /** A member that every response of memX to this call has. @default memX may respond with any JSON */
+  readonly has?: string;
+  readonly mayBeNull?: boolean;
   /** The key that the call is about, for its error. */
-  readonly key?: string | undefined;
+  readonly key?: string;
+  /** A `POST` that changes nothing. */
+  readonly isRead?: boolean;
   readonly idempotencyKey?: string | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** @default that of the client */
+  readonly retries?: number;
 };
 
 export class Http {
@@ -27,30 +37,35 @@ export class Http {
     this.#options = options;
   }
 
+  get retries(): number {
+    return this.#options.retries;
+  }
+
   /**
    * Returns the JSON of the response.
    * @throws {MemxError} or the reason of an aborted signal
    */
   async send<T>(call: Call): Promise<T> {
-    const { method, body, key, signal } = call;
-    const { apiKey, retries } = this.#options;
-    const headers = new Headers({
-      ...(apiKey !== undefined && { "x-api-key": apiKey }),
-      ...(body && { "content-type": "application/json" }),
-      ...(method !== "GET" && { "idempotency-key": call.idempotencyKey ?? randomId() }),
-    });
-    const init = { method, headers, ...(body && { body: JSON.stringify(body) }) };
+    const { method, body, key, isRead = method === "GET", retries = this.#options.retries } = call;
+    if ("key" in call) checkKey(key);
     const url = this.url(call.path, call.query);
-    const began = Date.now();
+    const headers = this.headers();
+    if (!isRead) headers.set("idempotency-key", readIdempotencyKey(call));
+    if (body) headers.set("content-type", "application/json");
+    const init = { method, headers, ...(body && { body: this.#encode(body, key) }) };
+    const signal = call.signal && followSignal(call.signal);
+    const elapsedMs = startClock();
     for (let attempt = 0; ; attempt++) {
       signal?.throwIfAborted();
       try {
-        return await this.#attempt<T>(url, init, key, signal);
+        return await this.#attempt<T>(url, init, { ...call, signal });
       } catch (error) {
         if (!(error instanceof MemxError) || isFinal(error) || attempt >= retries) throw error;
         const waitMs = (error.retryAfterMs ?? 0) + backoffMs(attempt);
-        if (Date.now() + waitMs - began > MAX_RETRY_MS) throw error;
+        if (elapsedMs() + waitMs > MAX_RETRY_MS) throw error;
         await pause(waitMs, signal);
+        // The machine may have slept.
+        if (elapsedMs() > MAX_RETRY_MS) throw error;
       }
     }
   }
@@ -59,38 +74,103 @@ export class Http {
     const parameters = new URLSearchParams();
     for (const [name, value] of Object.entries(query)) {
       if (value === undefined) continue;
-      for (const each of Array.isArray(value) ? value : [value]) parameters.append(name, String(each));
+      for (const each of Array.isArray(value) ? value : [value]) {
+        const text = String(each);
+        checkText(text, `\`${name}\``);
+        parameters.append(name, text);
+      }
     }
     return `${this.#options.baseUrl}${path}${parameters.size > 0 ? `?${parameters}` : ""}`;
   }
 
-  async #attempt<T>(url: string, init: RequestInit, key: string | undefined, signal?: AbortSignal): Promise<T> {
-    const { fetch, timeoutMs } = this.#options;
-    const timeout = AbortSignal.timeout(timeoutMs);
+  /** The headers of every request. */
+  headers(): Headers {
+    const { apiKey, agent } = this.#options;
+    return new Headers({
+      ...(apiKey && { "x-api-key": apiKey }),
+      ...(agent !== undefined && { "x-memx-agent": agent }),
+    });
+  }
+
+  #encode(body: Readonly<Record<string, unknown>>, key: string | undefined): string {
+    checkJson(body, key);
+    return this.#options.json.stringify(body);
+  }
+
+  async #attempt<T>(url: string, init: RequestInit, call: Call): Promise<T> {
+    const { fetch, timeoutMs, baseUrl, json } = this.#options;
+    const { key, signal } = call;
+    const abort = new AbortController();
+    const cancel = () => abort.abort(signal?.reason);
+    const timer = setTimeout(() => abort.abort(timer), timeoutMs);
+    signal?.addEventListener("abort", cancel);
     let response: Response;
     let text: string;
     try {
-      response = await fetch(url, { ...init, signal: signal ? AbortSignal.any([signal, timeout]) : timeout });
+      response = await fetch(url, { ...init, signal: abort.signal });
       text = await response.text();
     } catch (cause) {
       signal?.throwIfAborted();
-      if (timeout.aborted) throw new TimeoutError("timeout", `memX did not respond within ${timeoutMs} ms.`, { key });
-      throw new NetworkError("network", "memX cannot be reached.", { key, cause });
+      if (abort.signal.aborted)
+        throw new TimeoutError("timeout", `memX did not respond within ${timeoutMs} ms.`, { key });
+      throw unreachable(baseUrl, { key, cause });
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", cancel);
     }
-    if (!response.ok) throw readErrorResponse(response, text, key);
-    try {
-      return JSON.parse(text) as T;
-    } catch {
-      // Every complete response of memX is JSON.
-      throw new NetworkError("network", "The response is incomplete or does not come from memX.", {
-        key,
-        status: undefined,
-      });
-    }
+    if (!response.ok) throw readErrorResponse(response, text, { key, baseUrl });
+    const result = parse(text, json.parse);
+    if (isExpected(result, call)) return result as T;
+    const message = `The response of ${baseUrl} is incomplete or does not come from memX.`;
+    throw new NetworkError("network", message, { key });
   }
+}
+
+/** The error of a request without a response. The runtimes tell the reason in the cause of their error, or nowhere. */
+export function unreachable(
+  baseUrl: string,
+  { key, cause }: { key?: string | undefined; cause: unknown },
+): NetworkError {
+  const { message = "", cause: inner } = Object(cause) as {
+    message?: string;
+    cause?: { message?: string; code?: string };
+  };
+  const reason = inner?.message || inner?.code || message || "no response";
+  return new NetworkError("network", `memX cannot be reached at ${baseUrl}: ${reason}`, { key, cause });
 }
 
 /** Unlike `crypto.randomUUID`, also works in pages without HTTPS. */
 export function randomId(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function readIdempotencyKey({ idempotencyKey, key }: Call): string {
+  if (idempotencyKey === undefined) return randomId();
+  if (typeof idempotencyKey === "string" && /^[!-~]{1,255}$/.test(idempotencyKey)) return idempotencyKey;
+  const message = "An Idempotency-Key must have 1 to 255 visible ASCII characters without spaces.";
+  throw new InvalidRequestError("invalid_request", message, { key });
+}
+
+/**
+ * Returns a function that returns the milliseconds since now, or more. The monotonic clock stands still while the machine
+ * sleeps, and the other clock may be set back, but not both at once.
+ */
+function startClock(): () => number {
+  const [ticks, time] = [performance.now(), Date.now()];
+  return () => Math.max(performance.now() - ticks, Date.now() - time);
+}
+
+/** Whether memX may have responded with this to the call. Another service, or a page for logging in, responds otherwise. */
+function isExpected(result: unknown, { has, mayBeNull = false }: Call): boolean {
+  if (has === undefined) return result !== undefined;
+  if (result === null) return mayBeNull;
+  return typeof result === "object" && has in result;
+}
+
+function parse(text: string, parseJson: (text: string) => unknown): unknown {
+  try {
+    return parseJson(text);
+  } catch {
+    return undefined; // Every complete response of memX is JSON.
+  }
 }

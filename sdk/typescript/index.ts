@@ -7,6 +7,6 @@ export { MemX } from "./memx.ts";
 export type { MemXOptions, WebSocketLike } from "./options.ts";
 export type { JsonSchemaSource } from "./standard-schema.ts";
 export type { Subscription } from "./subscription.ts";
-export type { TypedKey } from "./typed-key.ts";
+export type { TypedKey, TypedKeyOptions } from "./typed-key.ts";
 export type * from "./types.ts";
 export type { Change } from "./update.ts";

@@ -1,16 +1,20 @@
 // The client: every call of memX as a method, and live changes over one socket.
 
-import { InvalidRequestError, NotFoundError } from "./errors.ts";
-import type { ChangeEvent, ChangesPage, SchemaEvent, ValueEvent } from "./events.ts";
+import { EVENT_FILTERS, type EventFilter } from "../protocol.ts";
+import { checkKey, checkPattern, checkText } from "./check-text.ts";
+import { InvalidRequestError, MemxError, NotFoundError } from "./errors.ts";
+import { type ChangeEvent, type ChangesPage, checkPage, type SchemaEvent, type ValueEvent } from "./events.ts";
 import { Feed } from "./feed.ts";
 import { compileGlob, escapeKey } from "./glob.ts";
-import { Http } from "./http.ts";
+import { type Call, Http } from "./http.ts";
 import { acquireLease, type Lease, type LeaseOptions } from "./lease.ts";
+import { leaseTransport } from "./lease-transport.ts";
 import { mergePatterns } from "./merge-patterns.ts";
 import { type MemXOptions, readOptions } from "./options.ts";
+import { refuseUnknown } from "./refuse-unknown.ts";
 import type { JsonSchemaSource } from "./standard-schema.ts";
 import { type Source, Subscription } from "./subscription.ts";
-import { TypedKey } from "./typed-key.ts";
+import { TypedKey, type TypedKeyOptions } from "./typed-key.ts";
 import type * as t from "./types.ts";
 import { type Change, updateValue } from "./update.ts";
 
@@ -35,8 +39,10 @@ export class MemX implements Disposable {
   readonly #http: Http;
   readonly #feed: Feed;
   readonly #closing = new AbortController();
+  /** The revision of each schema that this client has set. */
+  readonly #ownSchemas = new Map<string, number>();
 
-  /** @throws {TypeError} if `baseUrl` is not an HTTP or HTTPS URL */
+  /** @throws {TypeError} if an option cannot work, for example a `baseUrl` that is not an HTTP or HTTPS URL */
   constructor(options: MemXOptions = {}) {
     const complete = readOptions(options);
     this.#http = new Http(complete);
@@ -44,8 +50,11 @@ export class MemX implements Disposable {
   }
 
   /**
-   * Writes a value. The last write wins, unless `expect` is set.
+   * Writes a value. The last write wins, unless `expect` is set. The value is JSON; members that are `undefined` are left
+   * out, and objects with `toJSON`, such as dates, are written as what it returns.
    *
+   * @throws {InvalidRequestError} before sending, if JSON cannot carry the value, such as `NaN`, a `Map` or a function;
+   * `errors` says where
    * @throws {SchemaViolationError} if the value does not match the key's schema
    * @throws {ConflictError} if `expect` does not match
    * @example
@@ -53,8 +62,8 @@ export class MemX implements Disposable {
    * await memx.set("agent:goal", { x: 2 }, { expect: revision, ttl: 60 });
    */
   set(key: string, value: unknown, options: t.SetOptions = {}): Promise<t.Written> {
-    const { expect, ttl, ts } = options;
-    return this.#write("/set", key, { value, expect, ttl, ts }, options);
+    const { expect, ttl, ts, ...rest } = options;
+    return this.#write("/set", key, { value, expect, ttl, ts }, rest);
   }
 
   /**
@@ -65,7 +74,23 @@ export class MemX implements Disposable {
    * console.log(entry?.value.x, entry?.revision);
    */
   get<T = unknown>(key: string, options: t.CallOptions = {}): Promise<t.Entry<T> | null> {
-    return this.#http.send({ method: "GET", path: "/get", query: { key }, key, ...options });
+    return this.#read({ path: "/get", query: { key }, key, has: "revision", mayBeNull: true }, options);
+  }
+
+  /**
+   * Reads up to 1,000 keys at one moment: the entries are in the order of the keys, `null` for a key that holds nothing.
+   *
+   * @throws {ForbiddenError} if the API key must not read one of the keys
+   * @throws {InvalidRequestError} with the `code` `too_large` if the values have more than 4 MiB together
+   * @example
+   * const { entries } = await memx.getMany(["agent:goal", "agent:plan"]);
+   * console.log(entries.map((entry) => entry?.value));
+   */
+  async getMany<T = unknown>(keys: readonly string[], options: t.CallOptions = {}): Promise<t.Entries<T>> {
+    for (const key of keys) checkKey(key);
+    const [key] = keys;
+    const call = { method: "POST", path: "/read", body: { keys }, has: "entries", isRead: true } as const;
+    return this.#read({ ...call, ...(key !== undefined && keys.length === 1 && { key }) }, options);
   }
 
   /**
@@ -74,7 +99,8 @@ export class MemX implements Disposable {
    * @throws {ConflictError} if `expect` does not match
    */
   delete(key: string, options: t.ExpectOptions = {}): Promise<t.Deleted> {
-    return this.#write("/delete", key, { expect: options.expect }, options);
+    const { expect, ...rest } = options;
+    return this.#write("/delete", key, { expect }, rest);
   }
 
   /**
@@ -108,7 +134,8 @@ export class MemX implements Disposable {
    * console.log(value);
    */
   increment<T = number>(key: string, by = 1, options: t.IncrementOptions = {}): Promise<t.Patched<T>> {
-    return this.#patch(key, { increment: { path: options.path, by } }, options);
+    const { path, ...rest } = options;
+    return this.#patch(key, { increment: { path, by } }, rest);
   }
 
   /**
@@ -119,8 +146,8 @@ export class MemX implements Disposable {
    * await memx.append("findings", [{ by: "agent-7", text: "…" }], { limit: 200 });
    */
   append<T = unknown[]>(key: string, items: readonly unknown[], options: t.AppendOptions = {}): Promise<t.Patched<T>> {
-    const { path, limit } = options;
-    return this.#patch(key, { append: { path, items, limit } }, options);
+    const { path, limit, ...rest } = options;
+    return this.#patch(key, { append: { path, items, limit } }, rest);
   }
 
   /**
@@ -133,8 +160,9 @@ export class MemX implements Disposable {
    *   { op: "delete", key: "plan:draft" },
    * ]);
    */
-  batch(operations: readonly t.BatchOperation[], options: t.WriteOptions = {}): Promise<t.Batched> {
-    return this.#http.send({ method: "POST", path: "/batch", body: { operations }, ...callOf(options) });
+  async batch(operations: readonly t.BatchOperation[], options: t.WriteOptions = {}): Promise<t.Batched> {
+    for (const { key } of operations) checkKey(key);
+    return this.#send({ method: "POST", path: "/batch", body: { operations }, has: "results" }, options);
   }
 
   /**
@@ -144,15 +172,14 @@ export class MemX implements Disposable {
    * for await (const { key, value } of memx.keys({ prefix: "task:", values: true })) console.log(key, value);
    */
   async *keys<T = unknown>(options: t.KeysOptions = {}): AsyncIterableIterator<t.KeyEntry<T>, undefined> {
-    const { prefix, values, pageSize = 1_000, signal } = options;
+    const { prefix, values, pageSize = 1_000, ...rest } = options;
+    if (prefix !== undefined) checkText(prefix, "A prefix");
     for (let cursor: string | undefined; ; ) {
       const query = { prefix, values, limit: pageSize, cursor };
-      const page: { keys: t.KeyEntry<T>[]; cursor: string | null } = await this.#http.send({
-        method: "GET",
-        path: "/keys",
-        query,
-        signal,
-      });
+      const page: { keys: t.KeyEntry<T>[]; cursor: string | null } = await this.#read(
+        { path: "/keys", query, has: "keys" },
+        rest,
+      );
       yield* page.keys;
       if (page.cursor === null) return undefined;
       cursor = page.cursor;
@@ -164,16 +191,13 @@ export class MemX implements Disposable {
     key: string,
     options: t.HistoryOptions = {},
   ): AsyncIterableIterator<ChangeEvent<T>, undefined> {
-    const { pageSize = 100, signal } = options;
-    for (let before = options.before; ; ) {
+    const { pageSize = 100, before: first, ...rest } = options;
+    for (let before = first; ; ) {
       const query = { key, limit: pageSize, before };
-      const page: { changes: ChangeEvent<T>[]; cursor: number | null } = await this.#http.send({
-        method: "GET",
-        path: "/history",
-        query,
-        key,
-        signal,
-      });
+      const page: { changes: ChangeEvent<T>[]; cursor: number | null } = await this.#read(
+        { path: "/history", query, key, has: "changes" },
+        rest,
+      );
       yield* page.changes;
       if (page.cursor === null) return undefined;
       before = page.cursor;
@@ -183,7 +207,7 @@ export class MemX implements Disposable {
   /** Reads a key's JSON Schema; `null` if the key has none. */
   async getSchema(key: string, options: t.CallOptions = {}): Promise<t.StoredSchema | null> {
     try {
-      return await this.#http.send<t.StoredSchema>({ method: "GET", path: "/schema", query: { key }, key, ...options });
+      return await this.#read<t.StoredSchema>({ path: "/schema", query: { key }, key, has: "schema" }, options);
     } catch (error) {
       if (error instanceof NotFoundError) return null;
       throw error;
@@ -196,8 +220,11 @@ export class MemX implements Disposable {
    * @throws {InvalidSchemaError} if memX cannot use the schema
    * @throws {ConflictError} if `expect` does not match the revision of the schema
    */
-  setSchema(key: string, schema: t.JsonSchema, options: t.ExpectOptions = {}): Promise<t.SchemaWritten> {
-    return this.#write("/schema", key, { schema, expect: options.expect }, options);
+  async setSchema(key: string, schema: t.JsonSchema, options: t.ExpectOptions = {}): Promise<t.SchemaWritten> {
+    const { expect, ...rest } = options;
+    const written = await this.#write<t.SchemaWritten>("/schema", key, { schema, expect }, rest);
+    this.#ownSchemas.set(key, written.revision);
+    return written;
   }
 
   /**
@@ -205,14 +232,25 @@ export class MemX implements Disposable {
    *
    * @throws {NotFoundError} if the key has none
    */
-  deleteSchema(key: string, options: t.ExpectOptions = {}): Promise<t.SchemaWritten> {
-    const query = { key, expect: options.expect };
-    return this.#http.send({ method: "DELETE", path: "/schema", query, key, ...callOf(options) });
+  async deleteSchema(key: string, options: t.ExpectOptions = {}): Promise<t.SchemaWritten> {
+    const { expect, ...rest } = options;
+    const query = { key, expect };
+    const written = await this.#send<t.SchemaWritten>(
+      { method: "DELETE", path: "/schema", query, key, has: "ok" },
+      rest,
+    );
+    this.#ownSchemas.delete(key);
+    return written;
   }
 
   /** Checks that memX and its store respond. Needs no API key. */
   health(options: t.CallOptions = {}): Promise<t.Health> {
-    return this.#http.send({ method: "GET", path: "/health", ...options });
+    return this.#read({ path: "/health", has: "status" }, options);
+  }
+
+  /** Reads what the API key may do, and which memX this is. */
+  whoami(options: t.CallOptions = {}): Promise<t.WhoAmI> {
+    return this.#read({ path: "/whoami", has: "version" }, options);
   }
 
   /**
@@ -220,28 +258,33 @@ export class MemX implements Disposable {
    * client. Writes nothing if `change` returns `undefined`. Returns the entry that the key then holds.
    *
    * @throws {ConflictError} if `options.expect` does not match; without it, after 100 conflicts in a row
+   * @throws {InvalidRequestError} if memX has applied another write with the same `idempotencyKey`: nothing was written
    * @example
    * await memx.update<{ done: number }>("job:1", (job) => ({ done: (job?.done ?? 0) + 1 }));
    */
-  update<T = unknown>(key: string, change: Change<T>, options: t.PatchOptions = {}): Promise<t.Entry<T> | null> {
+  update<T = unknown>(key: string, change: Change<T>, options: t.UpdateOptions = {}): Promise<t.Entry<T> | null> {
     return updateValue(this, key, change, options);
   }
 
   /**
    * Acquires an exclusive lease on a key. It renews itself while the process lives, and expires `ttl` seconds after the
-   * last renewal.
+   * last renewal. If the call rejects, it also deletes in the background what memX may have written meanwhile.
    *
    * @throws {ConflictError} if another client holds the lease, unless `wait` is set
+   * @throws {LeaseLostError} if memX responds too late for the lease to be valid
    * @example
    * await using lease = await memx.lease("task:1:lease", { ttl: 30 });
    * await memx.set("task:1", { token: lease.token }, { signal: lease.signal });
    */
   lease(key: string, options: LeaseOptions): Promise<Lease> {
-    return acquireLease(this, key, options);
+    const transport = leaseTransport(this.#http, (...args) => this.subscribe(...args));
+    return acquireLease(transport, key, options);
   }
 
   /**
-   * Returns a key with the type of a schema, from any library with Standard JSON Schema, such as zod 4.2.
+   * Returns a key with the type of a schema, from any library with Standard JSON Schema, such as zod 4.2. The first write
+   * sets the schema in memX. If the key has another schema there that this client did not set, the write rejects with a
+   * `SchemaChangedError`, unless the option `onSchemaChange` says otherwise.
    *
    * @example
    * import { z } from "zod";
@@ -249,8 +292,8 @@ export class MemX implements Disposable {
    * const goal = memx.key("agent:goal", z.object({ x: z.number(), y: z.number() }));
    * await goal.set({ x: 1, y: 7 });
    */
-  key<In, Out>(key: string, schema: JsonSchemaSource<In, Out>): TypedKey<In, Out> {
-    return new TypedKey(this, key, schema);
+  key<In, Out>(key: string, schema: JsonSchemaSource<In, Out>, options: TypedKeyOptions = {}): TypedKey<In, Out> {
+    return new TypedKey(this, key, schema, options, (revision) => this.#ownSchemas.get(key) === revision);
   }
 
   /**
@@ -276,12 +319,10 @@ export class MemX implements Disposable {
   ): Subscription<EventOf<O, T>>;
   subscribe(keys: string | readonly string[], ...rest: ListenerAndOptions): Subscription {
     const all = [keys].flat();
-    for (const key of all) checkText(key, "key");
+    for (const key of all) checkKey(key);
     const set = new Set(all);
-    const checkAccess = async (signal: AbortSignal) => {
-      // memX just does not send the changes that the API key must not read. Reading the schema is the cheapest check.
-      for (const key of set) await this.getSchema(key, { signal });
-    };
+    // memX just does not send the changes that the API key must not read.
+    const checkAccess = (signal: AbortSignal) => this.#checkAccess([...set], signal);
     return this.#subscribe({ patterns: all.map(escapeKey), matches: (key) => set.has(key) }, checkAccess, rest);
   }
 
@@ -308,10 +349,14 @@ export class MemX implements Disposable {
   ): Subscription<EventOf<O, T>>;
   watch(patterns: string | readonly string[], ...rest: ListenerAndOptions): Subscription {
     const all = [patterns].flat();
-    for (const pattern of all) checkText(pattern, "pattern");
+    for (const pattern of all) checkPattern(pattern);
     const globs = all.map(compileGlob);
     const matches = (key: string) => globs.some((glob) => glob(key));
-    return this.#subscribe({ patterns: all, matches }, async () => {}, rest);
+    // The socket may be open for the sake of other subscriptions, and then says nothing of this one.
+    const checkAccess = async (signal: AbortSignal) => {
+      await this.#changes(all, "all", undefined, signal);
+    };
+    return this.#subscribe({ patterns: all, matches }, checkAccess, rest);
   }
 
   /** Ends all subscriptions, and those that come later. Other calls still work. */
@@ -331,44 +376,81 @@ export class MemX implements Disposable {
     if (wanted.patterns.length === 0)
       throw new InvalidRequestError("invalid_request", "Subscribe to at least one key or pattern.");
     const [listener, options = {}] = typeof first === "function" ? [first, second] : [undefined, first];
-    const signal = options.signal ? AbortSignal.any([options.signal, this.#closing.signal]) : this.#closing.signal;
+    checkSubscribeOptions(options);
     const source: Source = {
       feed: this.#feed,
+      closing: this.#closing.signal,
       checkAccess,
-      readChanges: (patterns, event, since, signal) => {
-        const query = { pattern: mergePatterns(patterns), event, since, wait: 0 };
-        return this.#http.send<ChangesPage>({ method: "GET", path: "/changes", query, signal });
-      },
+      readChanges: (...args) => this.#changes(...args),
     };
-    const subscription = new Subscription(source, wanted, { ...options, signal });
+    const subscription = new Subscription(source, wanted, options);
     return listener ? subscription.listen(listener as (event: ChangeEvent) => unknown) : subscription;
   }
 
-  #write<T>(path: string, key: string, fields: Record<string, unknown>, options: t.WriteOptions): Promise<T> {
-    return this.#http.send({ method: "POST", path, body: { key, ...fields }, key, ...callOf(options) });
+  /** @throws {ForbiddenError} if the API key must not read one of the keys */
+  async #checkAccess(keys: readonly string[], signal: AbortSignal): Promise<void> {
+    for (let from = 0; from < keys.length; from += MAX_READ_KEYS) {
+      try {
+        await this.getMany(keys.slice(from, from + MAX_READ_KEYS), { signal });
+      } catch (error) {
+        // The API key may read them, or memX would not know that their values are too large for one response.
+        if (!(error instanceof MemxError) || error.code !== "too_large") throw error;
+      }
+    }
+  }
+
+  /** Reads what came after a revision. Without one, finds out whether the API key may read any of it. */
+  async #changes(
+    patterns: readonly string[],
+    event: EventFilter,
+    since: number | undefined,
+    signal: AbortSignal,
+  ): Promise<ChangesPage> {
+    const query = { pattern: mergePatterns(patterns), event, since, wait: 0 };
+    return checkPage(await this.#read<ChangesPage>({ path: "/changes", query, has: "changes" }, { signal }));
   }
 
   #patch<T>(key: string, change: Record<string, unknown>, options: t.PatchOptions): Promise<t.Patched<T>> {
-    const { expect, ttl } = options;
-    return this.#write("/patch", key, { ...change, expect, ttl }, options);
+    const { expect, ttl, ...rest } = options;
+    return this.#write("/patch", key, { ...change, expect, ttl }, rest);
+  }
+
+  #write<T>(path: string, key: string, fields: Record<string, unknown>, options: t.WriteOptions): Promise<T> {
+    return this.#send({ method: "POST", path, body: { key, ...fields }, key, has: "ok" }, options);
+  }
+
+  async #read<T>(
+    call: Omit<Call, "method"> & { readonly method?: "POST" },
+    { signal, ...unknown }: t.CallOptions,
+  ): Promise<T> {
+    refuseUnknown(unknown);
+    return this.#http.send({ method: "GET", ...call, signal });
+  }
+
+  async #send<T>(call: Call, { signal, idempotencyKey, ...unknown }: t.WriteOptions): Promise<T> {
+    refuseUnknown(unknown);
+    return this.#http.send({ ...call, signal, idempotencyKey });
   }
 }
+
+/** `POST /read` takes no more. */
+const MAX_READ_KEYS = 1_000;
 
 type ListenerAndOptions = [
   first?: ((event: never) => unknown) | t.SubscribeOptions,
   second?: t.SubscribeOptions | undefined,
 ];
 
-function callOf({ signal, idempotencyKey }: t.WriteOptions): Pick<t.WriteOptions, "signal" | "idempotencyKey"> {
-  return { signal, ...(idempotencyKey !== undefined && { idempotencyKey }) };
-}
-
-/** Throws for a text that memX would refuse, because memX would refuse the shared socket with it. */
-function checkText(text: string, name: "key" | "pattern"): void {
-  const bytes = new TextEncoder().encode(text).length;
-  if (bytes > 0 && bytes <= 512 && !/\p{Cc}/u.test(text) && text.isWellFormed()) return;
-  throw new InvalidRequestError(
-    "invalid_request",
-    `A ${name} must have 1 to 512 bytes of UTF-8 and no control characters.`,
-  );
+/** @throws {InvalidRequestError} for options that memX would refuse later, or that one another would override */
+function checkSubscribeOptions(options: t.SubscribeOptions): void {
+  const { event, snapshot, since, buffer, onStatus, onReset, signal, ...unknown } = options;
+  refuseUnknown(unknown);
+  const isCount = (count: number | undefined, least: number) =>
+    count === undefined || (Number.isSafeInteger(count) && count >= least);
+  const fault =
+    (snapshot && since && "`snapshot` and `since` exclude each other.") ||
+    (!isCount(since, 0) && "`since` must be a revision: a whole number of at least 0.") ||
+    (event !== undefined && !EVENT_FILTERS.includes(event) && `\`event\` must be ${EVENT_FILTERS.join(", ")}.`) ||
+    (!isCount(buffer, 1) && "`buffer` must be a whole number of at least 1.");
+  if (fault) throw new InvalidRequestError("invalid_request", fault);
 }

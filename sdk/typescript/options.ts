@@ -1,8 +1,11 @@
 // The options of the client, and their defaults.
 
 import { PING_INTERVAL_SECONDS } from "../protocol.ts";
+import { readBaseUrl } from "./base-url.ts";
+import { readMs, readRetries } from "./option-numbers.ts";
+import { refuseUnknown } from "./refuse-unknown.ts";
 
-/** The part of the standard WebSocket that the SDK uses, so that the package `ws` fits too, for Node 20. */
+/** The part of the standard WebSocket that the SDK uses, so that the one of the package `ws` fits too. */
 export type WebSocketLike = {
   send(data: string): void;
   close(code?: number, reason?: string): void;
@@ -17,13 +20,16 @@ export type MemXOptions = {
   readonly apiKey?: string | undefined;
   /** URL of memX. @default the environment variable MEMX_BASE_URL, or "http://127.0.0.1:8000" */
   readonly baseUrl?: string | undefined;
+  /** The name that memX keeps with what this client writes: 1 to 64 visible ASCII characters. @default none */
+  readonly agent?: string | undefined;
   /** @default the global `fetch` */
   readonly fetch?: (url: string, init: RequestInit) => Promise<Response>;
-  /** Node 20 has no global WebSocket: pass the one of the package `ws`. @default the global `WebSocket` */
-  readonly WebSocket?: new (
-    url: string,
-    protocols: string[],
-  ) => WebSocketLike;
+  /**
+   * The class of the sockets. With `null`, subscriptions read server-sent events, for networks that pass no WebSocket.
+   *
+   * @default the global `WebSocket`, or `null` where there is none, as in Node 20
+   */
+  readonly WebSocket?: WebSocketClass | null;
   /** Timeout of one attempt of a call, in milliseconds. @default 10000 */
   readonly timeoutMs?: number;
   /** Number of retries of a call. Safe for writes too, which carry an `Idempotency-Key`. @default 3 */
@@ -34,25 +40,71 @@ export type MemXOptions = {
   readonly pingTimeoutMs?: number;
 };
 
-export type Options = Required<Omit<MemXOptions, "apiKey">> & { readonly apiKey: string | undefined };
+export type WebSocketClass = new (url: string, protocols: string[]) => WebSocketLike;
 
-/** @throws {TypeError} if `baseUrl` is not an HTTP or HTTPS URL */
-export function readOptions(options: MemXOptions): Options {
-  const baseUrl = options.baseUrl ?? readEnvironment("MEMX_BASE_URL") ?? "http://127.0.0.1:8000";
-  if (!/^https?:\/\//.test(baseUrl) || !URL.canParse(baseUrl)) {
-    throw new TypeError(`The base URL must be an HTTP or HTTPS URL: ${baseUrl}`);
-  }
+/** How the client reads and writes JSON. */
+export type JsonCodec = {
+  readonly parse: (text: string) => unknown;
+  readonly stringify: (value: unknown) => string;
+};
+
+/** Names an option that is not public: the command line passes values on as their text. */
+export const JSON_CODEC = Symbol("json");
+
+export type Options = Required<Omit<MemXOptions, "apiKey" | "baseUrl" | "agent" | "WebSocket">> & {
+  readonly baseUrl: string;
+  readonly apiKey: string | undefined;
+  readonly agent: string | undefined;
+  readonly WebSocket: WebSocketClass | null | undefined;
+  readonly json: JsonCodec;
+};
+
+/**
+ * @throws {TypeError} if an option cannot work
+ * @throws {InvalidRequestError} if there is no such option
+ */
+export function readOptions(all: MemXOptions & { readonly [JSON_CODEC]?: JsonCodec }): Options {
+  const { apiKey, baseUrl, agent, fetch, WebSocket, timeoutMs, retries, pingIntervalMs, pingTimeoutMs, ...rest } = all;
+  const { [JSON_CODEC]: json = JSON, ...unknown } = rest;
+  refuseUnknown(unknown);
   return {
-    apiKey: options.apiKey ?? readEnvironment("MEMX_API_KEY"),
-    baseUrl: baseUrl.replace(/\/+$/, ""),
+    apiKey: readApiKey(apiKey ?? readEnvironment("MEMX_API_KEY")),
+    baseUrl: readBaseUrl(String(baseUrl ?? readEnvironment("MEMX_BASE_URL") ?? "http://127.0.0.1:8000")),
+    agent: readAgent(agent),
     // Called as a property of the global object, because workerd's `fetch` requires it.
-    fetch: options.fetch ?? ((url, init) => globalThis.fetch(url, init)),
-    WebSocket: options.WebSocket ?? globalWebSocket,
-    timeoutMs: options.timeoutMs ?? 10_000,
-    retries: options.retries ?? 3,
-    pingIntervalMs: options.pingIntervalMs ?? PING_INTERVAL_SECONDS * 1_000,
-    pingTimeoutMs: options.pingTimeoutMs ?? 10_000,
+    fetch: requireFunction("fetch", fetch) ?? ((url, init) => globalThis.fetch(url, init)),
+    WebSocket: WebSocket && requireFunction("WebSocket", WebSocket),
+    timeoutMs: readMs("timeoutMs", timeoutMs ?? 10_000),
+    retries: readRetries(retries ?? 3),
+    pingIntervalMs: readMs("pingIntervalMs", pingIntervalMs ?? PING_INTERVAL_SECONDS * 1_000),
+    pingTimeoutMs: readMs("pingTimeoutMs", pingTimeoutMs ?? 10_000),
+    json,
   };
+}
+
+/** The class for a new socket. The global one may be defined later than the client. */
+export function findWebSocket({ WebSocket }: Options): WebSocketClass | null | undefined {
+  return WebSocket === undefined ? (globalThis as { WebSocket?: WebSocketClass }).WebSocket : WebSocket;
+}
+
+/** memX refuses other API keys, because headers carry nothing else unchanged. An empty one counts as none. */
+function readApiKey(apiKey: string | undefined): string | undefined {
+  if (apiKey === undefined || (typeof apiKey === "string" && /^[!-~]*$/.test(apiKey))) return apiKey;
+  const isPadded = typeof apiKey === "string" && apiKey.trim() !== apiKey;
+  throw new TypeError(
+    `The API key must consist of visible ASCII characters${isPadded ? ", without white space such as the line break of a file" : ""}.`,
+  );
+}
+
+function readAgent(agent: string | undefined): string | undefined {
+  if (agent === undefined || (typeof agent === "string" && /^(?! )[ -~]{1,64}(?<! )$/.test(agent))) return agent;
+  throw new TypeError("`agent` must have 1 to 64 visible ASCII characters, with spaces only between them.");
+}
+
+function requireFunction<F>(name: string, option: F | undefined): F | undefined {
+  if (option !== undefined && typeof option !== "function")
+    throw new TypeError(`The option ${name} must be a function.`);
+  return option;
 }
 
 function readEnvironment(name: string): string | undefined {
@@ -63,15 +115,3 @@ function readEnvironment(name: string): string | undefined {
     return undefined; // Deno without --allow-env.
   }
 }
-
-const globalWebSocket = class {
-  constructor(url: string, protocols: string[]) {
-    const { WebSocket } = globalThis as { WebSocket?: Options["WebSocket"] };
-    if (!WebSocket)
-      throw new TypeError(
-        "This runtime has no global WebSocket. Pass one as the option `WebSocket`, such as that of the package `ws`.",
-      );
-    // biome-ignore lint/correctness/noConstructorReturn: it stands for the global WebSocket, which may be defined later.
-    return new WebSocket(url, protocols);
-  }
-} as unknown as Options["WebSocket"];

@@ -33,7 +33,11 @@ const CLASSES = new Map<string, ErrorClass>([
 ]);
 
 /** Reads the error of a failed response. A proxy may have sent the response instead of memX. */
-export function readErrorResponse(response: Response, text: string, key: string | undefined): MemxError {
+export function readErrorResponse(
+  response: Response,
+  text: string,
+  { key, baseUrl }: { readonly key?: string | undefined; readonly baseUrl: string },
+): MemxError {
   const { status, headers } = response;
   const details = {
     status,
@@ -45,8 +49,10 @@ export function readErrorResponse(response: Response, text: string, key: string 
   // A response of a proxy has only its status.
   const code = problem?.code ?? (status === 429 ? "rate_limited" : "");
   const Class = CLASSES.get(code) ?? (status >= 500 ? UnavailableError : InvalidRequestError);
-  if (!problem)
-    return new Class("unexpected_answer", `The response has status ${status} and does not come from memX.`, details);
+  if (!problem) {
+    const message = `The response of ${baseUrl} has status ${status} and does not come from memX.`;
+    return new Class("unexpected_answer", message, details);
+  }
   const { detail, errors, current } = problem as Problem & { current?: Current | null };
   return new Class(problem.code, detail, { ...details, errors, current });
 }
@@ -65,6 +71,11 @@ export function isFinal(error: unknown): boolean {
   const { status, code } = error;
   if (status === undefined) return code !== "network" && code !== "timeout";
   return status < 500 ? status !== 408 && status !== 429 : status === 507;
+}
+
+/** Whether a subscription tries again: the failure may pass, or it is not memX that responded, and memX may come back. */
+export function mayPass(error: unknown): error is MemxError {
+  return error instanceof MemxError && (!isFinal(error) || error.code === "unexpected_answer");
 }
 
 function readProblem(text: string): Problem | undefined {

@@ -1,27 +1,20 @@
-// One socket to memX's `/watch`: reads its frames, pings, and notices when it is dead. It ends once; the feed
+// One WebSocket to memX's `/watch`: reads its frames, pings, and notices when it is dead. It ends once; the feed
 // reconnects.
 
 import { API_KEY_SUBPROTOCOL, SUBPROTOCOL } from "../protocol.ts";
-import type { MemxError } from "./errors.ts";
-import { type ChangeEvent, readFrame } from "./events.ts";
-import type { Options, WebSocketLike } from "./options.ts";
+import { type MemxError, NetworkError, TimeoutError } from "./errors.ts";
+import { readFrame } from "./events.ts";
+import type { Line, LineHandlers } from "./line.ts";
+import type { Options, WebSocketClass, WebSocketLike } from "./options.ts";
 import { readRefusal } from "./read-error.ts";
 
 /** memX expects a ping after this many characters, as a sign that the client has read them. */
 const PING_AFTER_CHARS = 1024 * 1024;
 
-export type SocketHandlers = {
-  readonly onChange: (event: ChangeEvent, chars: number) => void;
-  readonly onReady: (revision: number) => void;
-  readonly onReset: () => void;
-  /** Called once, and never after `close`. After a refusal, the same request would be refused again. */
-  readonly onEnd: (refusal: MemxError | undefined) => void;
-};
-
-export class Socket {
+export class Socket implements Line {
   readonly #socket: WebSocketLike;
   readonly #options: Options;
-  readonly #handlers: SocketHandlers;
+  readonly #handlers: LineHandlers;
   readonly #pings: ReturnType<typeof setInterval>;
   #silence: ReturnType<typeof setTimeout> | undefined;
   /** A response is due before `ready`, and after a ping. */
@@ -30,13 +23,14 @@ export class Socket {
   #unconfirmed = 0;
   #ended = false;
 
-  constructor(url: string, options: Options, handlers: SocketHandlers) {
+  /** @throws what the class of the WebSocket throws */
+  constructor(WebSocket: WebSocketClass, url: string, options: Options, handlers: LineHandlers) {
     this.#options = options;
     this.#handlers = handlers;
-    this.#socket = new options.WebSocket(url, subprotocols(options.apiKey));
+    this.#socket = new WebSocket(url.replace(/^http/, "ws"), subprotocols(options.apiKey));
     this.#socket.addEventListener("message", ({ data }) => this.#hear(String(data)));
-    this.#socket.addEventListener("close", ({ code, reason }) => this.#end(readRefusal(code, reason)));
-    this.#socket.addEventListener("error", () => this.#end(undefined));
+    this.#socket.addEventListener("close", ({ code, reason }) => this.#end(readClose(code, reason)));
+    this.#socket.addEventListener("error", () => this.#fail("The WebSocket failed."));
     this.#pings = setInterval(() => this.ping(), options.pingIntervalMs);
     this.#awaitResponse();
   }
@@ -45,13 +39,16 @@ export class Socket {
     this.#stop();
   }
 
-  /** Checks that memX is still there. Ends the socket if nothing arrives in time. */
   ping(): void {
     if (!this.#ready || this.#pinged || this.#ended) return;
     this.#pinged = true;
     this.#unconfirmed = 0;
     this.#awaitResponse();
-    this.#socket.send("ping");
+    try {
+      this.#socket.send("ping");
+    } catch (cause) {
+      this.#fail("The WebSocket failed.", cause);
+    }
   }
 
   #hear(text: string): void {
@@ -64,7 +61,13 @@ export class Socket {
   }
 
   #read(text: string): void {
-    const frame = readFrame(text);
+    let frame: ReturnType<typeof readFrame>;
+    try {
+      frame = readFrame(text, this.#options.json.parse);
+    } catch (cause) {
+      this.#fail("A message of the WebSocket does not come from memX.", cause);
+      return;
+    }
     if (frame?.event === "ready") {
       this.#ready = true;
       this.#handlers.onReady(frame.revision);
@@ -76,13 +79,19 @@ export class Socket {
 
   #awaitResponse(): void {
     clearTimeout(this.#silence);
-    this.#silence = setTimeout(() => this.#end(undefined), this.#options.pingTimeoutMs);
+    const { pingTimeoutMs } = this.#options;
+    const error = () => new TimeoutError("timeout", `memX did not respond within ${pingTimeoutMs} ms.`);
+    this.#silence = setTimeout(() => this.#end(error()), pingTimeoutMs);
   }
 
-  #end(refusal: MemxError | undefined): void {
+  #fail(message: string, cause?: unknown): void {
+    this.#end(new NetworkError("network", message, { cause }));
+  }
+
+  #end(error: MemxError): void {
     if (this.#ended) return;
     this.#stop();
-    this.#handlers.onEnd(refusal);
+    this.#handlers.onEnd(error);
   }
 
   #stop(): void {
@@ -96,6 +105,11 @@ export class Socket {
       // The socket never opened, or is already closed.
     }
   }
+}
+
+function readClose(code: number, reason: string): MemxError {
+  const text = `The WebSocket was closed with code ${code}${reason ? `: ${reason}` : "."}`;
+  return readRefusal(code, reason) ?? new NetworkError("network", text);
 }
 
 /** Sends the API key as a subprotocol, because browsers cannot set a header. */

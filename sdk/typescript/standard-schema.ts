@@ -2,6 +2,7 @@
 // https://standardschema.dev and https://standardschema.dev/json-schema that the SDK uses.
 
 import { InvalidSchemaError, SchemaViolationError } from "./errors.ts";
+import { toPointer } from "./json-pointer.ts";
 import type { JsonSchema } from "./types.ts";
 
 /** A schema of zod 4.2, ArkType 2.1.28, Valibot with `@valibot/to-json-schema`, and others. */
@@ -31,7 +32,11 @@ type Issue = {
 export async function validate<Out>(schema: JsonSchemaSource<unknown, Out>, value: unknown, key: string): Promise<Out> {
   const result = await schema["~standard"].validate(value);
   if (!result.issues) return result.value;
-  const errors = result.issues.map(({ message, path = [] }) => ({ path: path.map(toPointer).join(""), message }));
+  const nameOf = (segment: NonNullable<Issue["path"]>[number]) => (typeof segment === "object" ? segment.key : segment);
+  const errors = result.issues.map(({ message, path = [] }) => ({
+    path: path.map((segment) => toPointer(nameOf(segment))).join(""),
+    message,
+  }));
   const [first] = errors;
   const where = first ? ` ${first.path || "It"}: ${first.message}` : "";
   throw new SchemaViolationError("schema_violation", `The value does not match the key's schema.${where}`, {
@@ -60,9 +65,4 @@ export function toJsonSchema(schema: JsonSchemaSource<unknown, unknown>, key: st
       },
     );
   }
-}
-
-function toPointer(segment: PropertyKey | { readonly key: PropertyKey }): string {
-  const name = String(typeof segment === "object" ? segment.key : segment);
-  return `/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
 }

@@ -7,11 +7,14 @@ import { Delivery } from "./delivery.ts";
 import { MemxError } from "./errors.ts";
 import type { ChangeEvent, ChangesPage } from "./events.ts";
 import type { Feed, Member } from "./feed.ts";
+import { followSignal } from "./signals.ts";
 import type { SubscribeOptions, SubscriptionStatus } from "./types.ts";
 
 /** How a subscription reaches memX besides its socket. */
 export type Source = {
   readonly feed: Feed;
+  /** Aborts when the client closes. */
+  readonly closing: AbortSignal;
   /** Reads what came after a revision; after 0, all current entries. */
   readonly readChanges: (
     patterns: readonly string[],
@@ -23,6 +26,9 @@ export type Source = {
   readonly checkAccess: (signal: AbortSignal) => Promise<void>;
 };
 
+/** An error, which may be `undefined` if the caller's code throws it. */
+type Failure = { readonly error: unknown };
+
 export type Wanted = { readonly patterns: readonly string[]; readonly matches: (key: string) => boolean };
 
 /**
@@ -33,7 +39,10 @@ export type Wanted = { readonly patterns: readonly string[]; readonly matches: (
 export class Subscription<E extends ChangeEvent = ChangeEvent>
   implements AsyncIterable<E>, Disposable, AsyncDisposable
 {
-  /** Resolves when the subscription ends. Rejects if memX refuses it, or with the error that the listener threw. */
+  /**
+   * Resolves when the subscription ends. Rejects if memX refuses it, or with the error that the listener, `onStatus` or
+   * `onReset` threw.
+   */
   readonly done: Promise<void>;
   readonly #feed: Feed;
   readonly #options: SubscribeOptions;
@@ -48,7 +57,9 @@ export class Subscription<E extends ChangeEvent = ChangeEvent>
   #isConnected = false;
   #isAllowed = false;
   #hasConsumer = false;
-  #error: unknown;
+  #lastError: MemxError | undefined;
+  /** What ended the subscription, if it did not end by itself. The consumer takes it once. */
+  #failure: Failure | undefined;
   #wake: () => void = () => {};
 
   constructor(source: Source, { patterns, matches }: Wanted, options: SubscribeOptions) {
@@ -67,7 +78,8 @@ export class Subscription<E extends ChangeEvent = ChangeEvent>
       signal: this.#abort.signal,
       onState: () => this.#updateStatus(),
       onItem: () => this.#wake(),
-      onFailure: (error) => this.#end(error),
+      onRetry: (error) => this.#updateStatus(error),
+      onFailure: (error) => this.#end({ error }),
     });
     this.#member = {
       patterns,
@@ -75,12 +87,14 @@ export class Subscription<E extends ChangeEvent = ChangeEvent>
       joined: (revision) => this.#connected(revision),
       missed: () => this.#delivery.missed(),
       deliver: (event, chars) => this.#delivery.deliver(event, chars),
-      disconnected: () => this.#disconnected(),
-      fail: (error) => this.#end(error),
+      disconnected: (error) => this.#disconnected(error),
+      fail: (error) => this.#end({ error }),
     };
-    const { signal } = options;
-    signal?.addEventListener("abort", this.close, { once: true, signal: this.#abort.signal });
-    if (signal?.aborted) this.close();
+    const signals = [source.closing, options.signal].filter((signal) => signal !== undefined);
+    for (const signal of signals) {
+      followSignal(signal).addEventListener("abort", this.close, { once: true, signal: this.#abort.signal });
+    }
+    if (signals.some(({ aborted }) => aborted)) this.close();
     else {
       this.#feed.add(this.#member);
       void this.#checkAccess(source.checkAccess);
@@ -98,6 +112,11 @@ export class Subscription<E extends ChangeEvent = ChangeEvent>
 
   get status(): SubscriptionStatus {
     return this.#status;
+  }
+
+  /** Why the last attempt to be live failed, after which another one follows. `undefined` while the subscription is live. */
+  get lastError(): MemxError | undefined {
+    return this.#lastError;
   }
 
   /** Ends the subscription, and drops the events that the consumer has not read. */
@@ -122,10 +141,17 @@ export class Subscription<E extends ChangeEvent = ChangeEvent>
   [Symbol.asyncIterator](): AsyncIterableIterator<E, undefined> {
     this.#claimConsumer();
     this.#markHandled(); // The loop throws it.
+    let last: Promise<unknown> = Promise.resolve();
+    const take = async (): Promise<IteratorResult<E, undefined>> => {
+      const event = await this.#take();
+      return event ? { value: event as E, done: false } : { value: undefined, done: true };
+    };
     const iterator: AsyncIterableIterator<E, undefined> = {
-      next: async () => {
-        const event = await this.#take();
-        return event ? { value: event as E, done: false } : { value: undefined, done: true };
+      // As in an async generator: the calls wait for each other, and after an error the iterator is done.
+      next: () => {
+        const result = last.then(take, take);
+        last = result;
+        return result;
       },
       return: async () => {
         this.close();
@@ -147,8 +173,7 @@ export class Subscription<E extends ChangeEvent = ChangeEvent>
       try {
         for (let event = await this.#take(); event; event = await this.#take()) await listener(event as E);
       } catch (error) {
-        this.#delivery.queue.clear();
-        this.#end(error);
+        this.#fail(error);
       }
     })();
     return this;
@@ -164,7 +189,9 @@ export class Subscription<E extends ChangeEvent = ChangeEvent>
       const item = this.#delivery.queue.shift();
       if (item === undefined) {
         if (this.#delivery.state === "ended") {
-          if (this.#error !== undefined) throw this.#error;
+          const failure = this.#failure;
+          this.#failure = undefined;
+          if (failure) throw failure.error;
           return undefined;
         }
         this.#delivery.drained();
@@ -172,7 +199,11 @@ export class Subscription<E extends ChangeEvent = ChangeEvent>
           this.#wake = resolve;
         });
       } else if ("reset" in item) {
-        this.#options.onReset?.(item.reset);
+        try {
+          await this.#options.onReset?.(item.reset);
+        } catch (error) {
+          this.#fail(error);
+        }
       } else {
         return item.event;
       }
@@ -185,38 +216,53 @@ export class Subscription<E extends ChangeEvent = ChangeEvent>
     this.#updateStatus();
   }
 
-  #disconnected(): void {
+  #disconnected(error: MemxError): void {
     this.#isConnected = false;
-    this.#updateStatus();
+    this.#updateStatus(error);
   }
 
   async #checkAccess(checkAccess: Source["checkAccess"]): Promise<void> {
     const { signal } = this.#abort;
     try {
-      await persist(() => checkAccess(signal), signal);
+      await persist(
+        () => checkAccess(signal),
+        signal,
+        (error) => this.#updateStatus(error),
+      );
       this.#isAllowed = true;
       this.#updateStatus();
     } catch (error) {
-      if (!signal.aborted) this.#end(error);
+      if (!signal.aborted) this.#end({ error });
     }
   }
 
-  #updateStatus(): void {
+  /** `error` is that of an attempt that failed and that another one follows. */
+  #updateStatus(error?: MemxError): void {
+    if (this.#delivery.state === "ended") return;
     const status = this.#readStatus();
+    if (error) this.#lastError = error;
     if (status === "live") {
+      this.#lastError = undefined;
       this.#readiness = "reached";
       this.#ready.resolve();
     }
-    if (status === this.#status) return;
+    if (status === this.#status && !(error && status === "connecting")) return;
     this.#status = status;
     // Outside the feed's call, so that a callback that throws does not stop the feed.
-    queueMicrotask(() => this.#options.onStatus?.(status));
+    queueMicrotask(() => this.#callOnStatus(status, error));
+  }
+
+  async #callOnStatus(status: SubscriptionStatus, error: MemxError | undefined): Promise<void> {
+    try {
+      await this.#options.onStatus?.(status, error);
+    } catch (error) {
+      // After the end there is nothing left to reject.
+      this.#fail(error);
+    }
   }
 
   #readStatus(): SubscriptionStatus {
     switch (this.#delivery.state) {
-      case "ended":
-        return "closed";
       case "behind":
         return "behind";
       case "live":
@@ -226,20 +272,43 @@ export class Subscription<E extends ChangeEvent = ChangeEvent>
     }
   }
 
-  #end(error: unknown): void {
+  /** Ends the subscription with the error of the caller's code. */
+  #fail(error: unknown): void {
+    if (this.#delivery.state === "ended") return;
+    this.#delivery.queue.clear();
+    this.#end({ error });
+  }
+
+  #end(failure: Failure | undefined): void {
     if (this.#delivery.state === "ended") return;
     this.#delivery.end();
-    this.#error = error;
+    this.#failure = failure;
     this.#feed.remove(this.#member);
     this.#abort.abort();
-    if (error === undefined) this.#done.resolve();
+    this.#status = "closed";
+    this.#wake();
+    const error = failure?.error instanceof MemxError ? failure.error : undefined;
+    if (error) this.#lastError = error;
+    // After the last call of `onStatus`, because that one may throw too.
+    queueMicrotask(async () => {
+      let thrown: Failure | undefined;
+      try {
+        void Promise.resolve(this.#options.onStatus?.("closed", error)).catch(() => {});
+      } catch (error) {
+        thrown = { error };
+      }
+      this.#settle(failure ?? thrown);
+    });
+  }
+
+  #settle(failure: Failure | undefined): void {
+    if (!failure) this.#done.resolve();
     else {
       if (this.#readiness === "awaited") this.#markHandled(); // `ready` reports it.
-      this.#done.reject(error);
+      this.#done.reject(failure.error);
     }
-    this.#ready.reject(error ?? new MemxError("closed", "The subscription was closed before it was live."));
-    this.#wake();
-    this.#updateStatus();
+    const closed = () => new MemxError("closed", "The subscription was closed before it was live.");
+    this.#ready.reject(failure ? failure.error : closed());
   }
 
   #markHandled(): void {

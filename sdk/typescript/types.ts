@@ -1,6 +1,7 @@
 // The arguments and results of the client's calls.
 
 import type { EventFilter } from "../protocol.ts";
+import type { MemxError } from "./errors.ts";
 
 /** A JSON Schema: draft 4, 6, 7, 2019-09 or 2020-12. */
 export type JsonSchema = boolean | { readonly [keyword: string]: unknown };
@@ -11,6 +12,24 @@ export type Entry<T = unknown> = {
   /** Time of the write, in seconds since the epoch. */
   readonly ts: number;
   /** Position in the order of all changes of the memory. `expect` compares it. */
+  readonly revision: number;
+} & Details;
+
+/** What memX may say of a value besides. */
+export type Details = {
+  /** Time of the first write since the key held nothing, in seconds since the epoch. */
+  readonly created?: number;
+  /** Time at which the value expires, in seconds since the epoch. Absent if it does not expire. */
+  readonly expires?: number;
+  /** The name of the client that wrote the value: its option `agent`. Absent if it has none. */
+  readonly by?: string;
+};
+
+/** The entries of several keys at one moment. */
+export type Entries<T = unknown> = {
+  /** In the order of the keys, `null` for a key that holds nothing. */
+  readonly entries: readonly (Entry<T> | null)[];
+  /** The last change that the entries have. A subscription may begin after it. */
   readonly revision: number;
 };
 
@@ -49,14 +68,20 @@ export type StoredSchema = { readonly key: string; readonly schema: JsonSchema; 
 /** The state of memX: `status` is `"ok"`, and `store` is the kind of store. */
 export type Health = { readonly status: string; readonly store: string; readonly version: string };
 
+/** What an API key may do, and which memX this is. */
+export type WhoAmI = {
+  readonly store: string;
+  readonly version: string;
+};
+
 /** A listed key. */
 export type KeyEntry<T = unknown> = {
   readonly key: string;
   readonly ts: number;
   readonly revision: number;
-  /** Only with `values: true`. */
+  /** Only with `values: true`, like the details. */
   readonly value?: T;
-};
+} & Details;
 
 /** One operation of RFC 6902. */
 export type JsonPatchOperation =
@@ -102,8 +127,8 @@ export type ExpectOptions = WriteOptions & {
 type SetFields = {
   /** Write only if the key's current revision equals this. Use 0 to require that the key does not exist. */
   readonly expect?: number;
-  /** Seconds until the value expires. @default it does not expire */
-  readonly ttl?: number;
+  /** Seconds until the value expires, or `"keep"` for the time that is left. @default it does not expire */
+  readonly ttl?: number | "keep";
   /** Time of the write, in seconds since the epoch. It wins only over earlier writes. @default memX's clock */
   readonly ts?: number;
 };
@@ -111,10 +136,16 @@ type SetFields = {
 /** Options of `set`. */
 export type SetOptions = WriteOptions & SetFields;
 
-/** Options of `patch`, `merge` and `update`. */
+/** Options of `patch` and `merge`. */
 export type PatchOptions = ExpectOptions & {
   /** Seconds until the value expires. @default the time that is left */
   readonly ttl?: number;
+};
+
+/** Options of `update`. */
+export type UpdateOptions = ExpectOptions & {
+  /** Seconds until the value expires, or `"keep"` for the time that is left. @default "keep" */
+  readonly ttl?: number | "keep";
 };
 
 /** Options of `increment`. */
@@ -161,12 +192,18 @@ export type SubscribeOptions = CallOptions & {
   readonly event?: EventFilter;
   /** Begin with the current entries, one `set` for each key. @default false */
   readonly snapshot?: boolean;
-  /** Begin after this revision, to continue where a program ended. 0 is a snapshot. @default now */
+  /** Begin after this revision, to continue where a program ended. 0 is a snapshot. Excludes `snapshot`. @default now */
   readonly since?: number;
   /** Number of events that may wait for a slow consumer. What does not fit is fetched later. @default 1000 */
   readonly buffer?: number;
-  /** Called whenever the status changes. */
-  readonly onStatus?: (status: SubscriptionStatus) => void;
-  /** Called if memX no longer knows what was missed: forget all entries, the current ones follow. */
-  readonly onReset?: (revision: number) => void;
+  /**
+   * Called whenever the status changes, and with `connecting` for each attempt that failed, with its error. If it throws,
+   * the subscription ends with that error.
+   */
+  readonly onStatus?: (status: SubscriptionStatus, error?: MemxError) => unknown;
+  /**
+   * Called if memX no longer knows what was missed: forget all entries, the current ones follow once the promise that it
+   * returned resolves. If it throws, the subscription ends with that error.
+   */
+  readonly onReset?: (revision: number) => unknown;
 };

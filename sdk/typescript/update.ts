@@ -3,7 +3,8 @@
 import { pause } from "./backoff.ts";
 import { ConflictError } from "./errors.ts";
 import type { MemX } from "./memx.ts";
-import type { Entry, PatchOptions } from "./types.ts";
+import { refuseUnknown } from "./refuse-unknown.ts";
+import type { Entry, UpdateOptions } from "./types.ts";
 
 /**
  * Returns the new value for the current one, or `undefined` to write nothing. `value` is `undefined` if the key holds
@@ -22,20 +23,21 @@ export async function updateValue<T>(
   memx: Pick<MemX, "get" | "set">,
   key: string,
   change: Change<T>,
-  options: PatchOptions,
+  options: UpdateOptions,
 ): Promise<Entry<T> | null> {
-  const { signal } = options;
+  const { signal, expect, ttl = "keep", idempotencyKey, ...unknown } = options;
+  refuseUnknown(unknown);
   let entry = await memx.get<T>(key, { signal });
   for (let attempt = 0; ; attempt++) {
     const value = await change(entry?.value, entry);
     if (value === undefined) return entry;
     try {
-      const { ttl } = options;
-      const setOptions = { expect: options.expect ?? entry?.revision ?? 0, ...(ttl !== undefined && { ttl }), signal };
-      const { revision, ts } = await memx.set(key, value, setOptions);
-      return { value, revision, ts };
+      // memX keeps an `Idempotency-Key` with an applied write only, so all attempts can have the same.
+      const once = idempotencyKey === undefined ? {} : { idempotencyKey };
+      const written = await memx.set(key, value, { expect: expect ?? entry?.revision ?? 0, ttl, signal, ...once });
+      return { value, revision: written.revision, ts: written.ts };
     } catch (error) {
-      if (!(error instanceof ConflictError) || options.expect !== undefined || attempt >= MAX_ATTEMPTS) throw error;
+      if (!(error instanceof ConflictError) || expect !== undefined || attempt >= MAX_ATTEMPTS) throw error;
       // The first retry is immediate: most conflicts are with one other client.
       if (attempt > 0) await pause(Math.random() * Math.min(500, 10 * 2 ** attempt), signal);
       const { current } = error;

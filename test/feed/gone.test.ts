@@ -152,7 +152,7 @@ describe("a WebSocket whose client left during its handshake", () => {
 });
 
 describe("a silent WebSocket", () => {
-  it("is closed with 1013 if it is a memx.v1 client, which has to ping, and stays if it is a plain one", async () => {
+  it("is closed with 1013 if it is a memx.v1 client, which must ping, and stays if it is a plain one", async () => {
     const agent = createAgent();
     const key = freshKey();
     // The first one, so that the alarm is not in the past.

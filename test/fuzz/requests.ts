@@ -27,6 +27,7 @@ const PATHS = [
     "/subscribe",
     "/watch",
     "/changes",
+    "/whoami",
   ],
   ...[
     "/health",
@@ -132,6 +133,10 @@ function sensible(random: Random, tenant: Tenant, headers: Record<string, string
       headers.upgrade = "websocket";
       return get(random.chance(0.5) ? `/watch?pattern=${pattern}${since}` : `/subscribe/${encoded}?event=all${since}`);
     case 10:
+      if (random.chance(0.3)) {
+        headers["content-type"] = "application/merge-patch+json";
+        return { method: "POST", path: `/patch?key=${encoded}`, body: Buffer.from(JSON.stringify(value)) };
+      }
       return post(random.pick(["/delete", "/patch"]), { key, ...(random.chance(0.5) && { merge: value }) });
     case 11:
       return post("/read", { keys: [key, random.pick(KEYS), keyOf(random)] });
@@ -153,7 +158,14 @@ function anything(random: Random, tenant: Tenant, headers: Record<string, string
   if (random.chance(0.2)) headers.upgrade = random.pick(["websocket", "WebSocket", "h2c"]);
   if (random.chance(0.2)) headers.accept = random.pick(["text/event-stream", "*/*", ""]);
   if (random.chance(0.6))
-    headers["content-type"] = random.pick(["application/json", "text/plain", "application/json; charset=utf-8", ""]);
+    headers["content-type"] = random.pick([
+      "application/json",
+      "application/json-patch+json",
+      "application/merge-patch+json",
+      "text/plain",
+      "application/json; charset=utf-8",
+      "",
+    ]);
   return {
     method,
     path: base + (query.length > 0 ? `?${query.join("&")}` : ""),

@@ -271,6 +271,7 @@ describe("an access list", () => {
     ["null for patterns", { write: null }],
     ["a number for user_id", { read: ["*"], user_id: 12345678 }],
     ["null for user_id", { read: ["*"], user_id: null }],
+    ["a number for a name", { read: ["*"], name: 1 }],
   ])("refuses the whole list for one key's %s, and repeats no API key", (_, listed) => {
     const parse = () => parseAccessList({ fine: ["*"], [SECRET]: listed });
     expect(parse).toThrow(AccessListError);

@@ -86,6 +86,8 @@ describe("Cache-Control", () => {
     ["POST", "/delete", { body: '{"key":"b"}' }],
     ["POST", "/patch", { body: '{"key":"a","merge":1}' }],
     ["POST", "/batch", { body: '{"operations":[{"op":"set","key":"a","value":1}]}' }],
+    ["POST", "/read", { body: '{"keys":["a"]}' }],
+    ["GET", "/whoami"],
     ["GET", "/keys"],
     ["GET", "/history?key=a"],
     ["POST", "/schema", { body: '{"key":"b","schema":{}}' }],

@@ -5,7 +5,19 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import type { Operation } from "../../memory/store/store.ts";
 import { app } from "../../worker/app.ts";
-import { answer, freshKey, get, getText, post, problem, request, set, setSchema, setText } from "../support/client.ts";
+import {
+  answer,
+  freshKey,
+  get,
+  getText,
+  post,
+  problem,
+  type RequestOptions,
+  request,
+  set,
+  setSchema,
+  setText,
+} from "../support/client.ts";
 
 type Patched = { ok: boolean; updated: boolean; revision: number; ts: number; value: unknown };
 const patch = (body: object) => answer<Patched>(post("/patch", body));
@@ -89,6 +101,140 @@ describe("a patch", () => {
   it("with two equal names is refused", async () => {
     const body = `{"key":"${freshKey()}","merge":{"a":1,"a":2}}`;
     await problem(await request("POST", "/patch", { body }), "invalid_request");
+  });
+});
+
+describe("a patch as the body itself", () => {
+  const merge = "application/merge-patch+json";
+  const jsonPatch = "application/json-patch+json";
+  const send = (query: string, type: string, body: string, options: RequestOptions = {}) =>
+    request("POST", `/patch?${query}`, { ...options, body, headers: { ...options.headers, "content-type": type } });
+
+  it("is a merge patch (RFC 7396) with the key in the query", async () => {
+    const key = freshKey();
+    const { revision } = await setText(key, '{"a":1.0,"b":{"c":1,"d":2}}');
+    const patched = await answer<Patched>(send(`key=${key}`, merge, ' {"b":{"c":null,"e":1.50}}\n'));
+    expect(patched).toMatchObject({
+      ok: true,
+      updated: true,
+      revision: revision + 1,
+      value: { a: 1, b: { d: 2, e: 1.5 } },
+    });
+    expect(await getText(key)).toBe('{"a":1.0,"b":{"d":2,"e":1.50}}');
+    await answer(send(`key=${key}`, `${merge}; charset=utf-8`, "7"));
+    expect(await getText(key)).toBe("7");
+  });
+
+  it("is a JSON Patch (RFC 6902) with the key in the query", async () => {
+    const key = freshKey();
+    await set(key, { status: "open" });
+    const take = JSON.stringify([
+      { op: "test", path: "/status", value: "open" },
+      { op: "replace", path: "/status", value: "taken" },
+    ]);
+    expect((await answer<Patched>(send(`key=${key}`, jsonPatch.toUpperCase(), take))).value).toEqual({
+      status: "taken",
+    });
+    await problem(await send(`key=${key}`, jsonPatch, take), "conflict");
+  });
+
+  it("takes expect and ttl in the query", async () => {
+    const key = freshKey();
+    const { revision } = await set(key, { n: 1 });
+    const { current } = await problem(await send(`key=${key}&expect=1`, merge, '{"n":2}'), "conflict");
+    expect(current).toMatchObject({ value: { n: 1 }, revision });
+    await problem(await send(`key=${key}&expect=0`, merge, '{"n":2}'), "conflict");
+    await answer(send(`key=${key}&expect=${revision}&ttl=1.5`, merge, '{"n":2}'));
+    expect(JSON.parse(await get(key))).toMatchObject({ value: { n: 2 }, expires: expect.any(Number) });
+    await answer(send(`key=${key}&ttl=keep`, merge, '{"n":3}'));
+    await expect.poll(() => get(key)).toBe("null");
+    const created = freshKey();
+    await answer(send(`key=${created}&expect=0`, merge, "{}"));
+    expect(await getText(created)).toBe("{}");
+  });
+
+  it("of a key with any characters finds it by its percent-encoded name", async () => {
+    const key = `${freshKey()} /?&=+%é`;
+    await answer(send(`key=${encodeURIComponent(key)}`, merge, "1"));
+    expect(await getText(key)).toBe("1");
+  });
+
+  it("is repeated by its Idempotency-Key, and only as the same kind of patch", async () => {
+    const key = freshKey();
+    await set(key, [1]);
+    const headers = { "idempotency-key": crypto.randomUUID() };
+    const first = await (await send(`key=${key}`, jsonPatch, "[]", { headers })).json();
+    expect(first).toMatchObject({ ok: true, value: [1] });
+    expect(await (await send(`key=${key}`, `${jsonPatch};charset=utf-8`, "[]", { headers })).json()).toEqual(first);
+    await problem(await send(`key=${key}`, merge, "[]", { headers }), "invalid_request");
+    expect(await getText(key)).toBe("[1]");
+  });
+
+  it.each([
+    ["without a key", "", merge, "{}", ""],
+    ["with an empty key", "key=", merge, "{}", "/key"],
+    ["with two keys", "key=a&key=b", merge, "{}", "/key"],
+    ["with another field", "key=a&value=1", merge, "{}", "/value"],
+    ["with an expect that is no revision", "key=a&expect=-1", merge, "{}", "/expect"],
+    ["with an expect past every revision", "key=a&expect=9999999999999999", merge, "{}", "/expect"],
+    ["with a ttl that is no number", "key=a&ttl=soon", merge, "{}", "/ttl"],
+    ["with a ttl of 0", "key=a&ttl=0", merge, "{}", "/ttl"],
+    ["with a ttl of more than a year", "key=a&ttl=31536001", jsonPatch, "[]", "/ttl"],
+    ["with a key that is too long", `key=${"é".repeat(257)}`, merge, "{}", "/key"],
+  ])("is refused %s", async (_, query, type, body, path) => {
+    const { errors } = await problem(await send(query, type, body), "invalid_request");
+    expect(errors?.map((error) => error.path)).toEqual([path]);
+  });
+
+  it.each([
+    ["that is empty", merge, ""],
+    ["that is not JSON", merge, "{"],
+    ["with two equal names", merge, '{"a":1,"a":2}'],
+    ["with a number past a double", merge, "1e400"],
+    ["that is too deep", merge, "[".repeat(67) + "]".repeat(67)],
+    ["that is no array", jsonPatch, "{}"],
+    ["whose operations are no objects", jsonPatch, "[1]"],
+    ["with an unknown operation", jsonPatch, '[{"op":"increment","path":""}]'],
+  ])("is refused with a body %s, and changes nothing", async (_, type, body) => {
+    const key = freshKey();
+    await set(key, 1);
+    await problem(await send(`key=${key}`, type, body), "invalid_request");
+    expect(await getText(key)).toBe("1");
+  });
+
+  it("can be as deep as a value, and no deeper", async () => {
+    const key = freshKey();
+    const nested = (levels: number) => '{"a":'.repeat(levels) + 1 + "}".repeat(levels);
+    await answer(send(`key=${key}`, merge, nested(64)));
+    expect(await getText(key)).toBe(nested(64));
+    await problem(await send(`key=${key}`, merge, nested(65)), "invalid_request");
+  });
+
+  it("needs to be allowed to read and to write, and must match the schema", async () => {
+    const key = freshKey();
+    await problem(await send(`key=${key}`, merge, "{}", { apiKey: "agent_key_1" }), "forbidden");
+    await problem(await send(`key=${key}`, merge, "{}", { apiKey: null }), "missing_api_key");
+    await setSchema(key, { type: "number" });
+    await problem(await send(`key=${key}`, merge, "{}"), "schema_violation");
+  });
+
+  it("of another media type is refused, with the ones that memX takes", async () => {
+    for (const type of ["application/json-patch", "text/plain", "constructor"]) {
+      const { detail } = await problem(await send("key=a", type, "{}"), "unsupported_media_type");
+      expect(detail).toContain("application/json or application/merge-patch+json or application/json-patch+json");
+    }
+    await problem(await post("/set", {}, { headers: { "content-type": merge } }), "unsupported_media_type");
+    await problem(
+      await send("key=a", merge, "{}", { headers: { "content-encoding": "gzip" } }),
+      "unsupported_media_type",
+    );
+  });
+
+  it("of type application/json takes its fields from the body, and ignores the query as before", async () => {
+    const key = freshKey();
+    await answer(send("key=ignored&nonsense=1", "application/json", JSON.stringify({ key, merge: 1 })));
+    expect(await getText(key)).toBe("1");
+    await problem(await send(`key=${key}`, "application/json", '{"merge":1}'), "invalid_request");
   });
 });
 

@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
 import { freshKey, get, getText, problem, request, set, setSchema, setText } from "../support/client.ts";
+import { grant } from "../support/grant.ts";
 
 const path = (key: string) => `/schema?key=${encodeURIComponent(key)}`;
 
@@ -224,5 +225,55 @@ describe("numbers that a double can not tell apart", () => {
     expect(await getText(key)).toBe("1.0");
     await setText(key, "9007199254740993");
     expect(await getText(key)).toBe("9007199254740993");
+  });
+});
+
+describe("a violation by an API key that may write a key and not read it", () => {
+  const SECRET = "launch-code-";
+  const schema = {
+    type: "object",
+    required: [`${SECRET}name`],
+    properties: {
+      list: { enum: [`${SECRET}1`, `${SECRET}2`] },
+      only: { const: `${SECRET}3` },
+      text: { pattern: `^${SECRET}4$` },
+      type: { type: "number" },
+    },
+  };
+  const value = { list: 1, only: 1, text: "x", type: "x" };
+  const general = [
+    { path: "", message: "A required property is missing." },
+    { path: "/list", message: "Must be one of the allowed values." },
+    { path: "/only", message: "Must be the allowed value." },
+    { path: "/text", message: "Must match the pattern of the schema." },
+    { path: "/type", message: "Must be of an allowed type." },
+  ];
+
+  it("names the places and the rules, and quotes nothing of the schema", async () => {
+    const key = freshKey();
+    const apiKey = freshKey();
+    grant({ [apiKey]: { read: [], write: ["*"], user_id: "" } });
+    await setSchema(key, schema);
+    await problem(await request("GET", path(key), { apiKey }), "forbidden");
+    const response = await request("POST", "/set", { body: JSON.stringify({ key, value }), apiKey });
+    expect(await response.clone().text()).not.toContain(SECRET);
+    const { errors } = await problem(response, "schema_violation");
+    expect(new Set(errors)).toEqual(new Set(general));
+  });
+
+  it("in a batch hides the schemas of the keys that the API key may not read, and no others", async () => {
+    const [hidden, shown] = [freshKey(), freshKey()];
+    const apiKey = freshKey();
+    grant({ [apiKey]: { read: [shown], write: ["*"], user_id: "" } });
+    for (const key of [hidden, shown]) await setSchema(key, schema);
+    const batch = async (key: string) => {
+      const body = JSON.stringify({ operations: [{ op: "set", key, value }] });
+      return (await request("POST", "/batch", { body, apiKey })).text();
+    };
+    expect(await batch(hidden)).not.toContain(SECRET);
+    expect(await batch(hidden)).toContain(
+      '{"path":"/operations/0/value/list","message":"Must be one of the allowed values."}',
+    );
+    expect(await batch(shown)).toContain(`Must be one of \\"${SECRET}1\\", \\"${SECRET}2\\".`);
   });
 });

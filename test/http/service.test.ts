@@ -105,6 +105,20 @@ describe("/openapi.json", () => {
     expect(shown("/schema")).toBe(OPERATIONS.setSchema.request.schema);
   });
 
+  it("shows that a patch can be the body itself, and where its other fields are then", () => {
+    const { properties } = OPERATIONS.patch.request.schema as { properties: Record<string, unknown> };
+    const operation = paths["/patch"]?.post;
+    const content = operation?.requestBody?.content ?? {};
+    expect(content["application/merge-patch+json"]?.schema).toBe(properties.merge);
+    expect(content["application/json-patch+json"]?.schema).toBe(properties.patch);
+    const inQuery = operation?.parameters?.filter((parameter) => parameter.in === "query");
+    expect(inQuery?.map(({ name, required }) => [name, required])).toEqual([
+      ["key", false],
+      ["expect", false],
+      ["ttl", false],
+    ]);
+  });
+
   it("declares every parameter of a path", () => {
     for (const { path, operation } of operations) {
       const inPath = (operation.parameters ?? []).filter((parameter) => parameter.in === "path");

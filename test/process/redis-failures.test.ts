@@ -187,11 +187,6 @@ const faults: Record<string, { begin: () => unknown; end: () => unknown; readsWo
     end: () => undefined,
     hangs: true,
   },
-  "Redis is out of memory": {
-    begin: () => command("CONFIG", "SET", "maxmemory", "1"),
-    end: () => command("CONFIG", "SET", "maxmemory", "0"),
-    readsWork: true,
-  },
   "Redis has become a replica, which is read-only": {
     begin: () => command("REPLICAOF", "127.0.0.1", "1"),
     end: () => command("REPLICAOF", "NO", "ONE"),

@@ -1,49 +1,56 @@
 // The SDK as users get it: packed, installed into an empty project, and run in Node, in a browser and in a Worker,
 // against memX on both stores.
 
-import { execFile, execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { promisify } from "node:util";
 import { chromium } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
-import { gzipSize, lintPackage, packSdk } from "../../scripts/pack-sdk.ts";
+import { gzipSize, lintPackage } from "../../scripts/pack-sdk.ts";
 import { startRedisBridge } from "../../selfhost/redis-bridge.ts";
 import { freePort } from "../support/free-port.ts";
 import { startRedisServer } from "../support/redis-server.ts";
 import { startProcess } from "./support/dev-server.ts";
+import { type InstalledSdk, installSdk, nodes, run } from "./support/installed-sdk.ts";
 import { runScenario, SCENARIO_LOG } from "./support/sdk-scenario.ts";
 import { startWorkerd } from "./support/workerd.ts";
 
-const MAX_GZIP_BYTES = 12 * 1024;
-const run = promisify(execFile);
+const MAX_GZIP_BYTES = 16 * 1024;
 
+let sdk: InstalledSdk;
 let project: string;
 let installed: string;
 let tarball: string;
 let url: string;
 
 beforeAll(() => {
-  project = mkdtempSync(join(tmpdir(), "memx-sdk-"));
-  tarball = packSdk(project);
-  writeFileSync(join(project, "package.json"), '{"type":"module"}');
-  execFileSync("npm", ["install", "--no-audit", "--no-fund", "--offline", tarball], { cwd: project });
-  installed = join(project, "node_modules/memx-sdk");
+  sdk = installSdk();
+  ({ project, tarball, folder: installed } = sdk);
 });
 
-afterAll(() => rmSync(project, { recursive: true }));
+afterAll(() => sdk.remove());
 
 it("is built by `npm pack`, without files of an earlier build", () => {
-  const source = join(import.meta.dirname, "../../sdk/typescript");
+  // In a copy, because other tests use the real one.
+  const copy = mkdtempSync(join(tmpdir(), "memx-sdk-"));
+  onTestFinished(() => rmSync(copy, { recursive: true }));
+  const root = join(import.meta.dirname, "../..");
+  for (const path of ["sdk", "tsconfig.json"]) cpSync(join(root, path), join(copy, path), { recursive: true });
+  symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
+  const source = join(copy, "sdk/typescript");
   const dist = join(source, "dist");
   const pack = () => {
-    execFileSync("npm", ["pack", "--silent", "--pack-destination", project], { cwd: source });
-    return execFileSync("tar", ["-tzf", tarball], { encoding: "utf8" }).trim().split("\n");
+    const name = execFileSync("npm", ["pack", "--silent", "--pack-destination", copy], {
+      cwd: source,
+      encoding: "utf8",
+    });
+    return execFileSync("tar", ["-tzf", join(copy, name.trim())], { encoding: "utf8" })
+      .trim()
+      .split("\n");
   };
   const built = ["index.js", "index.d.ts", "cli.js"].map((file) => `package/dist/typescript/${file}`);
 
@@ -77,11 +84,12 @@ describe.each(["embedded", "redis"])("on the %s store", (store) => {
     url = (await startWorkerd({ bindings })).url;
   });
 
-  it("runs in Node", async () => {
+  it.each(nodes())("runs in $name", async ({ path, flags }) => {
     const script = `import { MemX } from "memx-sdk";
       console.log(JSON.stringify(await (${runScenario})(MemX, ${JSON.stringify(url)}, "node")));`;
     writeFileSync(join(project, "scenario.js"), script);
-    const { stdout } = await run(process.execPath, ["scenario.js"], { cwd: project });
+    const { stdout, stderr } = await run(path, [...flags, "scenario.js"], { cwd: project });
+    expect(stderr).toBe("");
     expect(JSON.parse(stdout)).toEqual(SCENARIO_LOG);
   });
 
@@ -114,7 +122,7 @@ describe.each(["embedded", "redis"])("on the %s store", (store) => {
   it("runs in a Worker", async () => {
     const port = await freePort();
     const modules = readdirSync(join(installed, "dist"), { encoding: "utf8", recursive: true }).filter(
-      (file) => file.endsWith(".js") && !file.endsWith("cli.js"),
+      (file) => file.endsWith(".js") && !/cli[^/]*\.js$/.test(file),
     );
     const worker = `import { MemX } from "./typescript/index.js";
       export default {
@@ -187,84 +195,10 @@ describe("as documented", () => {
       const file = join(project, `example-${index}.ts`);
       writeFileSync(file, before + example);
       const env = { ...process.env, MEMX_BASE_URL: url, MEMX_API_KEY: "local_dev_key" };
-      await expect(run(process.execPath, [file], { cwd: project, env }), example).resolves.toMatchObject({
+      expect(await run(process.execPath, [file], { cwd: project, env }), example).toMatchObject({
+        code: 0,
         stderr: "",
       });
     }
   });
-
-  it("prints lines of JSON on the command line, and has exit codes", async () => {
-    const env = { ...process.env, MEMX_BASE_URL: url, MEMX_API_KEY: "local_dev_key" };
-    const cli = (...args: string[]) => runCli(args, env);
-    expect(await cli("get", "a")).toMatchObject({ code: 3, stdout: "" });
-
-    const watching = spawn("node_modules/.bin/memx-sdk", ["watch", "*", "--limit", "2"], { cwd: project, env });
-    const lines: string[] = [];
-    createInterface({ input: watching.stdout }).on("line", (line) => lines.push(line));
-    const ended = once(watching, "exit");
-    // It prints nothing before it is live, so the test writes until it does.
-    for (let n = 0; lines.length < 2 && n < 100; n++) await cli("set", "a", `{"n":${n}}`);
-    expect(await ended).toEqual([0, null]);
-    expect(JSON.parse(lines[0] as string)).toMatchObject({ event: "value", action: "set", key: "a" });
-
-    expect(await cli("set", "a", "[1]", "--expect", "0")).toMatchObject({ code: 4 });
-    expect(JSON.parse((await cli("increment", "n", "-2")).stdout)).toMatchObject({ value: -2 });
-    expect((await cli("keys", "--values")).stdout.trim().split("\n")).toHaveLength(2);
-    expect(JSON.parse((await cli("schema", "set", "n", '{"type":"number"}')).stdout)).toMatchObject({ ok: true });
-    expect(await cli("set", "n", '"text"')).toMatchObject({ code: 1 });
-    expect(await cli("get", "n", "--key", "unknown_key")).toMatchObject({ code: 1 });
-    expect(await cli("set", "n", "{")).toMatchObject({ code: 2 });
-    expect(await cli("schema", "set", "n", "true", "--expect", "0")).toMatchObject({ code: 4 });
-    expect(await cli("delete", "n")).toMatchObject({ code: 0 });
-    expect((await cli("history", "n", "--limit", "1")).stdout).toContain('"action":"delete"');
-    expect(await cli("health", "--url", "http://127.0.0.1:9")).toMatchObject({ code: 5 });
-  });
 });
-
-describe("its command line", () => {
-  const cli = (...args: string[]) => runCli(args, process.env);
-
-  it("reports a usage error in one line, with exit code 2", async () => {
-    const wrong: [args: string[], message: string][] = [
-      [[], "No command. Run memx-sdk --help for the commands."],
-      [["gte", "a"], "Unknown command: gte. Run memx-sdk --help for the commands."],
-      [["get", "a", "b"], "Usage: memx-sdk get KEY"],
-      [["append", "a"], "Usage: memx-sdk append KEY JSON..."],
-      [["get", "a", "--tll", "3"], "Unknown option: --tll. Run memx-sdk --help for the options."],
-      [["get", "a", "-t"], "Unknown option: -t. Run memx-sdk --help for the options."],
-      [["get", "a", "--ttl", "3"], "The command get has no option --ttl. Run memx-sdk get --help."],
-      [["get", "a", "--key"], "The option --key needs a value. Run memx-sdk --help for the options."],
-      [["get", "a", "--key", "--url"], "The option --key needs a value. Run memx-sdk --help for the options."],
-      [["keys", "--values=1"], "The option --values takes no value. Run memx-sdk --help for the options."],
-      [["set", "a", "1", "--expect", "-1"], "--expect must be a whole number."],
-      [["watch", "*", "--event", "values"], "--event must be value, schema or all."],
-      [["set", "a", "{"], `Not valid JSON: {. A string needs its own quotes: '"like this"'.`],
-      [["health", "--url", "memx"], "The base URL must be an HTTP or HTTPS URL: memx"],
-    ];
-    for (const [args, message] of wrong) {
-      expect(await cli(...args), args.join(" ")).toEqual({ code: 2, stdout: "", stderr: `${message}\n` });
-    }
-  });
-
-  it("has help for every command that says what it does", async () => {
-    const { code, stdout } = await cli("--help");
-    expect(code).toBe(0);
-    expect(stdout).toContain("Exit codes");
-    const [, list = ""] = /^Commands\n((?: {2}.*\n)+)/m.exec(stdout) ?? [];
-    const rows = list.trimEnd().split("\n");
-    expect(rows).toHaveLength(14);
-    for (const row of rows) {
-      const [, usage = "", does = ""] = /^ {2}(\S.*?) {2,}([A-Z].*\.)$/.exec(row) ?? [];
-      const words = usage.split(" ").filter((word) => /^[a-z]+$/.test(word));
-      const help = await cli(...words, "--help");
-      expect(help).toMatchObject({ code: 0, stderr: "" });
-      expect(help.stdout).toContain(`Usage: memx-sdk ${usage}\n\n${does}`);
-    }
-  });
-});
-
-function runCli(args: string[], env: NodeJS.ProcessEnv): Promise<{ code: number; stdout: string; stderr: string }> {
-  return run("node_modules/.bin/memx-sdk", args, { cwd: project, env })
-    .then(({ stdout, stderr }) => ({ code: 0, stdout, stderr }))
-    .catch(({ code, stdout, stderr }) => ({ code, stdout, stderr }));
-}

@@ -10,6 +10,7 @@ import { expect, it, onTestFinished } from "vitest";
 import { freePort } from "../support/free-port.ts";
 import { LONG_PATIENCE_MS } from "../support/patience.ts";
 import { startRedisServer } from "../support/redis-server.ts";
+import { startBridgedRedis } from "./support/bridged-redis.ts";
 import { dataFolder, PATIENT_MS, startProcess } from "./support/dev-server.ts";
 import { connectRaw } from "./support/raw-subscriber.ts";
 
@@ -171,7 +172,10 @@ it("accepts only configured API keys", async () => {
   expect(response.status).toBe(403);
 });
 
-it("stores everything in the Redis at REDIS_URL, and removes expired values there", async () => {
+it.each([
+  ["", "0"],
+  [", even if it is full, and says that it is", "1"],
+])("stores everything in the Redis at REDIS_URL, and removes expired values there%s", async (_, maxMemory) => {
   const server = await startRedisServer();
   onTestFinished(() => server.stop());
   const redis = createClient({ url: server.url });
@@ -195,9 +199,24 @@ it("stores everything in the Redis at REDIS_URL, and removes expired values ther
   first.process.kill("SIGTERM");
   expect(await first.code).toBe(0);
   expect(await redis.hExists(entry, "value")).toBe(1);
+  await redis.configSet("maxmemory", maxMemory);
   const second = await start(settings);
+  expect(second.output().includes("is full (maxmemory 1)")).toBe(maxMemory === "1");
   await expect.poll(() => redis.hExists(entry, "value")).toBe(0);
   expect(await get(second.url, "stays")).toBe("as it was");
+});
+
+it("says what is wrong with a Redis that it reaches over REST", async () => {
+  const { UPSTASH_REDIS_REST_URL = "", UPSTASH_REDIS_REST_TOKEN = "" } = await startBridgedRedis();
+  const configure = (...args: string[]) =>
+    fetch(UPSTASH_REDIS_REST_URL, {
+      method: "POST",
+      headers: { authorization: `Bearer ${UPSTASH_REDIS_REST_TOKEN}` },
+      body: JSON.stringify(["CONFIG", "SET", ...args]),
+    });
+  await configure("maxmemory-policy", "allkeys-lru");
+  const { output } = await start({ UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN });
+  await expect.poll(output).toMatch(/^The store deletes data by itself when it is full/m);
 });
 
 it("serves the page at /docs with types that browsers accept", async () => {

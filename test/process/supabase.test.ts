@@ -81,6 +81,18 @@ describe("an API key", () => {
     expect(await get(memx, hash)).toMatchObject({ status: 403, code: "invalid_api_key" });
   });
 
+  it("learns its scopes and its name from its row", async () => {
+    const memx = await start();
+    const [user, named, unnamed] = [newUser(), newKey(), newKey()];
+    const scopes = { read: [`${user.slice(0, 8)}:*`], write: [`${user.slice(0, 8)}:mine:*`] };
+    await supabase.addKey({ key: named, userId: user, scopes, name: "ci" });
+    await supabase.addKey({ key: unnamed, userId: user });
+    const whoami = async (apiKey: string) =>
+      (await fetch(`${memx.url}/whoami`, { headers: { "x-api-key": apiKey } })).json();
+    expect(await whoami(named)).toMatchObject({ name: "ci", scopes: { read: ["*"], write: ["mine:*"] } });
+    expect(await whoami(unnamed)).not.toHaveProperty("name");
+  });
+
   it("is looked up only by its hash, and appears in no request and no log", async () => {
     const memx = await start();
     const [apiKey, unknown] = [newKey(), newKey()];

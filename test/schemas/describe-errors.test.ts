@@ -20,7 +20,7 @@ const FROM_7: readonly Year[] = [7, 2019, 2020];
 const FROM_2019: readonly Year[] = [2019, 2020];
 
 const VOICE =
-  /^(Must |The property name must |Required property |Property |Property names must |No value is allowed here|The value is too large |Checking the value takes )[^\n]*\.$/su;
+  /^(Must |The property name must |Required property |A required property |A property that |Property |Property names must |No value is allowed here|The value is too large |Checking the value takes )[^\n]*\.$/su;
 /** Words of the validator's own messages. */
 const FOREIGN = /instance|subschema|does not|did not|invalid|too few|too many items|less items|duplicate/i;
 
@@ -224,6 +224,80 @@ describe("a violation is described in memX's own words:", () => {
       expect(message).not.toContain(SECRET);
       expect(message).not.toContain(String(NUMBER));
     }
+  });
+});
+
+/** For a caller that must not read the schema: the messages that differ, by keyword. */
+const GENERAL: Readonly<Record<string, string>> = {
+  type: "Must be of an allowed type.",
+  const: "Must be the allowed value.",
+  enum: "Must be one of the allowed values.",
+  required: "A required property is missing.",
+  dependentRequired: "A property that another property requires is missing.",
+  minProperties: "Must have more properties.",
+  maxProperties: "Must have fewer properties.",
+  minItems: "Must have more items.",
+  maxItems: "Must have fewer items.",
+  minContains: 'Must have more items matching the "contains" schema.',
+  minimum: "Must be larger.",
+  maximum: "Must be smaller.",
+  exclusiveMinimum: "Must be larger.",
+  exclusiveMaximum: "Must be smaller.",
+  multipleOf: "Must be a multiple of the allowed step.",
+  minLength: "Must have an allowed number of characters.",
+  maxLength: "Must have an allowed number of characters.",
+  pattern: "Must match the pattern of the schema.",
+  format: "Must have an allowed number of characters and match the pattern of the schema.",
+};
+
+/** Every message that such a caller can get: each is a constant. */
+const FIXED = new Set(
+  [
+    ...Object.values(GENERAL),
+    "No value is allowed here.",
+    "Must match the schema.",
+    "Must not have equal items.",
+    'Must not match the "not" schema.',
+    'Must match at least one of the "anyOf" schemas.',
+    'Must match exactly one of the "oneOf" schemas.',
+    'Must have at least 1 item matching the "contains" schema.',
+    'Must have fewer items matching the "contains" schema.',
+    "Property names must have at most 1024 characters.",
+    "Property names must be well-formed Unicode.",
+    "The value is too large or too deeply nested to check against the schema.",
+  ].flatMap((message) => [message, message.replace(/^Must /, "The property name must ")]),
+);
+
+describe("a caller that must not read the schema gets the same paths, and none of the schema's text:", () => {
+  it.each(cases)("$keyword of draft $draft, as in $schema", ({ keyword, schema, value, errors }) => {
+    const general = compileSchema(schema)(value, "general");
+    expect(new Set(general.map(({ path }) => path))).toEqual(new Set(errors.map(([path]) => path)));
+    for (const { message } of general) {
+      expect(message).toMatch(VOICE);
+      expect(FIXED).toContain(message);
+    }
+    const expected = GENERAL[keyword];
+    if (expected && !("enum" in schema && keyword === "enum" && (schema.enum as unknown[]).length === 1)) {
+      expect(general.map(({ message }) => message)).toContain(expected);
+    }
+  });
+
+  it("in no violation of any schema", () => {
+    fc.assert(
+      fc.property(schemaLike, fc.array(valueLike, { minLength: 1, maxLength: 5 }), (schema, values) => {
+        if (checkSchema(schema).length > 0) return;
+        const check = compileSchema(schema as JsonSchema);
+        for (const value of values) {
+          const quoting = check(value);
+          const general = check(value, "general");
+          expect(new Set(general.map(({ path }) => path))).toEqual(new Set(quoting.map(({ path }) => path)));
+          for (const { message } of general) {
+            expect(FIXED.has(message) || message.startsWith("Checking the value takes"), message).toBe(true);
+          }
+        }
+      }),
+      { numRuns: 2_000 },
+    );
   });
 });
 

@@ -24,6 +24,7 @@ function start({ since, maxEvents = 3 }: { since?: number; maxEvents?: number } 
   /** The reads that wait for a response. */
   const reads: { since: number; respond: (page: ChangesPage) => void; fail: (error: unknown) => void }[] = [];
   const states: DeliveryState[] = [];
+  const retries: unknown[] = [];
   const failures: unknown[] = [];
   const abort = new AbortController();
   const delivery = new Delivery({
@@ -34,6 +35,7 @@ function start({ since, maxEvents = 3 }: { since?: number; maxEvents?: number } 
     signal: abort.signal,
     onState: () => states.push(delivery.state),
     onItem: () => {},
+    onRetry: (error) => retries.push(error),
     onFailure: (error) => failures.push(error),
   });
   /** Responds to the next read, once there is one. */
@@ -53,7 +55,7 @@ function start({ since, maxEvents = 3 }: { since?: number; maxEvents?: number } 
     }
     return items;
   };
-  return { delivery, reads, states, failures, abort, respond, deliver, taken };
+  return { delivery, reads, states, retries, failures, abort, respond, deliver, taken };
 }
 
 it("drops changes from before it joined, and changes that arrive twice", () => {
@@ -127,10 +129,12 @@ it("marks a reset, unless it asked for a snapshot", async () => {
 });
 
 it("retries after a passing failure, and reports a final one", async () => {
-  const { delivery, reads, failures } = start({ since: 1 });
+  const { delivery, reads, retries, failures } = start({ since: 1 });
   delivery.joined(3);
-  reads.shift()?.fail(new NetworkError("network", "no response"));
+  const passing = new NetworkError("network", "no response");
+  reads.shift()?.fail(passing);
   await expect.poll(() => reads.length).toBe(1);
+  expect(retries).toEqual([passing]);
   const final = new InvalidRequestError("invalid_request", "refused", { status: 422 });
   reads.shift()?.fail(final);
   await expect.poll(() => failures).toEqual([final]);

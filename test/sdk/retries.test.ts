@@ -1,7 +1,7 @@
 // Which calls are retried, when, and that memX applies a retried write once.
 
 import { exports } from "cloudflare:workers";
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
 import { NetworkError, RateLimitedError, TimeoutError, UnavailableError } from "../../sdk/typescript/index.ts";
 import { freshKey } from "../support/client.ts";
 import { connectMemx } from "../support/sdk-client.ts";
@@ -76,6 +76,29 @@ it("does not wait longer than memX remembers the idempotency key", async () => {
   const error = await memx.set(freshKey(), 1).catch((reason) => reason);
   expect(error).toBeInstanceOf(RateLimitedError);
   expect(error.retryAfterMs).toBe(3_600_000);
+  expect(keys).toHaveLength(1);
+});
+
+it("does not send a write again after the machine has slept longer than that", async () => {
+  onTestFinished(() => void vi.restoreAllMocks());
+  const now = Date.now();
+  const { memx, keys } = failing(async () => {
+    // Only the wall clock goes on while a machine sleeps.
+    vi.spyOn(Date, "now").mockReturnValue(now + 3_600_000);
+    return new Response("", { status: 503 });
+  });
+  await expect(memx.set(freshKey(), 1)).rejects.toBeInstanceOf(UnavailableError);
+  expect(keys).toHaveLength(1);
+});
+
+it("does not send a write again after that time because its clock was set back", async () => {
+  onTestFinished(() => void vi.restoreAllMocks());
+  const { memx, keys } = failing(async () => {
+    vi.spyOn(Date, "now").mockReturnValue(0);
+    vi.spyOn(performance, "now").mockReturnValue(performance.now() + 300_000);
+    return new Response("", { status: 503 });
+  });
+  await expect(memx.set(freshKey(), 1)).rejects.toBeInstanceOf(UnavailableError);
   expect(keys).toHaveLength(1);
 });
 

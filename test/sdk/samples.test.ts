@@ -5,8 +5,10 @@ import { compileGlob as compileOnServer } from "../../memory/access/glob.ts";
 import {
   type Change,
   CLOSE_CODES,
+  type Details,
   ERROR_STATUS,
   type ErrorCode,
+  encodeCurrent,
   encodeEvent,
   encodeReady,
   encodeReset,
@@ -19,6 +21,7 @@ import { MemxError, type ValueSet } from "../../sdk/typescript/index.ts";
 import { readOptions } from "../../sdk/typescript/options.ts";
 import { isFinal, readErrorResponse, readRefusal } from "../../sdk/typescript/read-error.ts";
 import { Socket } from "../../sdk/typescript/socket.ts";
+import { isAgentName } from "../../worker/request/agent-name.ts";
 import { findApiKey } from "../../worker/request/find-api-key.ts";
 
 describe("the SDK", () => {
@@ -29,6 +32,8 @@ describe("the SDK", () => {
     else {
       const { value, schema, ...rest } = frame as Partial<ValueSet> & { schema?: unknown };
       expect(rest).toMatchObject({ key: expect.any(String), ts: expect.any(Number), revision: expect.any(Number) });
+      const detailsOf = ({ created, expires, by }: Details) => [created, expires, by];
+      expect(detailsOf(rest)).toEqual(detailsOf(JSON.parse(text)));
       const subject = rest.event === "value" ? value : schema;
       expect(subject).toEqual(typeof json === "string" ? JSON.parse(json) : undefined);
     }
@@ -38,7 +43,7 @@ describe("the SDK", () => {
     ...samples.problems.map((each) => ({ ...each, body: JSON.stringify({ ...each, title: "T", detail: "D" }) })),
     ...samples.responses,
   ])("reads $status $body", ({ status, body, code, error: name, retry }) => {
-    const error = readErrorResponse(new Response(body, { status }), body, "a");
+    const error = readErrorResponse(new Response(body, { status }), body, { key: "a", baseUrl: "http://memx" });
     expect(error).toBeInstanceOf(MemxError);
     expect(error).toMatchObject({ name: `${name}Error`, code, status, key: "a" });
     expect(isFinal(error)).toBe(!retry);
@@ -50,7 +55,7 @@ describe("the SDK", () => {
     vi.spyOn(Date, "now").mockReturnValue(Date.parse(samples.retryAfter.now));
     onTestFinished(() => void vi.restoreAllMocks());
     const response = new Response("", { status: 503, headers: { "retry-after": header } });
-    expect(readErrorResponse(response, "", undefined).retryAfterMs).toBe(
+    expect(readErrorResponse(response, "", { baseUrl: "http://memx" }).retryAfterMs).toBe(
       seconds === null ? undefined : Number(seconds) * 1_000,
     );
   });
@@ -72,7 +77,7 @@ describe("the SDK", () => {
       close() {}
     }
     const handlers = { onChange() {}, onReady() {}, onReset() {}, onEnd() {} };
-    new Socket("ws://memx/watch", readOptions({ apiKey, WebSocket: FakeSocket }), handlers).close();
+    new Socket(FakeSocket, "http://memx/watch", { ...readOptions({}), apiKey }, handlers).close();
     expect(offered).toEqual([SUBPROTOCOL, subprotocol]);
   });
 });
@@ -83,6 +88,11 @@ describe("the server", () => {
     if (means === "ready") expect(encodeReady(rest.revision)).toBe(text);
     else if (means === "reset") expect(encodeReset(rest.revision)).toBe(text);
     else expect(encodeEvent({ ...rest, json } satisfies Change)).toBe(text);
+  });
+
+  it.each(samples.entries)("sends $text", ({ text, json, ts, revision, ...details }) => {
+    expect(encodeCurrent("value", { text: json, ts, revision, ...details })).toBe(text);
+    expect(JSON.parse(text)).toEqual({ value: JSON.parse(json), ts, revision, ...details });
   });
 
   it("has the error codes of the samples, with their statuses", () => {
@@ -101,6 +111,13 @@ describe("the server", () => {
   it.each(samples.apiKeys)("reads the API key $apiKey", ({ apiKey, subprotocol }) => {
     expect(findApiKey(new Headers({ "sec-websocket-protocol": `${SUBPROTOCOL}, ${subprotocol}` }))).toBe(apiKey);
   });
+});
+
+it.each(samples.agents)("$name is a name for a writer: $valid", ({ name, valid }) => {
+  expect(isAgentName(name)).toBe(valid);
+  const options = () => readOptions({ apiKey: "a", agent: name });
+  if (valid) expect(options().agent).toBe(name);
+  else expect(options).toThrow(TypeError);
 });
 
 it.each(samples.globs)("the glob $pattern matches $key: $matches", ({ pattern, key, matches }) => {

@@ -342,6 +342,16 @@ it("ends with a refusal if the API key must not read the key, and keeps the othe
   expect(good.status).toBe("live");
 });
 
+it("ends with a refusal if the API key may read no key that matches, also on a socket that is open for others", async () => {
+  const { memx } = connectMemx({ apiKey: "agent_key_1" });
+  await expect(memx.watch("secret:*").ready).rejects.toBeInstanceOf(ForbiddenError);
+  const good = memx.watch("memx:*");
+  await good.ready;
+  const bad = memx.watch("secret:*");
+  await expect(bad.ready).rejects.toBeInstanceOf(ForbiddenError);
+  expect(good.status).toBe("live");
+});
+
 it("ends with the error that its listener throws", async () => {
   const { memx } = connectMemx();
   const key = freshKey();

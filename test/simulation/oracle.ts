@@ -312,6 +312,7 @@ function isChange(event: ReceivedEvent, change: TrueChange): boolean {
     event.key === change.key &&
     event.event === change.event &&
     event.action === change.action &&
+    event.by === change.by &&
     (JSON.stringify(event[event.event]) ?? null) === change.json
   );
 }

@@ -8,6 +8,8 @@ export type WrittenChange = {
   readonly action: "set" | "delete";
   /** JSON text; `null` for a delete. */
   readonly json: string | null;
+  /** The name that the writer gave itself. */
+  readonly by: string | undefined;
   /** Moments, counted by the simulation. The change was applied between them. */
   readonly begun: number;
   readonly answered: number;
@@ -22,6 +24,7 @@ export type ReceivedEvent = {
   readonly key: string;
   readonly value?: unknown;
   readonly schema?: unknown;
+  readonly by?: string;
   readonly revision: number;
   readonly previous: number;
 };

@@ -4,13 +4,14 @@ import type { Random } from "../support/random.ts";
 import type { WrittenChange } from "./truth.ts";
 import type { World } from "./world.ts";
 
-type Write = Pick<WrittenChange, "key" | "event" | "action" | "json">;
+type Write = Pick<WrittenChange, "key" | "event" | "action" | "json" | "by">;
 
 export async function write(world: World, name: string, random: Random): Promise<void> {
   const count = random.integer(8, 24);
   const maxPauseMs = random.pick([1, 4, 15]);
+  const by = random.fork("by").chance(0.5) ? `${name}, of ${count} writes` : undefined;
   for (let n = 0; n < count; n++) {
-    const next = choose(world, random, { by: name, n });
+    const next = { ...choose(world, random, { by: name, n }), by };
     const begun = world.now();
     world.writesBegun++;
     const revision = await untilAnswered(world, next, `${name}-${n}`);
@@ -19,7 +20,7 @@ export async function write(world: World, name: string, random: Random): Promise
   }
 }
 
-function choose({ keys }: World, random: Random, mark: { by: string; n: number }): Write {
+function choose({ keys }: World, random: Random, mark: { by: string; n: number }): Omit<Write, "by"> {
   const key = random.pick(keys);
   const what = random.number(0, 1);
   if (what < 0.7) return { key, event: "value", action: "set", json: JSON.stringify(mark) };
@@ -51,8 +52,8 @@ async function untilAnswered(world: World, next: Write, id: string): Promise<num
   }
 }
 
-function send(world: World, { key, event, action, json }: Write, id: string): Promise<Response> {
-  const headers = { "content-type": "application/json", "idempotency-key": id };
+function send(world: World, { key, event, action, json, by }: Write, id: string): Promise<Response> {
+  const headers = { "content-type": "application/json", "idempotency-key": id, ...(by && { "x-memx-agent": by }) };
   const name = JSON.stringify(key);
   const post = (path: string, body: string) =>
     world.fetch(path, { method: "POST", headers, body: new TextEncoder().encode(body) });

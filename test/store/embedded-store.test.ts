@@ -2,7 +2,7 @@
 
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
 import { storeTimeouts } from "../../config/store-settings.ts";
 import { MIGRATIONS } from "../../durable-objects/embedded-store/migrations.ts";
@@ -97,7 +97,7 @@ it("commits writes that arrive together in one transaction", async () => {
 
 it("returns store_unavailable and changes nothing if a commit fails, and works again afterward", async () => {
   const namespace = crypto.randomUUID();
-  await store.ping();
+  await store.checkHealth();
   const object = env.EMBEDDED_STORE.getByName(`namespace:${namespace}`);
   await runInDurableObject(object, (_, state) => {
     state.storage.transactionSync = () => {
@@ -110,6 +110,33 @@ it("returns store_unavailable and changes nothing if a commit fails, and works a
   await evictDurableObject(object);
   expect(await store.readEntry(namespace, "a")).toBeNull();
   expect(await store.write(namespace, [operation])).toMatchObject({ outcome: "applied" });
+});
+
+it("returns store_full if a commit finds no room, shows it for a minute, and goes on reading", async () => {
+  const namespace = crypto.randomUUID();
+  const object = env.EMBEDDED_STORE.getByName(`namespace:${namespace}`);
+  const own = createEmbeddedStore(env.EMBEDDED_STORE, store.timeouts);
+  const operation = { op: "set", key: "a", value: "1", schemaRevision: 0 } as const;
+  await own.write(namespace, [operation]);
+  expect(await own.checkHealth()).toEqual({ status: "ok", evicts: false });
+  await runInDurableObject(object, (_, state) => {
+    state.storage.transactionSync = () => {
+      // As workerd and Cloudflare say it.
+      throw new Error("database or disk is full: SQLITE_FULL");
+    };
+  });
+  const failure = await own.write(namespace, [operation]).catch((error: unknown) => error);
+  expect(failure).toMatchObject({ code: "store_full", retryAfterSeconds: undefined });
+  expect((failure as Error).message).not.toContain("SQLITE");
+  expect(await own.readEntry(namespace, "a")).toMatchObject({ value: "1" });
+  expect(await own.checkHealth()).toEqual({ status: "full", evicts: false });
+
+  const { now } = Date;
+  const later = vi.spyOn(Date, "now").mockImplementation(() => now() + 60_000);
+  expect(await own.checkHealth()).toEqual({ status: "ok", evicts: false });
+  later.mockRestore();
+  await evictDurableObject(object);
+  expect(await own.write(namespace, [operation])).toMatchObject({ outcome: "applied" });
 });
 
 it("keeps an idempotency record for five minutes, and then removes it", async () => {

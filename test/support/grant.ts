@@ -3,7 +3,12 @@
 import { env } from "cloudflare:workers";
 import developmentList from "../../config/acl.json";
 
-export type Listed = { readonly read: readonly string[]; readonly write: readonly string[]; readonly user_id: string };
+export type Listed = {
+  readonly read: readonly string[];
+  readonly write: readonly string[];
+  readonly user_id: string;
+  readonly name?: string;
+};
 
 /** From now on these are good too, for the Worker and for every channel. */
 export function grant(keys: Readonly<Record<string, Listed>>): void {

@@ -3,6 +3,7 @@
 import { version } from "../../package.json";
 import { ERROR_STATUS, PING_INTERVAL_SECONDS } from "../../sdk/protocol.ts";
 import { type ApiOperation, OPERATIONS } from "../request/operations.ts";
+import { WARNINGS } from "../routes/health.ts";
 import { details, failures, type Json, json, object, onMcp, requestParts, revision, ts } from "./parts.ts";
 import { RESPONSES } from "./responses.ts";
 
@@ -78,10 +79,24 @@ export const openApiDocument = {
       ),
     }),
     "/health": service("health", "Check memX and its store", {
-      200: json(
-        "Both respond.",
-        object({ status: { const: "ok" }, store: { enum: ["embedded", "redis"] }, version: text }),
-      ),
+      200: json("Both respond.", {
+        type: "object",
+        required: ["status", "store", "version"],
+        properties: {
+          status: {
+            description:
+              "`ok`; `full` if the store has room only for writes that free some; `read_only` if it takes no writes. Reads work.",
+            enum: ["ok", "full", "read_only"],
+          },
+          store: { enum: ["embedded", "redis"] },
+          version: text,
+          warnings: {
+            description: "What the operator must mend. Absent if there is nothing.",
+            type: "array",
+            items: object({ code: { enum: Object.keys(WARNINGS) }, detail: text }),
+          },
+        },
+      }),
       ...failures("store_unavailable", "internal"),
     }),
     "/openapi.json": service("openApi", "This document", { 200: json("OpenAPI 3.1.", { type: "object" }) }),

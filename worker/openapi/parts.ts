@@ -72,12 +72,12 @@ const lastEventId = {
   schema: { type: "string", pattern: "^\\d{1,16}$" },
 };
 
-const always = ["invalid_api_key", "missing_api_key", "rate_limited", "auth_unavailable", "internal"] as const;
+export const always = ["invalid_api_key", "missing_api_key", "rate_limited", "auth_unavailable", "internal"] as const;
 export const onStore = [...always, "invalid_request", "forbidden", "store_unavailable"] as const;
 export const onBody = [...onStore, "unsupported_media_type", "too_large"] as const;
+export const onWrite = [...onBody, "schema_violation", "conflict", "quota_exceeded", "store_full"] as const;
 /** Before MCP begins. What a tool or a resource fails with is in a JSON-RPC response. */
 export const onMcp = [...always, "forbidden", "unsupported_media_type", "too_large"] as const;
-export const onWrite = [...onBody, "schema_violation", "conflict", "quota_exceeded"] as const;
 
 export const change = {
   type: "object",
@@ -107,18 +107,34 @@ export function json(description: string, schema: Json): Json {
 }
 
 /** What a request of this operation carries. */
-export function requestParts({ request, in: place, path, writes, streams, conditional }: ApiOperation): Json {
-  const { schema } = request;
+export function requestParts(operation: ApiOperation): Json {
+  const { request, in: place, path, writes, streams, conditional, documents } = operation;
   const headers = [
     ...(writes ? [idempotencyKey, agentName] : []),
     ...(streams ? [lastEventId] : []),
     ...(conditional ? [ifNoneMatch] : []),
   ];
-  if (place === "body") {
-    return { parameters: headers, requestBody: { required: true, content: { "application/json": { schema } } } };
-  }
-  const { properties = {}, required = [] } = schema as { properties?: Record<string, Json>; required?: string[] };
-  const parameters = Object.entries(properties).map(([name, { description, examples, ...schema }]) => ({
+  const schema = request.schema as Fields;
+  if (place === "query") return { parameters: [...queryParameters(schema, path), ...headers] };
+  const { fields = {}, query } = documents ?? {};
+  const content = Object.entries(fields).map(([type, field]) => [type, { schema: schema.properties?.[field] }]);
+  // A body of application/json has these fields itself, so no parameter is required for all bodies.
+  const parameters = query ? queryParameters(query.schema as Fields, path) : [];
+  const described = parameters.map(({ description, ...parameter }) => ({
+    ...parameter,
+    required: false,
+    description: `With a body of ${Object.keys(fields).join(" or ")}. ${description}`,
+  }));
+  return {
+    parameters: [...described, ...headers],
+    requestBody: { required: true, content: { "application/json": { schema }, ...Object.fromEntries(content) } },
+  };
+}
+
+type Fields = { readonly properties?: Readonly<Record<string, Json>>; readonly required?: readonly string[] };
+
+function queryParameters({ properties = {}, required = [] }: Fields, path: string) {
+  return Object.entries(properties).map(([name, { description, examples, ...schema }]) => ({
     name,
     in: path.includes(`{${name}}`) ? "path" : "query",
     required: required.includes(name),
@@ -126,7 +142,6 @@ export function requestParts({ request, in: place, path, writes, streams, condit
     schema,
     ...(Array.isArray(examples) && { example: examples[0] }),
   }));
-  return { parameters: [...parameters, ...headers] };
 }
 
 /** Error codes that share a status share a response. */

@@ -1,7 +1,9 @@
 // What each operation responds with: success, and the errors it can end with.
 
+import { CALLER_LIMITS } from "../../config/limits.ts";
 import type { OPERATIONS } from "../request/operations.ts";
 import {
+  always,
   by,
   change,
   currentRevision,
@@ -26,6 +28,9 @@ const stream = {
   200: { description: "Server-sent events.", content: { "text/event-stream": {} } },
   ...failures(...onStore, "upgrade_required"),
 };
+
+const globs = { type: "array", items: { type: "string" } };
+const most = (description: string) => ({ type: "integer", description });
 
 export const RESPONSES: Readonly<Record<keyof typeof OPERATIONS, Json>> = {
   set: {
@@ -54,7 +59,7 @@ export const RESPONSES: Readonly<Record<keyof typeof OPERATIONS, Json>> = {
       "Deleted. If the key held nothing, `deleted` is false and `revision` is 0.",
       object({ ok, deleted, revision: currentRevision }),
     ),
-    ...failures(...onBody, "conflict"),
+    ...failures(...onBody, "conflict", "store_full"),
   },
   patch: {
     200: json("Changed.", object({ ok, updated: ok, revision, ts, value: { description: "The new value." } })),
@@ -103,7 +108,7 @@ export const RESPONSES: Readonly<Record<keyof typeof OPERATIONS, Json>> = {
   },
   setSchema: {
     200: json("Set.", object({ ok, revision })),
-    ...failures(...onBody, "invalid_schema", "conflict", "quota_exceeded"),
+    ...failures(...onBody, "invalid_schema", "conflict", "quota_exceeded", "store_full"),
   },
   getSchema: {
     200: json("The schema.", {
@@ -115,7 +120,30 @@ export const RESPONSES: Readonly<Record<keyof typeof OPERATIONS, Json>> = {
   },
   deleteSchema: {
     200: json("Deleted.", object({ ok, revision })),
-    ...failures(...onStore, "not_found", "conflict"),
+    ...failures(...onStore, "not_found", "conflict", "store_full"),
+  },
+  whoami: {
+    200: json("What the API key may do, and what this memX is.", {
+      type: "object",
+      properties: {
+        name: { type: "string", description: "What the API key is called. Absent if it has no name." },
+        engine: { enum: ["embedded", "redis"], description: "The store." },
+        version: { type: "string" },
+        scopes: {
+          ...object({ read: globs, write: globs }),
+          description:
+            "Globs over keys as you write them. The API key may read or write a key if and only if one of these matches it.",
+        },
+        limits: object({
+          ...Object.fromEntries(
+            Object.entries(CALLER_LIMITS).map(([name, [, description]]) => [name, most(description)]),
+          ),
+          log: most("Changes of your namespace that the change log keeps."),
+        }),
+      },
+      required: ["engine", "version", "scopes", "limits"],
+    }),
+    ...failures(...always, "store_unavailable"),
   },
   subscribe: stream,
   watch: stream,

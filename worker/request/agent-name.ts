@@ -8,13 +8,17 @@ import type { AppContext } from "../app-env.ts";
 /** Visible ASCII characters, and spaces between them: what every client can send in a header and reads as the same text. */
 const NAME = new RegExp(`^(?! )[\\x20-\\x7e]{1,${LIMITS.maxAgentChars}}(?<! )$`);
 
+export function isAgentName(name: string): boolean {
+  return NAME.test(name);
+}
+
 /**
  * Returns `undefined` if the request has no such header.
  * @throws {ApiError} `invalid_request`
  */
 export function readAgentName(c: AppContext): string | undefined {
   const name = c.req.header("x-memx-agent");
-  if (name === undefined || NAME.test(name)) return name;
+  if (name === undefined || isAgentName(name)) return name;
   throw new ApiError(
     "invalid_request",
     `The header x-memx-agent must have 1 to ${LIMITS.maxAgentChars} visible ASCII characters, with spaces only between them.`,

@@ -5,6 +5,7 @@ import { LIMITS } from "../../config/limits.ts";
 import { ApiError } from "../../memory/errors.ts";
 import type { Idempotency } from "../../memory/store/store.ts";
 import type { AppContext } from "../app-env.ts";
+import { PATCH_DOCUMENTS } from "./operations.ts";
 import { readBytes } from "./read-request.ts";
 
 const HEADER = new RegExp(`^[\\x21-\\x7e]{1,${LIMITS.maxIdempotencyKeyChars}}$`);
@@ -23,7 +24,10 @@ export async function readIdempotency(c: AppContext): Promise<Idempotency | unde
     );
   }
   const { pathname, search } = new URL(c.req.url);
-  const request = new Blob([`${c.req.method} ${pathname}${search}\n`, await readBytes(c)]);
+  // Only these: the outcome of any other request does not depend on its media type.
+  const mediaType = c.req.header("content-type")?.split(";")[0]?.trim().toLowerCase() ?? "";
+  const document = Object.hasOwn(PATCH_DOCUMENTS, mediaType) ? ` ${mediaType}` : "";
+  const request = new Blob([`${c.req.method} ${pathname}${search}${document}\n`, await readBytes(c)]);
   return {
     id: await sha256(new Blob([JSON.stringify([c.var.caller.keyHash, header])])),
     fingerprint: await sha256(request),

@@ -7,6 +7,7 @@ import {
   event,
   expect,
   expectedSchema,
+  expectText,
   fields,
   key,
   limit,
@@ -17,6 +18,7 @@ import {
   since,
   ts,
   ttl,
+  ttlText,
   value,
 } from "./shapes.ts";
 
@@ -35,6 +37,11 @@ type Declaration = {
   readonly streams?: true;
   /** Takes an `If-None-Match`. */
   readonly conditional?: true;
+  /** Other media types of the body, which then is one field of the request itself. The other fields are in the query. */
+  readonly documents?: {
+    readonly fields: Readonly<Record<string, string>>;
+    readonly query: RequestShape<unknown>;
+  };
 };
 
 export type ApiOperation = Declaration & { readonly request: RequestShape<unknown> };
@@ -55,6 +62,20 @@ export const BATCH_FIELDS = {
 
 const live =
   "A WebSocket, or server-sent events if the request accepts text/event-stream. Each change is one JSON text.";
+
+/** Media types of a body that is a patch itself, and the field of `/patch` that takes the same. */
+export const PATCH_DOCUMENTS = {
+  "application/merge-patch+json": "merge",
+  "application/json-patch+json": "patch",
+} as const;
+
+/** What `/patch` takes beside such a body. */
+export const patchQuery = defineRequest(
+  fields(
+    { key, expect: expectText, ttl: { ...ttlText, description: `${ttlText.description} By default, \`keep\`.` } },
+    ["key"],
+  ),
+);
 
 export const OPERATIONS = {
   set: defineOperation({
@@ -113,8 +134,9 @@ export const OPERATIONS = {
     tag: "Values",
     summary: "Change part of a value",
     description:
-      "Takes exactly one of `merge`, `patch`, `increment` and `append`. Never undoes a concurrent change. Numbers keep their digits. The API key must be allowed to read and to write the key.",
+      "Takes exactly one of `merge`, `patch`, `increment` and `append`. The body can also be a patch itself, of type `application/merge-patch+json` or `application/json-patch+json`; then the query has the other fields. Never undoes a concurrent change. Numbers keep their digits. The API key must be allowed to read and to write the key.",
     writes: true,
+    documents: { fields: PATCH_DOCUMENTS, query: patchQuery },
     in: "body",
     request: fields(
       {
@@ -266,6 +288,15 @@ export const OPERATIONS = {
     writes: true,
     in: "query",
     request: fields({ key, expect: expectedSchema }, ["key"]),
+  }),
+  whoami: defineOperation({
+    method: "get",
+    path: "/whoami",
+    tag: "Service",
+    summary: "Show what the API key may do",
+    description: "Also the engine, the version and the limits of this memX. Tells nothing of stored keys.",
+    in: "query",
+    request: fields({}, []),
   }),
   subscribe: defineOperation({
     method: "get",

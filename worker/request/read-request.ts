@@ -44,6 +44,19 @@ async function received<T>(reading: Promise<T>): Promise<T> {
 }
 
 /**
+ * Returns the media type of the body, one of `accepted`.
+ * @throws {ApiError} `unsupported_media_type`
+ */
+export function mediaTypeOf(c: Context, accepted: readonly string[]): string {
+  const mediaType = c.req.header("content-type")?.split(";")[0]?.trim().toLowerCase() ?? "";
+  if (!accepted.includes(mediaType)) {
+    const detail = `The body must be JSON, with the header content-type: ${accepted.join(" or ")}.`;
+    throw new ApiError("unsupported_media_type", detail);
+  }
+  return mediaType;
+}
+
+/**
  * Returns the checked JSON body, and the text of each of its members.
  * @param levelsAboveValue arrays and objects of the body around a value, which do not count toward the value's own depth
  * @throws {ApiError} `unsupported_media_type`, `invalid_request`
@@ -53,20 +66,33 @@ export async function readBody<T extends object>(
   shape: RequestShape<T>,
   { levelsAboveValue = 1 }: { levelsAboveValue?: number } = {},
 ): Promise<{ body: T; members: JsonDocument["members"] }> {
-  requireJson(c);
-  const { value, members } = parseBody(decodeUtf8(await readBytes(c)), LIMITS.maxJsonDepth + levelsAboveValue);
+  mediaTypeOf(c, ["application/json"]);
+  const { value, members } = parseBody(await readText(c), LIMITS.maxJsonDepth + levelsAboveValue);
   return { body: checked(shape, value, "body"), members };
 }
 
 /** @throws {ApiError} `unsupported_media_type` */
 export function requireJson(c: Context): void {
-  const mediaType = c.req.header("content-type")?.split(";")[0]?.trim().toLowerCase();
-  if (mediaType !== "application/json") {
-    throw new ApiError(
-      "unsupported_media_type",
-      "The body must be JSON, with the header content-type: application/json.",
-    );
-  }
+  mediaTypeOf(c, ["application/json"]);
+  requireNoEncoding(c);
+}
+
+/**
+ * Returns the text of a body that is any JSON, without the white space around it.
+ * @throws {ApiError} `unsupported_media_type`, `invalid_request`
+ */
+export async function readDocument(c: Context, maxDepth: number): Promise<JsonText> {
+  const text = await readText(c);
+  parseBody(text, maxDepth);
+  return text.trim();
+}
+
+async function readText(c: Context): Promise<string> {
+  requireNoEncoding(c);
+  return decodeUtf8(await readBytes(c));
+}
+
+function requireNoEncoding(c: Context): void {
   const encoding = c.req.header("content-encoding") ?? "identity";
   if (encoding.toLowerCase() !== "identity") {
     throw new ApiError("unsupported_media_type", "The body must not have a content-encoding.");

@@ -84,6 +84,21 @@ export const limit = {
   default: "100",
 } as const;
 
+/** `expect` as a query parameter. */
+export const expectText = {
+  description: `A revision. ${expect.description}`,
+  type: "string",
+  pattern: revisionText,
+} as const;
+
+/** `ttl` as a query parameter. */
+export const ttlText = {
+  description: ttl.description,
+  type: "string",
+  pattern: "^(keep|\\d{1,8}(\\.\\d{1,6})?)$",
+  examples: ["60"],
+} as const;
+
 export const expectedSchema = {
   description: "A revision. memX deletes only if the revision of the key's schema equals it.",
   type: "string",

@@ -1,7 +1,9 @@
-// Health: whether memX and its store respond, for load balancers and people. Needs no API key and reveals no secret.
+// Health: whether memX and its store respond and take writes, for load balancers and people. Needs no API key and reveals no
+// secret. A store that takes no writes is a 200: its reads work, so a load balancer must not take memX out of rotation.
 
 import { Hono } from "hono";
 import { openStore } from "../../memory/store/open-store.ts";
+import type { StoreHealth } from "../../memory/store/store.ts";
 import { version } from "../../package.json";
 import type { AppEnv } from "../app-env.ts";
 
@@ -9,6 +11,27 @@ export const health = new Hono<AppEnv>();
 
 health.get("/health", async (c) => {
   const store = openStore(c.env);
-  await store.ping();
-  return c.json({ status: "ok", store: store.engine, version });
+  const found = await store.checkHealth();
+  const warnings = warningsOf(found);
+  return c.json({
+    status: found.status,
+    store: store.engine,
+    version,
+    ...(warnings.length > 0 && { warnings }),
+  });
 });
+
+/** What the operator must mend. The codes are stable. */
+export const WARNINGS = {
+  store_full: "The store is full. Reads work, and writes that free more room than they need.",
+  store_read_only: "The store takes no writes. Reads work.",
+  store_evicts: "The store deletes data by itself when it is full, and memX cannot notice: turn eviction off.",
+} as const;
+
+function warningsOf({ status, evicts }: StoreHealth): { code: string; detail: string }[] {
+  const codes: (keyof typeof WARNINGS)[] = [];
+  if (status === "full") codes.push("store_full");
+  if (status === "read_only") codes.push("store_read_only");
+  if (evicts) codes.push("store_evicts");
+  return codes.map((code) => ({ code, detail: WARNINGS[code] }));
+}

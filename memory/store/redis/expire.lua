@@ -5,5 +5,6 @@
 --
 -- Returns the milliseconds until the next value expires, '' if none does.
 
+run_when_full()
 settle_all(KEYS[8], ARGV[3])
 return next_expiry()

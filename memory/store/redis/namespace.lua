@@ -24,6 +24,11 @@ local now = time[1] * 1e6 + time[2]
 local begun = redis.call('GET', counter)
 local revision = tonumber(begun or math.floor(now / 1000))
 
+-- Lets a script that frees memory, or needs very little of it, run although the memory is full: Redis refuses a script
+-- for lack of memory only at its first write that needs any, unless another write came before. This one removes nothing,
+-- because no key is empty. Returns false if Redis takes no writes, because it is a replica or cannot save.
+local function run_when_full() return type(redis.pcall('ZREM', index, '')) == 'number' end
+
 -- The state of a key. An expired value counts as gone from its expiry time on, although it is still stored.
 local function read_row(entry, key)
   local fields = redis.call(

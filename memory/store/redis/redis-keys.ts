@@ -35,3 +35,6 @@ export function redisKeys(namespace: string): RedisKeys {
  * belongs to no namespace, so it has no hash tag.
  */
 export const EXPIRING_NAMESPACES = "memx:expiring";
+
+/** A key that is never set. A write to it that changes nothing shows whether Redis takes writes. */
+export const HEALTH = "memx:health";

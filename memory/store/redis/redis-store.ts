@@ -5,9 +5,10 @@ import { errors, Redis } from "@upstash/redis/cloudflare";
 import { LRUCache } from "lru-cache";
 import { LIMITS } from "../../../config/limits.ts";
 import type { StoreTimeouts } from "../../../config/store-settings.ts";
-import { storeUnavailable } from "../../errors.ts";
+import { storeFull, storeReadOnly, storeUnavailable } from "../../errors.ts";
 import { log } from "../../log.ts";
 import { ALL_KEYS, type Operation, type Quota, type Store } from "../store.ts";
+import checkHealthScript from "./check-health.lua";
 import expireScript from "./expire.lua";
 import namespaceScript from "./namespace.lua";
 import readEntriesScript from "./read-entries.lua";
@@ -17,7 +18,8 @@ import readLogScript from "./read-log.lua";
 import readManyScript from "./read-many.lua";
 import readRecordScript from "./read-record.lua";
 import readSchemaScript from "./read-schema.lua";
-import { EXPIRING_NAMESPACES, redisKeys } from "./redis-keys.ts";
+import { EXPIRING_NAMESPACES, HEALTH, redisKeys } from "./redis-keys.ts";
+import { refusedWrite } from "./refused-write.ts";
 import { createScript } from "./script.ts";
 import {
   operationArguments,
@@ -101,6 +103,7 @@ export function createRedisStore({
     readRecord: createScript<string | null>(redis, withTimeout, readRecordScript),
     watch: createScript<Reply>(redis, withTimeout, namespaceScript + watchScript),
     unwatch: createScript<string>(redis, withTimeout, unwatchScript),
+    checkHealth: createScript<Reply>(redis, withTimeout, checkHealthScript),
   };
   const settings = [logLength, TOMBSTONE_SECONDS].map(String);
   /** The first keys of every script that runs after namespace.lua. */
@@ -195,9 +198,10 @@ export function createRedisStore({
           if (nextMs === "" && forgotten) await withTimeout(() => redis.zrem(EXPIRING_NAMESPACES, namespace));
         }
       }),
-    ping: () =>
+    checkHealth: () =>
       orUnavailable(async () => {
-        await withTimeout(() => redis.ping());
+        const [error, policy] = await scripts.checkHealth([HEALTH], []);
+        return { status: refusedWrite(error ?? "") ?? "ok", evicts: Boolean(policy) && policy !== "noeviction" };
       }),
   };
 }
@@ -226,8 +230,16 @@ function createListing(list: (namespace: string) => Promise<void>): (namespace: 
 async function orUnavailable<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call();
-  } catch (cause) {
-    throw storeUnavailable(withoutCommand(cause));
+  } catch (error) {
+    const cause = withoutCommand(error);
+    switch (error instanceof errors.UpstashError ? refusedWrite(error.message) : undefined) {
+      case "full":
+        throw storeFull(cause);
+      case "read_only":
+        throw storeReadOnly(cause);
+      default:
+        throw storeUnavailable(cause);
+    }
   }
 }
 

@@ -11,6 +11,7 @@
 
 local entry, key, token, limit = KEYS[8], ARGV[3], ARGV[4], ARGV[5]
 
+run_when_full()
 if not begun then
   begun = whole(revision)
   redis.call('SET', counter, begun)

@@ -85,8 +85,9 @@ for _, operation in ipairs(operations) do
 end
 if #stale > 1 then return stale end
 
--- Plans what each operation changes, and counts the keys and bytes that the write adds.
-local more_keys, more_bytes = 0, 0
+-- Plans what each operation changes, and counts the keys and bytes that the write adds, and the bytes of the texts that
+-- the log and the idempotency record keep of it.
+local more_keys, more_bytes, kept_bytes = 0, 0, 0
 for _, row in pairs(rows) do
   row.plan = {
     value = row.value, schema = row.schema, ts = row.ts,
@@ -100,7 +101,10 @@ for _, operation in ipairs(operations) do
     -- A value's time always increases, whatever the clock does. Among times that callers give, the latest wins.
     operation.at = operation.ts or math.max(now, plan.ts + 1)
     operation.changes = operation.at > plan.ts
-    if operation.changes then plan.value, plan.ts, plan.value_bytes = true, operation.at, #operation.text end
+    if operation.changes then
+      plan.value, plan.ts, plan.value_bytes = true, operation.at, #operation.text
+      kept_bytes = kept_bytes + (keeps_text and 2 or 1) * #operation.text
+    end
   elseif op == 'delete' then
     operation.at = math.max(now, plan.ts + 1)
     operation.changes = plan.value
@@ -108,6 +112,7 @@ for _, operation in ipairs(operations) do
   elseif op == 'schema_set' then
     operation.changes = true
     plan.schema, plan.schema_bytes = true, #operation.text
+    kept_bytes = kept_bytes + #operation.text
   elseif op == 'schema_delete' then
     operation.changes = plan.schema
     plan.schema, plan.schema_bytes = false, 0
@@ -117,6 +122,7 @@ for _, row in pairs(rows) do
   more_bytes = more_bytes + row.plan.value_bytes + row.plan.schema_bytes
   more_keys = more_keys + ((row.plan.value or row.plan.schema or row.over) and 1 or 0) - (row.indexed and 1 or 0)
 end
+if more_bytes + kept_bytes < 0 then run_when_full() end
 if max_keys and more_keys > 0 and redis.call('ZCARD', index) + more_keys > max_keys then
   return {'quota_exceeded', 'keys'}
 end

@@ -35,12 +35,17 @@ export function newDisk(): string {
 export async function startWorkerd({
   bindings = {},
   disk = newDisk(),
+  run = [],
 }: {
   bindings?: Readonly<Record<string, string>>;
   disk?: string;
+  /** A command that runs workerd, with its arguments. By default workerd runs by itself. */
+  run?: readonly string[];
 } = {}): Promise<Workerd> {
   const port = await freePort();
-  const child = startProcess(WORKERD, workerdArguments({ address: `127.0.0.1:${port}`, dataFolder: disk }), {
+  const args = workerdArguments({ address: `127.0.0.1:${port}`, dataFolder: disk });
+  const [command, ...rest] = [...run, WORKERD, ...args] as [string, ...string[]];
+  const child = startProcess(command, rest, {
     MEMX_ACL: JSON.stringify(developmentList),
     STORE_TIMEOUT_MS: PATIENT_MS,
     ...bindings,

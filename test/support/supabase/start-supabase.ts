@@ -26,7 +26,14 @@ export type Supabase = {
   /** Runs SQL as the superuser, and returns the rows that `psql` prints. */
   sql(text: string): Promise<string>;
   /** Adds a row as the dashboard does. `scopes` may be any JSON. */
-  addKey(row: { key?: string; hash?: string; userId: string; scopes?: unknown; active?: boolean }): Promise<void>;
+  addKey(row: {
+    key?: string;
+    hash?: string;
+    userId: string;
+    scopes?: unknown;
+    active?: boolean;
+    name?: string;
+  }): Promise<void>;
   /** Requested paths, in order. */
   readonly requests: string[];
   stopPostgrest(): Promise<void>;
@@ -85,12 +92,12 @@ export async function startSupabase({ before = "" }: { before?: string } = {}): 
     anonKey: tokenOf({ role: "anon" }),
     tokenOf: (userId) => tokenOf({ role: "authenticated", sub: userId }),
     sql: database.sql,
-    async addKey({ key, hash, userId, scopes = { read: ["*"], write: ["*"] }, active = true }) {
+    async addKey({ key, hash, userId, scopes = { read: ["*"], write: ["*"] }, active = true, name }) {
       const literal = (text: string | undefined) => (text === undefined ? "null" : `'${text.replaceAll("'", "''")}'`);
       await database.sql(`
         insert into auth.users values (${literal(userId)}) on conflict do nothing;
-        insert into public.api_keys (key, key_hash, user_id, scopes, active)
-          values (${literal(key)}, ${literal(hash)}, ${literal(userId)}, ${literal(JSON.stringify(scopes))}, ${active});`);
+        insert into public.api_keys (key, key_hash, user_id, scopes, active, name)
+          values (${literal(key)}, ${literal(hash)}, ${literal(userId)}, ${literal(JSON.stringify(scopes))}, ${active}, ${literal(name)});`);
     },
     requests: gateway.requests,
     stopPostgrest,
