@@ -99,7 +99,7 @@ export class InvalidRequestError extends MemxError {}
 /** Too many requests or subscribers. */
 export class RateLimitedError extends MemxError {}
 
-/** The namespace has no room for the write. */
+/** The namespace or the store has no room for the write. */
 export class QuotaExceededError extends MemxError {}
 
 /** memX or its store is unavailable. The write may have been applied. */

@@ -30,6 +30,7 @@ const CLASSES = new Map<string, ErrorClass>([
   ["conflict", ConflictError],
   ["rate_limited", RateLimitedError],
   ["quota_exceeded", QuotaExceededError],
+  ["store_full", QuotaExceededError],
 ]);
 
 /** Reads the error of a failed response. A proxy may have sent the response instead of memX. */

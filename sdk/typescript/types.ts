@@ -66,12 +66,25 @@ export type SchemaWritten = { readonly ok: true; readonly revision: number };
 export type StoredSchema = { readonly key: string; readonly schema: JsonSchema; readonly revision: number };
 
 /** The state of memX: `status` is `"ok"`, and `store` is the kind of store. */
-export type Health = { readonly status: string; readonly store: string; readonly version: string };
+export type Health = {
+  /** `full` and `read_only`: reads work, and memX refuses most writes. */
+  readonly status: "ok" | "full" | "read_only";
+  readonly store: string;
+  readonly version: string;
+  /** What the operator must fix. Branch on the code. */
+  readonly warnings?: readonly { readonly code: string; readonly detail: string }[];
+};
 
 /** What an API key may do, and which memX this is. */
 export type WhoAmI = {
-  readonly store: string;
+  /** What the API key is called, if it has a name. */
+  readonly name?: string;
+  readonly engine: string;
   readonly version: string;
+  /** Globs over the keys as this API key sees them. */
+  readonly scopes: { readonly read: readonly string[]; readonly write: readonly string[] };
+  /** Limits that a caller can reach, by name. */
+  readonly limits: Readonly<Record<string, number>>;
 };
 
 /** A listed key. */

@@ -225,3 +225,11 @@ it("updates a value without undoing the updates of other writers", async () => {
   expect(await memx.update(key, () => undefined)).toEqual(before);
   expect(await memx.get(key)).toEqual(before);
 });
+
+it("says what the API key may do, and that the store is well", async () => {
+  const { memx } = connectMemx();
+  const { engine, scopes, limits } = await memx.whoami();
+  expect(scopes).toEqual({ read: ["*"], write: ["*"] });
+  expect(Object.values(limits).every(Number.isInteger)).toBe(true);
+  expect(await memx.health()).toMatchObject({ status: "ok", store: engine });
+});

@@ -3,7 +3,7 @@
 import { version } from "../../package.json";
 import { ERROR_STATUS, PING_INTERVAL_SECONDS } from "../../sdk/protocol.ts";
 import { type ApiOperation, OPERATIONS } from "../request/operations.ts";
-import { WARNINGS } from "../routes/health.ts";
+import { HEALTH_WARNINGS } from "../response/health-warnings.ts";
 import { details, failures, type Json, json, object, onMcp, requestParts, revision, ts } from "./parts.ts";
 import { RESPONSES } from "./responses.ts";
 
@@ -93,7 +93,7 @@ export const openApiDocument = {
           warnings: {
             description: "What the operator must mend. Absent if there is nothing.",
             type: "array",
-            items: object({ code: { enum: Object.keys(WARNINGS) }, detail: text }),
+            items: object({ code: { enum: Object.keys(HEALTH_WARNINGS) }, detail: text }),
           },
         },
       }),

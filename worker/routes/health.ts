@@ -6,6 +6,7 @@ import { openStore } from "../../memory/store/open-store.ts";
 import type { StoreHealth } from "../../memory/store/store.ts";
 import { version } from "../../package.json";
 import type { AppEnv } from "../app-env.ts";
+import { HEALTH_WARNINGS } from "../response/health-warnings.ts";
 
 export const health = new Hono<AppEnv>();
 
@@ -21,17 +22,10 @@ health.get("/health", async (c) => {
   });
 });
 
-/** What the operator must mend. The codes are stable. */
-export const WARNINGS = {
-  store_full: "The store is full. Reads work, and writes that free more room than they need.",
-  store_read_only: "The store takes no writes. Reads work.",
-  store_evicts: "The store deletes data by itself when it is full, and memX cannot notice: turn eviction off.",
-} as const;
-
 function warningsOf({ status, evicts }: StoreHealth): { code: string; detail: string }[] {
-  const codes: (keyof typeof WARNINGS)[] = [];
+  const codes: (keyof typeof HEALTH_WARNINGS)[] = [];
   if (status === "full") codes.push("store_full");
   if (status === "read_only") codes.push("store_read_only");
   if (evicts) codes.push("store_evicts");
-  return codes.map((code) => ({ code, detail: WARNINGS[code] }));
+  return codes.map((code) => ({ code, detail: HEALTH_WARNINGS[code] }));
 }
