@@ -307,11 +307,14 @@ def web_server(status: int, location: str | None = None) -> Iterator[str]:
     """A server that is no memX, and answers every request with a page."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
         def do_GET(self) -> None:
             self.send_response(status)
             if location:
                 self.send_header("location", location)
             self.send_header("content-length", "6")
+            self.send_header("connection", "close")
             self.end_headers()
             self.wfile.write(b"<html>")
 
@@ -335,6 +338,11 @@ def test_a_server_that_is_no_memx_is_reported(create: Create, url: str, status: 
         subscription = create(base_url=page).watch("*", on_status=statuses)
         statuses.wait_for(lambda status, error: status == "connecting" and error is not None)
         assert subscription.status == "connecting"
+        error = subscription.last_error
+        if status == 302:
+            assert "redirects" in str(error)
+        else:
+            assert error.status == status
         subscription.close()
 
 
