@@ -1,8 +1,9 @@
 // The client: every call of memX as a method, and live changes over one socket.
 
-import { EVENT_FILTERS, type EventFilter } from "../protocol.ts";
+import type { EventFilter } from "../protocol.ts";
+import { AccessCheck } from "./access-check.ts";
 import { checkKey, checkPattern, checkText } from "./check-text.ts";
-import { InvalidRequestError, MemxError, NotFoundError } from "./errors.ts";
+import { InvalidRequestError, NotFoundError } from "./errors.ts";
 import { type ChangeEvent, type ChangesPage, checkPage, type SchemaEvent, type ValueEvent } from "./events.ts";
 import { Feed } from "./feed.ts";
 import { compileGlob, escapeKey } from "./glob.ts";
@@ -13,6 +14,7 @@ import { mergePatterns } from "./merge-patterns.ts";
 import { type MemXOptions, readOptions } from "./options.ts";
 import { refuseUnknown } from "./refuse-unknown.ts";
 import type { JsonSchemaSource } from "./standard-schema.ts";
+import { checkSubscribeOptions } from "./subscribe-options.ts";
 import { type Source, Subscription } from "./subscription.ts";
 import { TypedKey, type TypedKeyOptions } from "./typed-key.ts";
 import type * as t from "./types.ts";
@@ -39,6 +41,7 @@ export class MemX implements Disposable {
   readonly #http: Http;
   readonly #feed: Feed;
   readonly #closing = new AbortController();
+  readonly #accessCheck = new AccessCheck(() => this.whoami({ signal: this.#closing.signal }));
   /** The revision of each schema that this client has set. */
   readonly #ownSchemas = new Map<string, number>();
 
@@ -250,7 +253,7 @@ export class MemX implements Disposable {
 
   /** Reads what the API key may do, and which memX this is. */
   whoami(options: t.CallOptions = {}): Promise<t.WhoAmI> {
-    return this.#read({ path: "/whoami", has: "version" }, options);
+    return this.#read({ path: "/whoami", has: "scopes" }, options);
   }
 
   /**
@@ -321,8 +324,7 @@ export class MemX implements Disposable {
     const all = [keys].flat();
     for (const key of all) checkKey(key);
     const set = new Set(all);
-    // memX just does not send the changes that the API key must not read.
-    const checkAccess = (signal: AbortSignal) => this.#checkAccess([...set], signal);
+    const checkAccess = (signal: AbortSignal) => this.#accessCheck.check(set, signal);
     return this.#subscribe({ patterns: all.map(escapeKey), matches: (key) => set.has(key) }, checkAccess, rest);
   }
 
@@ -387,18 +389,6 @@ export class MemX implements Disposable {
     return listener ? subscription.listen(listener as (event: ChangeEvent) => unknown) : subscription;
   }
 
-  /** @throws {ForbiddenError} if the API key must not read one of the keys */
-  async #checkAccess(keys: readonly string[], signal: AbortSignal): Promise<void> {
-    for (let from = 0; from < keys.length; from += MAX_READ_KEYS) {
-      try {
-        await this.getMany(keys.slice(from, from + MAX_READ_KEYS), { signal });
-      } catch (error) {
-        // The API key may read them, or memX would not know that their values are too large for one response.
-        if (!(error instanceof MemxError) || error.code !== "too_large") throw error;
-      }
-    }
-  }
-
   /** Reads what came after a revision. Without one, finds out whether the API key may read any of it. */
   async #changes(
     patterns: readonly string[],
@@ -433,24 +423,7 @@ export class MemX implements Disposable {
   }
 }
 
-/** `POST /read` takes no more. */
-const MAX_READ_KEYS = 1_000;
-
 type ListenerAndOptions = [
   first?: ((event: never) => unknown) | t.SubscribeOptions,
   second?: t.SubscribeOptions | undefined,
 ];
-
-/** @throws {InvalidRequestError} for options that memX would refuse later, or that one another would override */
-function checkSubscribeOptions(options: t.SubscribeOptions): void {
-  const { event, snapshot, since, buffer, onStatus, onReset, signal, ...unknown } = options;
-  refuseUnknown(unknown);
-  const isCount = (count: number | undefined, least: number) =>
-    count === undefined || (Number.isSafeInteger(count) && count >= least);
-  const fault =
-    (snapshot && since && "`snapshot` and `since` exclude each other.") ||
-    (!isCount(since, 0) && "`since` must be a revision: a whole number of at least 0.") ||
-    (event !== undefined && !EVENT_FILTERS.includes(event) && `\`event\` must be ${EVENT_FILTERS.join(", ")}.`) ||
-    (!isCount(buffer, 1) && "`buffer` must be a whole number of at least 1.");
-  if (fault) throw new InvalidRequestError("invalid_request", fault);
-}

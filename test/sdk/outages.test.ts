@@ -157,7 +157,7 @@ it("says why it does not know yet whether the API key may read a key", async () 
   await expect.poll(() => log.length).toBeGreaterThan(0);
   expect(log[0]?.[1]).toMatchObject({ code: "unexpected_answer", status: 404 });
   expect(subscription.status).toBe("connecting");
-  respond = () => Response.json({ entries: [null], revision: 1 });
+  respond = () => Response.json({ scopes: { read: ["*"], write: [] } });
   await subscription.ready;
   expect(subscription.lastError).toBeUndefined();
 });
