@@ -18,7 +18,8 @@ const DRAFTS: Readonly<Record<string, Draft>> = {
 /** The draft that a `$schema` names: 2020-12 if it is absent, `undefined` if memX does not know the draft. */
 export function draftOf($schema: unknown): Draft | undefined {
   if ($schema === undefined) return "2020-12";
-  const name = /^https?:\/\/json-schema\.org\/(draft[-/][\d-]+)\/schema#?$/.exec(String($schema))?.[1];
+  if (typeof $schema !== "string") return undefined;
+  const name = /^https?:\/\/json-schema\.org\/(draft[-/][\d-]+)\/schema#?$/.exec($schema)?.[1];
   return name !== undefined && Object.hasOwn(DRAFTS, name) ? DRAFTS[name] : undefined;
 }
 

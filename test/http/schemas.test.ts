@@ -184,13 +184,14 @@ describe("a schema's change", () => {
   });
 });
 
-describe("a schema that can not be used", () => {
+describe("a schema that cannot be used", () => {
   it.each([
     ["an unknown type", '{"type":"strin"}', ["/type"]],
     ["a keyword of another shape", '{"properties":[]}', ["/properties"]],
     ["several things wrong", '{"type":1,"minimum":"1"}', ["/minimum", "/type"]],
     ["something wrong deep inside", '{"properties":{"a/b":{"items":{"type":"x"}}}}', ["/properties/a~1b/items/type"]],
     ["an unknown draft", '{"$schema":"https://example.com/schema"}', ["/$schema"]],
+    ["a draft that is no text", '{"$schema":{"toString":null}}', ["/$schema"]],
     ["a reference to nothing", '{"$ref":"#/$defs/missing"}', ["/$ref"]],
     ["a reference to elsewhere", '{"$ref":"https://example.com/schema.json"}', ["/$ref"]],
     ["a reference to itself", '{"$ref":"#"}', [""]],

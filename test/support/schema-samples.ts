@@ -206,6 +206,8 @@ export const REFUSED: readonly Refused[] = [
   ["is misshapen in a place that only a reference reaches", { $ref: "#/x", x: { enum: 5 } }, "/x/enum"],
   ["names an unknown draft", { $schema: "http://json-schema.org/draft-03/schema#" }, "/$schema"],
   ["names a URI that is not a draft", { $schema: "https://example.com/schema" }, "/$schema"],
+  ["has an array for $schema", { $schema: [DRAFT_7] }, "/$schema"],
+  ["has an object for $schema", { $schema: { toString: null } }, "/$schema"],
   ["names another draft in a subschema", { items: { $schema: DRAFT_7 } }, "/items/$schema"],
   ["has array items in 2020-12", { items: [{}] }, "/items"],
   ["has additionalItems in 2020-12", { additionalItems: false }, "/additionalItems"],
