@@ -1,9 +1,9 @@
 // Whether a key can match a pattern and a scope: against a search through all short keys, and by hand.
 
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { compileGlob } from "../../memory/access/glob.ts";
 import { canOverlap } from "../../memory/access/glob-overlap.ts";
+import fc from "../support/properties.ts";
 
 const overlap = (pattern: string, scope: string, namespace = "") => canOverlap(namespace, [pattern], [scope]);
 

@@ -1,10 +1,10 @@
 // A value is JSON. The client says where one is not, and sends nothing, where `JSON.stringify` would write `null` or `{}`.
 
-import fc from "fast-check";
 import { expect, it } from "vitest";
 import { checkJson } from "../../sdk/typescript/check-json.ts";
 import { InvalidRequestError } from "../../sdk/typescript/index.ts";
 import { freshKey } from "../support/client.ts";
+import fc from "../support/properties.ts";
 import { connectMemx } from "../support/sdk-client.ts";
 
 const cycle: { a: unknown } = { a: [] };

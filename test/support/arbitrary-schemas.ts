@@ -1,6 +1,6 @@
 // Random schemas and values for the property tests. Most are well-formed, so that they pass the first check.
 
-import fc from "fast-check";
+import fc from "./properties.ts";
 
 const name = fc.constantFrom("a", "b", "x-1", "__proto__", "constructor", "");
 const small = fc.constantFrom(0, 1, 2, 3);

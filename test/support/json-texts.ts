@@ -1,7 +1,7 @@
 // Random JSON texts in every notation for the property tests, and their meaning: exact numbers, and no special names.
 
-import fc from "fast-check";
 import type { JsonText } from "../../sdk/protocol.ts";
+import fc from "./properties.ts";
 
 export const NUMBERS = [
   "0",
