@@ -2,6 +2,7 @@
 // types, and each test.
 
 import { spawnSync } from "node:child_process";
+import { testPython } from "./python.ts";
 import { type Counts, runTests } from "./run-tests.ts";
 
 const steps: Readonly<Record<string, () => Counts>> = {
@@ -9,6 +10,7 @@ const steps: Readonly<Record<string, () => Counts>> = {
   "npm run types": () => runScript("types"),
   "npm test": () => runTests({ long: false }),
   "npm run test:long": () => runTests({ long: true }),
+  "npm run test:python": () => testPython({ long: true }),
 };
 
 const summary: string[] = [];

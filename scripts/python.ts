@@ -1,4 +1,4 @@
-// Checks and tests the Python client: `node scripts/python.ts [--long] [--report FILE] [pytest arguments]`. Makes an
+// `npm run test:python -- [--long] [--report FILE] [pytest arguments]`: checks and tests the Python client. Makes an
 // environment in sdk/python/.venv, with the packages of requirements-dev.txt. Ends with one line that counts the tests,
 // and writes pytest's report as JUnit XML, by default to sdk/python/.venv/report.xml.
 
@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 import { installPackages } from "./debian.ts";
+import type { Counts } from "./run-tests.ts";
 
 const FOLDER = join(import.meta.dirname, "../sdk/python");
 const VENV = join(FOLDER, ".venv");
@@ -14,27 +15,41 @@ const PYTHON = join(VENV, process.platform === "win32" ? "Scripts/python.exe" : 
 const REQUIREMENTS = join(FOLDER, "requirements-dev.txt");
 const OLDEST_MINOR = 10;
 
-const { long, report, args } = readArguments(process.argv.slice(2));
-prepare();
-const sources = [".", join(FOLDER, "../../examples")];
-run("ruff", ["-m", "ruff", "check", "--quiet", ...sources]);
-run("ruff format", ["-m", "ruff", "format", "--check", "--quiet", ...sources]);
-run("pyright", ["-m", "pyright", "--pythonpath", PYTHON]);
-rmSync(report, { force: true });
-const pytest = ["-m", "pytest", "-q", `--junitxml=${report}`, ...(long ? ["-m", "long or not long"] : []), ...args];
-const isWhole = args.length === 0;
-const { status } = python(isWhole ? ["-m", "coverage", "run", ...pytest] : pytest);
-if (!existsSync(report)) fail("The tests of the Python client ended without a report: what ended them stands above.");
-const { passed, failed } = count(readFileSync(report, "utf8"));
-const isCovered = !isWhole || status !== 0 || python(["-m", "coverage", "report"]).status === 0;
-console.log(`\n${passed} passed, ${failed} failed`);
-process.exit(status === 0 && isCovered ? 0 : 1);
+if (import.meta.main) {
+  const { passed, failed } = testPython(readArguments(process.argv.slice(2)));
+  console.log(`\n${passed} passed, ${failed} failed`);
+  process.exit(failed === 0 ? 0 : 1);
+}
 
-function readArguments(all: string[]): { long: boolean; report: string; args: string[] } {
+/** Counts a failure outside of all tests, for example of the type check, as one failed test. */
+export function testPython({ long, report = join(VENV, "report.xml"), args = [] }: Options): Counts {
+  try {
+    prepare();
+    const sources = [".", join(FOLDER, "../../examples")];
+    run("ruff", ["-m", "ruff", "check", "--quiet", ...sources]);
+    run("ruff format", ["-m", "ruff", "format", "--check", "--quiet", ...sources]);
+    run("pyright", ["-m", "pyright", "--pythonpath", PYTHON]);
+    rmSync(report, { force: true });
+    const pytest = ["-m", "pytest", "-q", `--junitxml=${report}`, ...(long ? ["-m", "long or not long"] : []), ...args];
+    const isWhole = args.length === 0;
+    const { status } = python(isWhole ? ["-m", "coverage", "run", ...pytest] : pytest);
+    if (!existsSync(report)) throw new Error("pytest ended without a report. The output above says why.");
+    const { passed, failed } = count(readFileSync(report, "utf8"));
+    const isCovered = !isWhole || status !== 0 || python(["-m", "coverage", "report"]).status === 0;
+    return { passed, failed: status === 0 && isCovered ? failed : Math.max(failed, 1) };
+  } catch (error) {
+    console.error(`\n${(error as Error).message}`);
+    return { passed: 0, failed: 1 };
+  }
+}
+
+type Options = { readonly long: boolean; readonly report?: string; readonly args?: readonly string[] };
+
+function readArguments(all: string[]): Options {
   const rest = all.filter((arg) => arg !== "--long");
   const at = rest.indexOf("--report");
   const [, file] = at === -1 ? [] : rest.splice(at, 2);
-  return { long: all.includes("--long"), report: resolve(file ?? join(VENV, "report.xml")), args: rest };
+  return { long: all.includes("--long"), ...(file && { report: resolve(file) }), args: rest };
 }
 
 /** Makes the environment, unless it has the packages already. */
@@ -45,13 +60,14 @@ function prepare(): void {
   console.log("Installing what the tests of the Python client need.");
   rmSync(VENV, { recursive: true, force: true });
   if (!makeVenv() && !(installPackages(["python3", "python3-venv"]) && makeVenv())) {
-    fail(
+    throw new Error(
       `The Python client needs Python 3.${OLDEST_MINOR} or later with venv. Install it first: ` +
         "apt-get install python3 python3-venv, or brew install python.",
     );
   }
   const { status } = python(["-m", "pip", "install", "--quiet", "--require-hashes", "--requirement", REQUIREMENTS]);
-  if (status !== 0) fail("pip could not install the packages of sdk/python/requirements-dev.txt: see above.");
+  if (status !== 0)
+    throw new Error("pip could not install sdk/python/requirements-dev.txt. The output above says why.");
   writeFileSync(stamp, wanted);
 }
 
@@ -66,7 +82,7 @@ function makeVenv(): boolean {
 }
 
 function run(name: string, args: string[]): void {
-  if (python(args).status !== 0) fail(`${name} found faults in the Python client: see above.`);
+  if (python(args).status !== 0) throw new Error(`${name} found the faults above in the Python client.`);
 }
 
 function python(args: string[]): { status: number | null } {
@@ -84,9 +100,4 @@ function count(xml: string): { passed: number; failed: number } {
   );
   const failed = failures + errors;
   return { passed: Math.max(0, tests - failed - skipped), failed };
-}
-
-function fail(message: string): never {
-  console.error(`\n${message}`);
-  process.exit(1);
 }
