@@ -1,0 +1,42 @@
+// Takes the place of the parts of the client that the dashboard does not use, as config/supabase-stubs.ts does in the Worker.
+// dashboard/vite.config.ts names their files.
+
+function unused(): never {
+  throw new Error("The dashboard does not have this part of the client.");
+}
+
+/** Of `subscribe`; the page only watches patterns. */
+export class AccessCheck {
+  readonly check = unused;
+}
+
+/** The page sends only text that it has parsed itself. */
+export function checkJson(): void {}
+
+/** The origin of the page is a good URL. */
+export function readBaseUrl(origin: string): string {
+  return origin;
+}
+
+/** The page sets no such number, and no option that the compiler does not know. */
+export function readMs(_name: string, ms: number): number {
+  return ms;
+}
+export function readRetries(retries: number): number {
+  return retries;
+}
+export function refuseUnknown(): void {}
+export function checkSubscribeOptions(): void {}
+
+/** The page only watches `*`. */
+export function mergePatterns(patterns: Iterable<string>): string[] {
+  return [...new Set(patterns)];
+}
+
+export const acquireLease = unused;
+export const leaseTransport = unused;
+export const checkMirrorOptions = unused;
+export const Mirror = unused;
+export const updateValue = unused;
+export const TypedKey = unused;
+export const EventStream = unused;
