@@ -8,6 +8,8 @@ export const REDIS_URL = process.env.REDIS_URL || "redis://127.0.0.1:6379/0";
 
 /** How long Redis may take to reply, unless the caller sets another limit. */
 export const REDIS_TIMEOUT_MS = 10_000;
+/** A key that never has a value, as in `memory/store/redis/redis-keys.ts`. */
+const HEALTH_KEY = "memx:health";
 /** Between PINGs, so that the bridge notices a dead connection before a caller needs it. */
 const HEARTBEAT_MS = 5_000;
 const MIN_RETRY_MS = 50;
@@ -50,7 +52,7 @@ export class RedisConnection {
     }
     try {
       await withinDeadline(client.connect(), timeoutMs);
-      checkSuitable(String(await withinDeadline(client.sendCommand(["INFO"]), timeoutMs)), shown);
+      await withinDeadline(checkSuitable(client, shown), timeoutMs);
       return new RedisConnection(url, timeoutMs, client);
     } catch (error) {
       client.destroy();
@@ -123,6 +125,10 @@ export class RedisConnection {
       if (this.#closed) return client.destroy();
       this.#use(client);
       console.log(`Reconnected to Redis at ${shown}.`);
+      // It may be another server now. If it is gone again, the next connection is checked.
+      await checkSuitable(client, shown).catch((error) => {
+        if (error instanceof UnsuitableRedis) console.warn(error.message);
+      });
       return;
     }
   }
@@ -167,8 +173,21 @@ function openClient(url: string) {
 
 class UnsuitableRedis extends Error {}
 
+/**
+ * Warns of a Redis that may lose data or takes no writes.
+ * @throws {UnsuitableRedis} if memX cannot use it
+ */
+async function checkSuitable(client: RedisClient, shown: string): Promise<void> {
+  warnOf(String(await client.sendCommand(["INFO"])), shown);
+  // A write that changes nothing. Redis refuses it for more reasons than INFO shows.
+  const refusal = await client.sendCommand(["SETRANGE", HEALTH_KEY, "0", ""]).catch((error: unknown) => error);
+  if (refusal instanceof ErrorReply && /^(MISCONF|NOREPLICAS) /.test(refusal.message)) {
+    console.warn(`Redis at ${shown} takes no writes: ${refusal.message}`);
+  }
+}
+
 /** @throws {UnsuitableRedis} if the reply to INFO shows a Redis that memX cannot use */
-function checkSuitable(info: string, shown: string): void {
+function warnOf(info: string, shown: string): void {
   const version = /^redis_version:((\d+)\S*)/m.exec(info);
   if (version === null || Number(version[2]) < 7) {
     throw new UnsuitableRedis(`Redis at ${shown} has version ${version?.[1] ?? "unknown"}. memX needs 7 or later.`);

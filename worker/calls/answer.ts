@@ -1,0 +1,33 @@
+// What a call came to, where the response of HTTP is one of several: its status, and exactly the body that HTTP would have.
+
+import { reportError } from "../../memory/report-error.ts";
+import { ERROR_STATUS, type ErrorCode, type JsonText } from "../../sdk/protocol.ts";
+
+export type Answer = {
+  readonly status: number;
+  readonly text: JsonText;
+  /** `Retry-After`, in seconds. */
+  readonly retry?: number | undefined;
+  /** Why the call failed. */
+  readonly code?: ErrorCode;
+};
+
+/** Runs a call. Never throws. */
+export async function answerOf(run: () => Promise<JsonText>): Promise<Answer> {
+  try {
+    return { status: 200, text: await run() };
+  } catch (error) {
+    return refusalOf(error);
+  }
+}
+
+export function refusalOf(error: unknown): Answer {
+  const problem = reportError(error);
+  const { code, retryAfterSeconds: retry } = problem;
+  return { status: ERROR_STATUS[code][0], text: problem.toText(), retry, code };
+}
+
+/** The members of an object. The body is last, so that a client finds the others without parsing it. */
+export function encodeAnswer({ status, text, retry }: Answer): string {
+  return `"status":${status}${retry === undefined ? "" : `,"retry":${retry}`},"body":${text}`;
+}
