@@ -3,11 +3,8 @@
 import { readFileSync } from "node:fs";
 
 export const OPTIONS = {
-  key: {
-    type: "string",
-    value: " API_KEY",
-    does: "API key. Default: MEMX_API_KEY, which other users of the machine cannot see.",
-  },
+  "key-file": { type: "string", value: " FILE", does: "File with the API key. Default: the key in MEMX_API_KEY." },
+  key: { type: "string", value: " API_KEY", does: "API key, which other users of the machine can then see." },
   url: { type: "string", value: " URL", does: "URL of memX. Default: MEMX_BASE_URL, or http://127.0.0.1:8000." },
   agent: { type: "string", value: " NAME", does: "Name that memX keeps with what you write." },
   expect: {
@@ -21,6 +18,16 @@ export const OPTIONS = {
   event: { type: "string", value: " KIND", does: "Which changes: value (default), schema or all." },
   snapshot: { type: "boolean", value: "", does: "Begin with the current entries." },
   since: { type: "string", value: " REVISION", does: "Begin after this revision." },
+  "dry-run": { type: "boolean", value: "", does: "Only say what the import would do." },
+  "skip-existing": { type: "boolean", value: "", does: "Leave every key as it is that has a value or schema." },
+  overwrite: { type: "boolean", value: "", does: "Replace values too that are newer than those of the file." },
+  "from-line": { type: "string", value: " N", does: "Begin with line N, where an earlier import has stopped." },
+  "from-original": { type: "string", value: " URL", does: "Import from the Redis of an original memX: redis://HOST." },
+  namespace: {
+    type: "string",
+    value: " NAME",
+    does: "The namespace there: the keys that begin with NAME:, without it. Empty: keys without one.",
+  },
   help: { type: "boolean", value: "", does: "Print this help, or the help of a command." },
   version: { type: "boolean", value: "", does: "Print the version." },
 } as const;

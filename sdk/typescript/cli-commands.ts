@@ -2,9 +2,12 @@
 
 import { EVENT_FILTERS, type EventFilter } from "../protocol.ts";
 import { type OptionName, type Options, UsageError } from "./cli-arguments.ts";
+import { exportMemory } from "./cli-export.ts";
+import { importMemory } from "./cli-import.ts";
 import { JsonText, lineOf, readJson, readStdin } from "./cli-json.ts";
 import { EXIT, write } from "./cli-output.ts";
 import type { MemX } from "./memx.ts";
+import type { Options as Connection } from "./options.ts";
 
 export type Command = {
   /** Its arguments. One in brackets may be absent, and one with dots may be repeated. */
@@ -13,7 +16,7 @@ export type Command = {
   readonly takes?: readonly OptionName[];
   readonly needsNoKey?: true;
   /** Returns the exit code. */
-  readonly run: (memx: MemX, args: string[], options: Options) => Promise<number>;
+  readonly run: (memx: MemX, args: string[], options: Options, connection: () => Connection) => Promise<number>;
 };
 
 const WRITES = ["expect", "ttl"] as const;
@@ -104,6 +107,17 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     takes: ["expect"],
     run: async (memx, [key = ""], options) => print(await memx.deleteSchema(key, conditions(options))),
   },
+  export: {
+    usage: "[PATTERN]...",
+    does: "Print all values and schemas of one moment that match a glob, for import.",
+    run: (_memx, patterns, _options, connection) => exportMemory(connection(), patterns),
+  },
+  import: {
+    usage: "",
+    does: "Write what export has printed, from standard input. Of two values of a key, the newer one stays.",
+    takes: ["dry-run", "skip-existing", "overwrite", "from-line", "from-original", "namespace"],
+    run: (_memx, _args, options, connection) => importMemory(connection(), options),
+  },
   whoami: {
     usage: "",
     does: "Print what the API key may do, and which memX this is.",
@@ -181,7 +195,7 @@ function numberText(text: string, name = "BY"): JsonText {
   throw new UsageError(`${name} must be a number.`);
 }
 
-function wholeNumber(text: string, name: string): number {
+export function wholeNumber(text: string, name: string): number {
   if (/^\d{1,16}$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text);
   throw new UsageError(`${name} must be a whole number.`);
 }

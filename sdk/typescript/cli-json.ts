@@ -44,6 +44,18 @@ export const textCodec: JsonCodec = {
   },
 };
 
+/** The text of a request's body, as it is sent. */
+export type RawBody = { readonly raw: string };
+
+/** For calls by the thousand: bodies that are made as text, and the text of a response as its member `raw`. */
+export const rawCodec: JsonCodec = {
+  parse(text) {
+    const json: unknown = JSON.parse(text);
+    return json !== null && typeof json === "object" ? { ...json, raw: text } : json;
+  },
+  stringify: (value) => (value as RawBody).raw,
+};
+
 /** Returns the text that memX sent, in one line: in JSON, line breaks are white space, for they are escaped in strings. */
 export function lineOf(json: object): string {
   return (received.get(json) ?? JSON.stringify(json)).replace(/[\r\n]+/g, " ");
@@ -75,17 +87,25 @@ export async function readStdin(): Promise<JsonText> {
   return readJson(text, "standard input");
 }
 
+/** Returns the text of each member of an object, by its name. The text is valid JSON. */
+export function memberTexts(text: string): Map<string, string> {
+  const members = new Map<string, string>();
+  for (const member of splitMembers(text)) {
+    const end = endOfString(member, 0);
+    members.set(JSON.parse(member.slice(0, end)), member.slice(member.indexOf(":", end) + 1).trim());
+  }
+  return members;
+}
+
 function noteItems(items: readonly unknown[], text: string, name: string): void {
-  const member = splitMembers(text).find((each) => JSON.parse(each.slice(0, endOfString(each, 0))) === name) ?? "";
-  const list = member.slice(member.indexOf(":", endOfString(member, 0)) + 1);
-  for (const [index, itemText] of splitMembers(list).entries()) {
+  for (const [index, itemText] of splitMembers(memberTexts(text).get(name) ?? "").entries()) {
     const item = items[index];
     if (item !== null && typeof item === "object") received.set(item, itemText);
   }
 }
 
 /** Returns the text of each item of an array, or of each member of an object with its name. The text is valid JSON. */
-function splitMembers(text: string): string[] {
+export function splitMembers(text: string): string[] {
   const members: string[] = [];
   let depth = 0;
   let begin = 0;

@@ -5,13 +5,13 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { OPTIONS, type OptionName, readArguments, UsageError } from "./cli-arguments.ts";
 import { COMMANDS, type Command } from "./cli-commands.ts";
-import { textCodec } from "./cli-json.ts";
-import { EXIT, watchOutput, write } from "./cli-output.ts";
-import { MemxError, NetworkError, NotFoundError, TimeoutError, UnavailableError } from "./errors.ts";
+import { rawCodec, textCodec } from "./cli-json.ts";
+import { readApiKey } from "./cli-key.ts";
+import { exitCode, watchOutput, write } from "./cli-output.ts";
 import { MemX } from "./memx.ts";
-import { JSON_CODEC } from "./options.ts";
+import { JSON_CODEC, readOptions } from "./options.ts";
 
-const EVERY_COMMAND: readonly OptionName[] = ["key", "url", "agent", "help", "version"];
+const EVERY_COMMAND: readonly OptionName[] = ["key-file", "key", "url", "agent", "help", "version"];
 const STDIN = "JSON can be -, which reads it from standard input.";
 
 watchOutput();
@@ -40,12 +40,13 @@ async function run(argv: string[]): Promise<number> {
   const least = wanted.filter((argument) => !argument.startsWith("[")).length;
   const most = usage.endsWith("...") ? Number.POSITIVE_INFINITY : wanted.length;
   if (args.length < least || args.length > most) throw new UsageError(`Usage: memx-sdk ${name} ${usage}`.trimEnd());
-  if (!needsNoKey && !(options.key ?? process.env.MEMX_API_KEY)) {
-    throw new UsageError("No API key. Set MEMX_API_KEY, or pass --key.");
+  const apiKey = readApiKey(options);
+  if (!needsNoKey && !(apiKey ?? process.env.MEMX_API_KEY)) {
+    throw new UsageError("No API key. Set MEMX_API_KEY, or pass --key-file.");
   }
-  const { key: apiKey, url: baseUrl, agent } = options;
+  const { url: baseUrl, agent } = options;
   const settings = { apiKey, baseUrl, agent, [JSON_CODEC]: textCodec };
-  return run(new MemX(settings), args, options);
+  return run(new MemX(settings), args, options, () => readOptions({ apiKey, baseUrl, agent, [JSON_CODEC]: rawCodec }));
 }
 
 function help(): string {
@@ -83,14 +84,4 @@ function row(left: string, right: string): string {
 
 function version(): string {
   return JSON.parse(readFileSync(fileURLToPath(new URL("../../package.json", import.meta.url).href), "utf8")).version;
-}
-
-function exitCode(error: unknown): number {
-  if (error instanceof UsageError) return EXIT.usage;
-  if (!(error instanceof MemxError)) return EXIT.usage;
-  if (error.code === "unexpected_answer") return EXIT.unreachable;
-  if (error instanceof NotFoundError) return EXIT.nothing;
-  if (error instanceof NetworkError || error instanceof TimeoutError || error instanceof UnavailableError)
-    return EXIT.unreachable;
-  return error.code === "conflict" ? EXIT.conflict : EXIT.refused;
 }

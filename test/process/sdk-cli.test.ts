@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { openSync } from "node:fs";
+import { openSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -90,6 +90,30 @@ describe("with memX", () => {
     expect(await cli(["set", "a", "2", "--ttl", "1000"])).toMatchObject({ code: 0 });
     expect(await cli(["set", "a", "3", "--ttl", "keep"])).toMatchObject({ code: 0 });
     expect(JSON.parse((await cli(["get", "a"])).stdout)).toMatchObject({ value: 3, expires: expect.any(Number) });
+  });
+
+  it("takes the API key from the environment or a file, and warns of one in its arguments", async () => {
+    const file = join(sdk.project, "api-key");
+    writeFileSync(file, `${KEY}\n`);
+    const noKey = { env: { MEMX_API_KEY: "" } };
+    const badKey = { env: { MEMX_API_KEY: "unknown_key" } };
+    const nothing = { code: 3, stdout: "", stderr: "" };
+    expect(await cli(["get", "a"])).toEqual(nothing);
+    for (const options of [noKey, badKey])
+      expect(await cli(["get", "a", "--key-file", file], options)).toEqual(nothing);
+    const warning =
+      "Warning: other users of this machine can see --key in its list of processes. Use MEMX_API_KEY or --key-file.\n";
+    expect(await cli(["get", "a", "--key", KEY], badKey)).toEqual({ ...nothing, stderr: warning });
+    expect(await cli(["health", "--key", KEY], noKey)).toMatchObject({ code: 0, stderr: warning });
+
+    const refuse = async (args: string[], message: string) =>
+      expect(await cli(["get", "a", ...args], noKey)).toEqual({ code: 2, stdout: "", stderr: `${message}\n` });
+    await refuse(["--key", KEY, "--key-file", file], "--key and --key-file exclude each other.");
+    await refuse(["--key-file", `${file}s`], `--key-file: ${file}s cannot be read (ENOENT).`);
+    for (const text of ["", "\n", "one two", "one\ntwo\n"]) {
+      writeFileSync(file, text);
+      await refuse(["--key-file", file], `--key-file: ${file} must contain one API key.`);
+    }
   });
 
   it("leaves every key as it is", async () => {
@@ -293,12 +317,12 @@ it("reports a usage error in one line, with exit code 2", async () => {
     [["set", "a", ""], `Not valid JSON: an empty argument. A string needs its own quotes: '"like this"'.`],
     [["append", "a", "-", "-"], "Standard input can be one argument only."],
     [["health", "--url", "memx"], 'The base URL must be an HTTP or HTTPS URL, not "memx". Write http://memx instead.'],
-    [["get", "a", "--key="], "No API key. Set MEMX_API_KEY, or pass --key."],
+    [["get", "a", "--key="], "No API key. Set MEMX_API_KEY, or pass --key-file."],
   ];
   const results = await Promise.all(wrong.map(([args]) => cli(args)));
   expect(results).toEqual(wrong.map(([, message]) => ({ code: 2, stdout: "", stderr: `${message}\n` })));
   const noKey = await cli(["get", "a"], { env: { MEMX_API_KEY: "" } });
-  expect(noKey).toEqual({ code: 2, stdout: "", stderr: "No API key. Set MEMX_API_KEY, or pass --key.\n" });
+  expect(noKey).toEqual({ code: 2, stdout: "", stderr: "No API key. Set MEMX_API_KEY, or pass --key-file.\n" });
 });
 
 it("has help for every command that says what it does", async () => {
@@ -307,7 +331,7 @@ it("has help for every command that says what it does", async () => {
   expect(stdout).toContain("Exit codes");
   const [, list = ""] = /^Commands\n((?: {2}.*\n)+)/m.exec(stdout) ?? [];
   const rows = list.trimEnd().split("\n");
-  expect(rows).toHaveLength(15);
+  expect(rows).toHaveLength(17);
   const check = async (row: string) => {
     const [, usage = "", does = ""] = /^ {2}(\S.*?) {2,}([A-Z].*\.)$/.exec(row) ?? [];
     const words = usage.split(" ").filter((word) => /^[a-z]+$/.test(word));

@@ -1,8 +1,17 @@
 // An HTTP client for tests: what an agent would send, with full control of the JSON text on the way.
 
 import { exports } from "cloudflare:workers";
-import { expect } from "vitest";
+import { expect, inject } from "vitest";
 import { ERROR_STATUS, type ErrorCode, type Problem } from "../../sdk/protocol.ts";
+
+import { sendOverSocket } from "./socket-transport.ts";
+
+declare module "vitest" {
+  interface ProvidedContext {
+    /** How tests send the calls that a socket has too. */
+    transport: "http" | "socket";
+  }
+}
 
 export type Written = {
   readonly ok: boolean;
@@ -21,10 +30,16 @@ export type RequestOptions = {
 
 export const freshKey = () => `test:${crypto.randomUUID()}`;
 
-export function request(
+/** Over HTTP, or over a socket where the project says so and a socket has the call. */
+export async function request(method: string, path: string, options: RequestOptions = {}): Promise<Response> {
+  const answer = inject("transport") === "socket" ? await sendOverSocket(method, path, options) : undefined;
+  return answer ?? sendOverHttp(method, path, options);
+}
+
+function sendOverHttp(
   method: string,
   path: string,
-  { body, headers = {}, apiKey = "local_dev_key" }: RequestOptions = {},
+  { body, headers = {}, apiKey = "local_dev_key" }: RequestOptions,
 ): Promise<Response> {
   const all = { "x-api-key": apiKey, ...(body !== undefined && { "content-type": "application/json" }), ...headers };
   const sent = new Headers(Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== null));

@@ -473,7 +473,8 @@ class AsyncMemX:
                 is_current = conflict.knows_current and pause == 0
                 entry = conflict.current_entry if is_current else await self.get(key, timeout=timeout)
             else:
-                return Entry(value, ts=written.ts, revision=written.revision)
+                created = entry.created if entry else written.ts
+                return Entry(value, ts=written.ts, revision=written.revision, created=created)
 
     @overload
     def subscribe(

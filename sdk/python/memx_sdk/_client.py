@@ -467,7 +467,8 @@ class MemX:
                 is_current = conflict.knows_current and pause == 0
                 entry = conflict.current_entry if is_current else self.get(key, timeout=timeout)
             else:
-                return Entry(value, ts=written.ts, revision=written.revision)
+                created = entry.created if entry else written.ts
+                return Entry(value, ts=written.ts, revision=written.revision, created=created)
 
     @overload
     def subscribe(
