@@ -1,0 +1,190 @@
+// What memX counts for `GET /metrics`, in the memory of this isolate. On workerd the Worker and its Durable Objects share one
+// isolate, so it is all of a process. Written by hand, because the libraries for Prometheus need Node's APIs.
+
+type Labels = readonly string[];
+
+type Sample = { readonly suffix: string; readonly labels: string; readonly value: number };
+
+type Metric = {
+  readonly name: string;
+  readonly type: "counter" | "gauge" | "histogram";
+  readonly help: string;
+  readonly samples: () => Sample[];
+};
+
+const metrics: Metric[] = [];
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** Things that happened, by the values of their labels, which must be few. Without labels it begins at 0. */
+class Counter {
+  readonly #counts = new Map<string, number>();
+  readonly #names: Labels;
+
+  constructor(name: string, help: string, names: Labels) {
+    this.#names = names;
+    if (names.length === 0) this.#counts.set("", 0);
+    const samples = () => [...this.#counts].map(([labels, value]) => ({ suffix: "_total", labels, value }));
+    metrics.push({ name, type: "counter", help, samples });
+  }
+
+  add(...values: Labels): void {
+    const labels = labelsOf(this.#names, values);
+    this.#counts.set(labels, (this.#counts.get(labels) ?? 0) + 1);
+  }
+}
+
+class Histogram {
+  readonly #series = new Map<string, { readonly counts: number[]; sum: number; count: number }>();
+  readonly #names: Labels;
+  readonly #bounds: readonly number[];
+
+  constructor(name: string, help: string, names: Labels, bounds: readonly number[]) {
+    this.#names = names;
+    this.#bounds = bounds;
+    if (names.length === 0) this.#of("");
+    metrics.push({ name, type: "histogram", help, samples: () => this.#samples() });
+  }
+
+  observe(amount: number, ...values: Labels): void {
+    const series = this.#of(labelsOf(this.#names, values));
+    series.count++;
+    series.sum += amount;
+    const bucket = this.#bounds.findIndex((bound) => amount <= bound);
+    if (bucket !== -1) series.counts[bucket] = (series.counts[bucket] ?? 0) + 1;
+  }
+
+  #of(labels: string) {
+    const known = this.#series.get(labels);
+    if (known) return known;
+    const series = { counts: this.#bounds.map(() => 0), sum: 0, count: 0 };
+    this.#series.set(labels, series);
+    return series;
+  }
+
+  #samples(): Sample[] {
+    return [...this.#series].flatMap(([labels, { counts, sum, count }]) => {
+      let below = 0;
+      const buckets = this.#bounds.map((bound, index) => {
+        below += counts[index] ?? 0;
+        return { suffix: "_bucket", labels: join(labels, `le="${bound}"`), value: below };
+      });
+      return [
+        ...buckets,
+        { suffix: "_bucket", labels: join(labels, 'le="+Inf"'), value: count },
+        { suffix: "_sum", labels, value: sum },
+        { suffix: "_count", labels, value: count },
+      ];
+    });
+  }
+}
+
+function labelsOf(names: Labels, values: Labels): string {
+  return names.map((name, index) => `${name}=${quote(values[index] ?? "")}`).join(",");
+}
+
+/** As both formats escape it. */
+function quote(text: string): string {
+  return `"${text.replace(/[\\"]/g, "\\$&").replaceAll("\n", "\\n")}"`;
+}
+
+function join(labels: string, label: string): string {
+  return labels === "" ? label : `${labels},${label}`;
+}
+
+/** Open sockets by the channel that holds them. Each channel corrects its number when it wakes for its alarm. */
+class SocketCounts {
+  readonly #byChannel = new Map<string, { readonly channel: "key" | "namespace"; readonly count: number }>();
+
+  constructor() {
+    const samples = () =>
+      (["key", "namespace"] as const).map((channel) => ({
+        suffix: "",
+        labels: `channel="${channel}"`,
+        value: this.#sum(channel),
+      }));
+    metrics.push({
+      name: "memx_sockets",
+      type: "gauge",
+      help: "Open sockets, of channels of one key and of channels of all keys of a namespace.",
+      samples,
+    });
+  }
+
+  set(id: string, channel: "key" | "namespace", count: number): void {
+    if (count <= 0) this.#byChannel.delete(id);
+    else this.#byChannel.set(id, { channel, count });
+  }
+
+  change(id: string, channel: "key" | "namespace", by: 1 | -1): void {
+    this.set(id, channel, (this.#byChannel.get(id)?.count ?? 0) + by);
+  }
+
+  #sum(channel: "key" | "namespace"): number {
+    let sum = 0;
+    for (const each of this.#byChannel.values()) if (each.channel === channel) sum += each.count;
+    return sum;
+  }
+}
+
+export const METRICS = {
+  requests: new Counter("memx_requests", "HTTP requests, except WebSockets.", ["route", "status"]),
+  requestSeconds: new Histogram(
+    "memx_request_duration_seconds",
+    "Time until the response to an HTTP request began, except WebSockets.",
+    ["route"],
+    SECONDS,
+  ),
+  authentications: new Counter("memx_authentications", "Callers, by what became of their API key.", ["outcome"]),
+  storeSeconds: new Histogram(
+    "memx_store_duration_seconds",
+    "Time of the calls to the store.",
+    ["operation", "outcome"],
+    SECONDS,
+  ),
+  commitWrites: new Histogram(
+    "memx_commit_writes",
+    "Writes that the embedded store has committed together.",
+    [],
+    [1, 2, 4, 8, 16, 32, 64, 128, 256, 512],
+  ),
+  sockets: new SocketCounts(),
+  subscriptions: new Counter("memx_subscriptions", "Sockets that channels have accepted.", []),
+  eventsSent: new Counter("memx_events_sent", "Messages that channels have sent to sockets.", []),
+  resets: new Counter("memx_resets", "Subscribers that had to start over with a snapshot.", []),
+  slowConsumers: new Counter("memx_slow_consumers_closed", "Sockets closed because the client read too slowly.", []),
+  publishFailures: new Counter("memx_publish_failures", "Changes that could not be announced to a channel.", []),
+  repairs: new Counter(
+    "memx_channel_repairs",
+    "Comparisons with the store in which a channel found changes that nothing had announced to it yet.",
+    [],
+  ),
+  repairFailures: new Counter("memx_channel_repair_failures", "Repairs of a channel that failed.", []),
+  lagRevisions: new Histogram(
+    "memx_channel_lag_revisions",
+    "Changes that the channel of a namespace was behind the store when it last compared.",
+    [],
+    [0, 1, 10, 100, 1_000, 10_000],
+  ),
+} as const;
+
+/** The text of all metrics, in OpenMetrics 1.0 or else in Prometheus's own format. */
+export function renderMetrics(info: Readonly<Record<string, string>>, openMetrics: boolean): string {
+  const labels = labelsOf(Object.keys(info), Object.values(info));
+  const about: Metric = {
+    name: "memx_build_info",
+    type: "gauge",
+    help: "Which memX this is.",
+    samples: () => [{ suffix: "", labels, value: 1 }],
+  };
+  const lines = [about, ...metrics].flatMap(({ name, type, help, samples }) => {
+    // There, the name of a counter is without the suffix of its samples.
+    const family = type === "counter" && !openMetrics ? `${name}_total` : name;
+    return [
+      `# HELP ${family} ${help}`,
+      `# TYPE ${family} ${type}`,
+      ...samples().map(({ suffix, labels, value }) => `${name}${suffix}${labels === "" ? "" : `{${labels}}`} ${value}`),
+    ];
+  });
+  return [...lines, ...(openMetrics ? ["# EOF"] : []), ""].join("\n");
+}

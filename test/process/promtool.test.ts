@@ -1,0 +1,18 @@
+// GET /metrics as Prometheus's own tool reads it. In a long run, because only that installs Prometheus.
+
+import { spawnSync } from "node:child_process";
+import { expect, it, onTestFinished } from "vitest";
+import { startSelfHosted } from "./support/self-hosted.ts";
+
+const TOKEN = "token-of-the-metrics";
+
+it("passes promtool's check", { tags: ["long"] }, async () => {
+  const memx = await startSelfHosted("embedded", { MEMX_ACL: '{"local_dev_key":["*"]}', METRICS_TOKEN: TOKEN });
+  onTestFinished(() => memx.close());
+  await memx.call("/set", { body: '{"key":"a","value":1}' });
+  const response = await fetch(`${memx.url}/metrics`, { headers: { authorization: `Bearer ${TOKEN}` } });
+  const input = await response.text();
+  expect(input).toContain('memx_requests_total{route="/set",status="200"} 1');
+  const { status, stdout, stderr } = spawnSync("promtool", ["check", "metrics"], { input, encoding: "utf8" });
+  expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: "", stderr: "" });
+});
