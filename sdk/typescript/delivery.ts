@@ -37,7 +37,7 @@ export class Delivery {
   readonly queue: EventBuffer<BufferedEvent | ResetMarker>;
   readonly #options: DeliveryOptions;
   #state: DeliveryState = "joining";
-  /** Every wanted change up to this revision is in the queue, or was. Set on leaving `joining`. */
+  /** Set on leaving `joining`. */
   #cursor = 0;
   /** Live events that arrived during a catch-up; `undefined` if one of them is missing. */
   #arrived: EventBuffer | undefined;
@@ -49,6 +49,11 @@ export class Delivery {
 
   get state(): DeliveryState {
     return this.#state;
+  }
+
+  /** Every wanted change up to this revision is in the queue, or was. */
+  get cursor(): number {
+    return this.#cursor;
   }
 
   /** The feed now delivers every change after `revision`. */
@@ -80,6 +85,22 @@ export class Delivery {
   /** The consumer has read the whole queue. */
   drained(): void {
     if (this.#state === "behind") void this.#catchUp();
+  }
+
+  /**
+   * Asks memX how far it is, because a change that is not wanted does not arrive, and stays live meanwhile.
+   * @throws what `readChanges` throws
+   */
+  async refresh(): Promise<void> {
+    if (this.#state !== "live") return;
+    const { changes, revision, reset } = await this.#options.readChanges(this.#cursor);
+    if (this.#state !== "live" || revision <= this.#cursor) return;
+    if (reset) return this.#catchUp();
+    for (const event of changes) {
+      if (this.#state === "live" && this.#options.wants(event)) this.#accept(withSize(event));
+    }
+    if (this.#state === "live") this.#cursor = revision;
+    this.#options.onState();
   }
 
   end(): void {
@@ -130,9 +151,7 @@ export class Delivery {
     const since = reset ? 0 : this.#cursor;
     for (const event of changes) {
       // The request's patterns may be wider than the subscription's.
-      if (event.revision > since && this.#options.wants(event)) {
-        this.#push({ event, chars: JSON.stringify(event).length });
-      }
+      if (event.revision > since && this.#options.wants(event)) this.#push(withSize(event));
     }
     this.#cursor = revision;
   }
@@ -146,4 +165,8 @@ export class Delivery {
     this.#state = state;
     this.#options.onState();
   }
+}
+
+function withSize(event: ChangeEvent): BufferedEvent {
+  return { event, chars: JSON.stringify(event).length };
 }

@@ -4,6 +4,7 @@ export type { ChangeEvent, SchemaEvent, SchemaGone, SchemaSet, ValueEvent, Value
 export { escapeKey } from "./glob.ts";
 export type { Lease, LeaseOptions } from "./lease.ts";
 export { MemX } from "./memx.ts";
+export type { Mirror, MirrorListener } from "./mirror.ts";
 export type { MemXOptions, WebSocketLike } from "./options.ts";
 export type { JsonSchemaSource } from "./standard-schema.ts";
 export type { Subscription } from "./subscription.ts";

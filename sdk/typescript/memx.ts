@@ -3,7 +3,7 @@
 import type { EventFilter } from "../protocol.ts";
 import { AccessCheck } from "./access-check.ts";
 import { checkKey, checkPattern, checkText } from "./check-text.ts";
-import { InvalidRequestError, NotFoundError } from "./errors.ts";
+import { NotFoundError } from "./errors.ts";
 import { type ChangeEvent, type ChangesPage, checkPage, type SchemaEvent, type ValueEvent } from "./events.ts";
 import { Feed } from "./feed.ts";
 import { compileGlob, escapeKey } from "./glob.ts";
@@ -11,11 +11,12 @@ import { type Call, Http } from "./http.ts";
 import { acquireLease, type Lease, type LeaseOptions } from "./lease.ts";
 import { leaseTransport } from "./lease-transport.ts";
 import { mergePatterns } from "./merge-patterns.ts";
+import { checkMirrorOptions, Mirror, type Take } from "./mirror.ts";
 import { type MemXOptions, readOptions } from "./options.ts";
 import { refuseUnknown } from "./refuse-unknown.ts";
 import type { JsonSchemaSource } from "./standard-schema.ts";
 import { checkSubscribeOptions } from "./subscribe-options.ts";
-import { type Source, Subscription } from "./subscription.ts";
+import { type Source, Subscription, type Wanted } from "./subscription.ts";
 import { TypedKey, type TypedKeyOptions } from "./typed-key.ts";
 import type * as t from "./types.ts";
 import { type Change, updateValue } from "./update.ts";
@@ -26,6 +27,13 @@ type EventOf<O, T> = O extends { readonly event: "all" }
   : O extends { readonly event: "schema" }
     ? SchemaEvent
     : ValueEvent<T>;
+
+/** For the adapters, which are no subscribers: waits for up to `wait` seconds until a change matches, and is not exported. */
+export let waitForChanges: (
+  memx: MemX,
+  query: { readonly pattern: readonly string[]; readonly since: number | undefined; readonly wait: number },
+  signal?: AbortSignal,
+) => Promise<ChangesPage>;
 
 /**
  * A client of memX. Every call rejects with a `MemxError`, or with the reason of its `signal`.
@@ -38,6 +46,15 @@ type EventOf<O, T> = O extends { readonly event: "all" }
  * memx.close();
  */
 export class MemX implements Disposable {
+  static {
+    waitForChanges = async (memx, query, signal) => {
+      const timeoutMs = query.wait * 1_000 + memx.#http.timeoutMs;
+      return checkPage(
+        await memx.#http.send({ method: "GET", path: "/changes", query, has: "changes", timeoutMs, signal }),
+      );
+    };
+  }
+
   readonly #http: Http;
   readonly #feed: Feed;
   readonly #closing = new AbortController();
@@ -76,7 +93,8 @@ export class MemX implements Disposable {
    * const entry = await memx.get<{ x: number }>("agent:goal");
    * console.log(entry?.value.x, entry?.revision);
    */
-  get<T = unknown>(key: string, options: t.CallOptions = {}): Promise<t.Entry<T> | null> {
+  async get<T = unknown>(key: string, { mirror, ...options }: t.GetOptions = {}): Promise<t.Entry<T> | null> {
+    if (mirror?.status === "live" && mirror.covers(key)) return mirror.get(key) as t.Entry<T> | null;
     return this.#read({ path: "/get", query: { key }, key, has: "revision", mayBeNull: true }, options);
   }
 
@@ -350,15 +368,30 @@ export class MemX implements Disposable {
     options?: O,
   ): Subscription<EventOf<O, T>>;
   watch(patterns: string | readonly string[], ...rest: ListenerAndOptions): Subscription {
-    const all = [patterns].flat();
-    for (const pattern of all) checkPattern(pattern);
-    const globs = all.map(compileGlob);
-    const matches = (key: string) => globs.some((glob) => glob(key));
-    // The socket may be open for the sake of other subscriptions, and then says nothing of this one.
-    const checkAccess = async (signal: AbortSignal) => {
-      await this.#changes(all, "all", undefined, signal);
-    };
-    return this.#subscribe({ patterns: all, matches }, checkAccess, rest);
+    const { wanted, checkAccess } = this.#wantedByPatterns([patterns].flat());
+    return this.#subscribe(wanted, checkAccess, rest);
+  }
+
+  /**
+   * Copies all entries whose keys match a glob into this process, and keeps the copy equal to memX: reading it takes no
+   * call. Resolves once the copy is complete.
+   *
+   * @throws {InvalidRequestError} if a pattern is invalid or there is none
+   * @throws {MemxError} with the `code` `mirror_full` if the entries are too large
+   * @example
+   * const mirror = await memx.mirror("agent:*");
+   * const { revision } = await memx.set("agent:goal", { x: 1, y: 7 });
+   * await mirror.at(revision);
+   * console.log(mirror.get("agent:goal")?.value, mirror.size);
+   * mirror.close();
+   */
+  async mirror<T = unknown>(patterns: string | readonly string[], options: t.MirrorOptions = {}): Promise<Mirror<T>> {
+    checkMirrorOptions(options);
+    const { maxChars, ...rest } = options;
+    const { wanted, checkAccess } = this.#wantedByPatterns([patterns].flat());
+    const subscribe = (take: Take) =>
+      new Subscription(this.#source(checkAccess), wanted, { ...rest, snapshot: true }, take);
+    return Mirror.open<T>({ covers: wanted.matches, subscribe }, maxChars);
   }
 
   /** Ends all subscriptions, and those that come later. Other calls still work. */
@@ -375,18 +408,30 @@ export class MemX implements Disposable {
     checkAccess: Source["checkAccess"],
     [first, second]: ListenerAndOptions,
   ): Subscription {
-    if (wanted.patterns.length === 0)
-      throw new InvalidRequestError("invalid_request", "Subscribe to at least one key or pattern.");
     const [listener, options = {}] = typeof first === "function" ? [first, second] : [undefined, first];
     checkSubscribeOptions(options);
-    const source: Source = {
+    const subscription = new Subscription(this.#source(checkAccess), wanted, options);
+    return listener ? subscription.listen(listener as (event: ChangeEvent) => unknown) : subscription;
+  }
+
+  #wantedByPatterns(patterns: readonly string[]): { wanted: Wanted; checkAccess: Source["checkAccess"] } {
+    for (const pattern of patterns) checkPattern(pattern);
+    const globs = patterns.map(compileGlob);
+    const matches = (key: string) => globs.some((glob) => glob(key));
+    // The socket may be open for the sake of other subscriptions, and then says nothing of this one.
+    const checkAccess = async (signal: AbortSignal) => {
+      await this.#changes(patterns, "all", undefined, signal);
+    };
+    return { wanted: { patterns, matches }, checkAccess };
+  }
+
+  #source(checkAccess: Source["checkAccess"]): Source {
+    return {
       feed: this.#feed,
       closing: this.#closing.signal,
       checkAccess,
       readChanges: (...args) => this.#changes(...args),
     };
-    const subscription = new Subscription(source, wanted, options);
-    return listener ? subscription.listen(listener as (event: ChangeEvent) => unknown) : subscription;
   }
 
   /** Reads what came after a revision. Without one, finds out whether the API key may read any of it. */

@@ -4,9 +4,10 @@ import type { EventFilter } from "../protocol.ts";
 import { persist } from "./backoff.ts";
 import { deferred } from "./deferred.ts";
 import { Delivery } from "./delivery.ts";
-import { MemxError } from "./errors.ts";
+import { InvalidRequestError, MemxError } from "./errors.ts";
 import type { ChangeEvent, ChangesPage } from "./events.ts";
 import type { Feed, Member } from "./feed.ts";
+import type { Take } from "./mirror.ts";
 import { followSignal } from "./signals.ts";
 import type { SubscribeOptions, SubscriptionStatus } from "./types.ts";
 
@@ -61,10 +62,16 @@ export class Subscription<E extends ChangeEvent = ChangeEvent>
   /** What ended the subscription, if it did not end by itself. The consumer takes it once. */
   #failure: Failure | undefined;
   #wake: () => void = () => {};
+  /** Takes whatever arrives, in place of a consumer. */
+  readonly #take: Take | undefined;
 
-  constructor(source: Source, { patterns, matches }: Wanted, options: SubscribeOptions) {
+  constructor(source: Source, { patterns, matches }: Wanted, options: SubscribeOptions, take?: Take) {
+    if (patterns.length === 0)
+      throw new InvalidRequestError("invalid_request", "Subscribe to at least one key or pattern.");
     this.#feed = source.feed;
     this.#options = options;
+    this.#take = take;
+    this.#hasConsumer = take !== undefined;
     this.done = this.#done.promise;
     this.#ready.promise.catch(() => {
       // `done` reports it too.
@@ -76,8 +83,14 @@ export class Subscription<E extends ChangeEvent = ChangeEvent>
       wants: ({ event, key }) => (filter === "all" || event === filter) && matches(key),
       readChanges: (since) => source.readChanges(patterns, filter, since, this.#abort.signal),
       signal: this.#abort.signal,
-      onState: () => this.#updateStatus(),
-      onItem: () => this.#wake(),
+      onState: () => {
+        this.#passOn();
+        this.#updateStatus();
+      },
+      onItem: () => {
+        this.#passOn();
+        this.#wake();
+      },
       onRetry: (error) => this.#updateStatus(error),
       onFailure: (error) => this.#end({ error }),
     });
@@ -143,7 +156,7 @@ export class Subscription<E extends ChangeEvent = ChangeEvent>
     this.#markHandled(); // The loop throws it.
     let last: Promise<unknown> = Promise.resolve();
     const take = async (): Promise<IteratorResult<E, undefined>> => {
-      const event = await this.#take();
+      const event = await this.#next();
       return event ? { value: event as E, done: false } : { value: undefined, done: true };
     };
     const iterator: AsyncIterableIterator<E, undefined> = {
@@ -171,7 +184,7 @@ export class Subscription<E extends ChangeEvent = ChangeEvent>
     this.#claimConsumer();
     void (async () => {
       try {
-        for (let event = await this.#take(); event; event = await this.#take()) await listener(event as E);
+        for (let event = await this.#next(); event; event = await this.#next()) await listener(event as E);
       } catch (error) {
         this.#fail(error);
       }
@@ -184,7 +197,7 @@ export class Subscription<E extends ChangeEvent = ChangeEvent>
     this.#hasConsumer = true;
   }
 
-  async #take(): Promise<ChangeEvent | undefined> {
+  async #next(): Promise<ChangeEvent | undefined> {
     for (;;) {
       const item = this.#delivery.queue.shift();
       if (item === undefined) {
@@ -210,9 +223,27 @@ export class Subscription<E extends ChangeEvent = ChangeEvent>
     }
   }
 
+  /** Asks memX how far it is. @throws {MemxError} */
+  refresh(): Promise<void> {
+    return this.#delivery.refresh();
+  }
+
+  /** Gives `take` what is in the queue. Not during a catch-up, whose page must arrive whole. */
+  #passOn(): void {
+    const { state, queue, cursor } = this.#delivery;
+    if (!this.#take || (state !== "live" && state !== "behind")) return;
+    try {
+      this.#take(queue.takeAll(), cursor);
+    } catch (error) {
+      this.#fail(error);
+    }
+    if (state === "behind") queueMicrotask(() => this.#delivery.drained());
+  }
+
   #connected(revision: number): void {
     this.#isConnected = true;
     this.#delivery.joined(revision);
+    this.#passOn();
     this.#updateStatus();
   }
 
