@@ -278,7 +278,7 @@ class AsyncLeaseContext:
                 await asyncio.sleep(0)
         if sys.version_info >= (3, 11):
             assert self._task is not None
-            # Another cancellation of the task remains, and has to get through.
+            # Another cancellation of the task remains, and must get through.
             return self._task.uncancel() == 0 and isinstance(error, asyncio.CancelledError)
         return isinstance(error, asyncio.CancelledError)
 

@@ -154,7 +154,7 @@ class AsyncSubscription(Generic[E]):
                         raise self._delivery.error
                     raise StopAsyncIteration
                 if self._delivery.jobs():
-                    self._feed.wake()  # The subscription has to catch up.
+                    self._feed.wake()  # The subscription must catch up.
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:
                     raise TimeoutError("timeout", f"No event arrived within {timeout:g} s.")
@@ -227,7 +227,7 @@ class AsyncSubscription(Generic[E]):
                 item = self._delivery.take()
                 if item is None:
                     if self._delivery.jobs():
-                        self._feed.wake()  # The subscription has to catch up.
+                        self._feed.wake()  # The subscription must catch up.
                     await self._wait(None)
                 elif isinstance(item, Reset):
                     await self._reset(item.revision)

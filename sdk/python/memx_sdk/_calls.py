@@ -53,6 +53,8 @@ class Call(Generic[R_co]):
     """The key that the call is about, for its error."""
     idempotency_key: str | None = None
     """Makes a retry safe. A read has none and needs none."""
+    wait: float = 0
+    """Seconds that memX may wait before it responds, besides the timeout of the attempt."""
 
 
 def headers_of(call: Call[Any], options: Options) -> list[tuple[bytes, bytes]]:

@@ -28,7 +28,7 @@ logger = logging.getLogger("memx_sdk")
 
 SUBPROTOCOL = "memx.v1"
 
-PING_AFTER_CHARS = 1024 * 1024
+PING_AFTER_CHARS = 32 * 1024
 """memX expects a ping after this many characters, as a sign that the client has read them."""
 
 
@@ -93,7 +93,7 @@ Action: TypeAlias = "Open | Ping | Drop | Request"
 
 @dataclass(slots=True)
 class Feed:
-    """The machine. `actions` is what the client has to do."""
+    """The machine. `actions` is what the client must do."""
 
     options: Options
     decoder: Decoder

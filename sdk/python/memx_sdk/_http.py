@@ -153,7 +153,7 @@ class SyncHttp:
                 raise MemxError("closed", "The client is closed.", key=call.key)
             now = time.monotonic()
             try:
-                return self._attempt(call, _time_for(self.options, timeout, deadline, now))
+                return self._attempt(call, call.wait + _time_for(self.options, timeout, deadline, now))
             except MemxError as error:
                 now = time.monotonic()
                 wait = attempts.after(error, now)
@@ -214,7 +214,7 @@ class AsyncHttp:
                 raise MemxError("closed", "The client is closed.", key=call.key)
             now = time.monotonic()
             try:
-                return await self._attempt(call, _time_for(self.options, timeout, deadline, now))
+                return await self._attempt(call, call.wait + _time_for(self.options, timeout, deadline, now))
             except MemxError as error:
                 now = time.monotonic()
                 wait = attempts.after(error, now)

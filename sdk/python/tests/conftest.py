@@ -22,13 +22,14 @@ from .support.server import Server, build, running_redis
 NUMBERS = itertools.count()
 
 
-@pytest.fixture(scope="session")
-def built() -> None:
-    build()
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Builds memX once, however many processes run the tests."""
+    if not hasattr(session.config, "workerinput"):
+        build()
 
 
 @pytest.fixture(scope="session")
-def embedded_url(built: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def embedded_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a memX on SQLite."""
     server = Server(tmp_path_factory.mktemp("memx")).start()
     yield server.url
@@ -36,7 +37,7 @@ def embedded_url(built: None, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture(scope="session")
-def redis_url(built: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a memX on Redis."""
     with running_redis() as redis:
         server = Server(tmp_path_factory.mktemp("memx"), {"REDIS_URL": redis}).start()
@@ -56,7 +57,7 @@ def each_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def server(built: None, tmp_path: Path) -> Iterator[Server]:
+def server(tmp_path: Path) -> Iterator[Server]:
     """A memX of the test's own, to kill and start again."""
     server = Server(tmp_path)
     yield server

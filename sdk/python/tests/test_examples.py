@@ -22,6 +22,13 @@ RECIPES = {
     "typed": ["x=1.0 y=0.0", "refused by memX: /x"],
 }
 
+ADAPTERS = {
+    "langgraph_store": ["20 searches"],
+    "anthropic_memory": ["File created successfully at: /memories/ada.md", "     3\tlives in Lima"],
+    "openai_session": ["I know 1 items", "I know 3 items"],
+    "pydantic_agent": ["memx_claim {'claimed': True", "MEMORY.md - task:1 is done"],
+}
+
 
 def environment(url: str, api_key: str = "local_dev_key", **more: str) -> dict[str, str]:
     path = str(ROOT / "sdk/python")
@@ -30,6 +37,17 @@ def environment(url: str, api_key: str = "local_dev_key", **more: str) -> dict[s
 
 def test_every_recipe_is_tested() -> None:
     assert {file.stem for file in (ROOT / "examples/recipes").glob("*.py")} == set(RECIPES)
+    assert {file.stem for file in (ROOT / "examples/adapters").glob("*.py")} == set(ADAPTERS)
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_adapters_run(name: str, url: str) -> None:
+    program = ROOT / f"examples/adapters/{name}.py"
+    command = [sys.executable, str(program)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment(url))
+    assert done.returncode == 0, done.stderr
+    for line in ADAPTERS[name]:
+        assert line in done.stdout
 
 
 @pytest.mark.parametrize("name", RECIPES)

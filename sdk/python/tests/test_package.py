@@ -15,6 +15,8 @@ from .support.environments import ORIGINAL, environment, fresh, install, pythons
 
 PYTHONS = pythons()
 
+EXTRAS = ["anthropic", "langgraph", "openai-agents", "pydantic", "pydantic-ai"]
+
 LOWEST = ("httpx==0.27.0", "websockets==14.0", "pydantic==2.7.0")
 
 USE = """
@@ -63,6 +65,10 @@ def test_installs_and_runs_without_extras(
     install(python, str(package))
     assert run(python, "-W", "error", "-c", USE, embedded_url, prefix, cwd=tmp_path) == "[]"
     uv("pip", "check", "--python", str(python))
+    installed = json.loads(uv("pip", "list", "--format", "json", "--python", str(python)))
+    assert {"memx-sdk", "httpx", "websockets"} <= {each["name"] for each in installed}
+    frameworks = ("lang", "anthropic", "openai", "pydantic")
+    assert [each["name"] for each in installed if each["name"].startswith(frameworks)] == []
 
 
 def test_replaces_the_published_package(package: Path, tmp_path: Path) -> None:
@@ -104,13 +110,18 @@ def test_has_the_package_and_nothing_else(package: Path) -> None:
     assert required == [
         "Requires-Dist: httpx<1,>=0.27",
         "Requires-Dist: websockets>=14",
+        "Requires-Dist: anthropic<3,>=2.14; extra == 'anthropic'",
+        "Requires-Dist: langgraph-checkpoint<5,>=4.3; extra == 'langgraph'",
+        "Requires-Dist: openai-agents<1,>=0.24; extra == 'openai-agents'",
         "Requires-Dist: pydantic>=2.7; extra == 'pydantic'",
+        "Requires-Dist: pydantic-ai-harness<1,>=0.54; extra == 'pydantic-ai'",
+        "Requires-Dist: pydantic-ai-slim<3,>=2.54; extra == 'pydantic-ai'",
     ]
 
 
 def test_is_completely_typed(package: Path, tmp_path: Path) -> None:
     python = fresh(tmp_path / "env", sys.executable)
-    install(python, f"{package}[pydantic]")
+    install(python, f"{package}[{','.join(EXTRAS)}]")
     # The Python on the path is the one whose packages it reads.
     env = {**os.environ, "PATH": f"{python.parent}:{os.environ['PATH']}"}
     command = [sys.executable, "-m", "pyright", "--verifytypes", "memx_sdk", "--ignoreexternal", "--outputjson"]

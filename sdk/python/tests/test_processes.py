@@ -34,7 +34,7 @@ def add_one(value: Any) -> int:
 
 
 ON_EACH_ENGINE = [
-    ("embedded", "update"),
+    pytest.param("embedded", "update", marks=pytest.mark.long),
     pytest.param("embedded", "increment", marks=pytest.mark.long),
     pytest.param("redis", "increment", marks=pytest.mark.long),
     pytest.param("redis", "update", marks=pytest.mark.long),

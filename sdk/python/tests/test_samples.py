@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -139,20 +141,41 @@ def test_sends_requests(sample: dict[str, Any]) -> None:
         sent.append(request)
         return httpx.Response(422, json={"code": "invalid_request"})
 
+    with pytest.raises(memx_sdk.InvalidRequestError):
+        call_client(sample, respond)
+    (request,) = sent
+    assert (request.method, request.url.raw_path.decode()) == (sample["method"], sample["target"])
+    # As text, because every digit counts, and so does an object's order.
+    assert request.content.decode() == sample.get("body", "")
+
+
+@pytest.mark.parametrize("sample", SAMPLES["successes"], ids=ids("response"))
+def test_reads_responses(sample: dict[str, Any]) -> None:
+    body = sample["response"] or '{"code":"not_found"}'
+    result = call_client(sample, lambda _: httpx.Response(sample.get("status", 200), text=body))
+    assert as_json(result) == as_json(sample["result"])
+
+
+def call_client(sample: dict[str, Any], respond: Callable[[httpx.Request], httpx.Response]) -> Any:
+    """Makes the call with the client. A listing returns its items."""
     args = sample["args"]
     if sample["call"] == "batch":
         args = [[OPERATIONS[each["op"]](**without_op(each)) for each in args[0]]]
     with (
         httpx.Client(transport=httpx.MockTransport(respond)) as client,
         memx_sdk.MemX("k", "http://memx", http_client=client) as memx,
-        pytest.raises(memx_sdk.InvalidRequestError),
     ):
         result = getattr(memx, sample["call"])(*args, **sample.get("options", {}))
-        next(result)  # An iterator sends its first request now.
-    (request,) = sent
-    assert (request.method, request.url.raw_path.decode()) == (sample["method"], sample["target"])
-    # As text, because every digit counts, and so does an object's order.
-    assert request.content.decode() == sample.get("body", "")
+        return list(result) if isinstance(result, Iterator) else result
+
+
+def as_json(result: Any) -> Any:
+    """What the sample and the result have in common: `ok` is not in results, and what is absent is None."""
+    if dataclasses.is_dataclass(result) and not isinstance(result, type):
+        result = dataclasses.asdict(result)
+    if isinstance(result, dict):
+        return {name: as_json(value) for name, value in result.items() if name != "ok" and value is not None}
+    return [as_json(each) for each in result] if isinstance(result, (list, tuple)) else result
 
 
 def without_op(operation: dict[str, Any]) -> dict[str, Any]:

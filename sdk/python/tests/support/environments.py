@@ -20,7 +20,8 @@ VERSIONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 
 
 def uv(*arguments: str) -> str:
-    command = [sys.executable, "-m", "uv", *arguments, "--quiet", "--no-python-downloads"]
+    # With the certificates of this machine, which may reach the registry through a proxy.
+    command = [sys.executable, "-m", "uv", *arguments, "--quiet", "--no-python-downloads", "--system-certs"]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "UV_NO_CONFIG": "1"})
     if done.returncode != 0:
         raise RuntimeError(done.stderr)

@@ -53,9 +53,10 @@ class Server:
             "PATH": os.environ["PATH"],
             "MEMX_ACL": json.dumps(ACCESS_LIST),
             "MEMX_DATA_DIR": str(self._folder),
-            "PORT": str(self.port),
+            "MEMX_PORT": str(self.port),
             # A busy machine is not a failure.
             "STORE_TIMEOUT_MS": "30000",
+            "RATE_LIMIT": "0",
             **self._env,
         }
         self._process = subprocess.Popen(
