@@ -7,9 +7,11 @@ import { revocationMs } from "../../memory/access/revocation.ts";
 import { readJoin } from "../../memory/channels/join.ts";
 import type { Topic } from "../../memory/channels/topic.ts";
 import { log } from "../../memory/log.ts";
+import { METRICS } from "../../memory/metrics.ts";
 import { openStore } from "../../memory/store/open-store.ts";
-import type { Store, Watch } from "../../memory/store/store.ts";
+import { ALL_KEYS, type Store, type Watch } from "../../memory/store/store.ts";
 import type { Change } from "../../sdk/protocol.ts";
+import { bringForward } from "../bring-forward.ts";
 import { Delivery } from "./delivery.ts";
 import { recheckAccess } from "./recheck-access.ts";
 import { Roster } from "./roster.ts";
@@ -38,6 +40,7 @@ export class Channel extends DurableObject<Env> {
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
     // Changes queued for a joining subscriber were only in memory, so they are lost.
     for (const subscriber of this.#roster.open()) if (subscriber.joining) subscriber.interrupt();
+    void bringForward(ctx.storage, Date.now() + LIMITS.repairIntervalMs);
   }
 
   /** Accepts a subscriber, which then receives every change that is applied after this returns. */
@@ -47,7 +50,7 @@ export class Channel extends DurableObject<Env> {
     const topic = { namespace, key };
     const refusal = this.#roster.refusal(keyHash);
     if (refusal !== undefined) return new Response(refusal, { status: 429 });
-    return this.#roster.arrive(async () => {
+    return this.#roster.arrive(keyHash, async () => {
       let head = await this.#registered(topic);
       // A shared registration may be older than what the subscriber has seen elsewhere.
       if (since !== undefined && since > head) head = await this.#registered(topic);
@@ -56,6 +59,8 @@ export class Channel extends DurableObject<Env> {
       const pair = new WebSocketPair();
       const joining = since !== undefined;
       const subscriber = this.#roster.accept(pair, { join, from, joining, atMs: Date.now() });
+      METRICS.subscriptions.add();
+      METRICS.sockets.change(this.ctx.id.toString(), kindOf(topic), 1);
       this.#delivery.join(subscriber, topic, since, from);
       const headers = new Headers(subprotocol && { "sec-websocket-protocol": subprotocol });
       return new Response(null, { status: 101, webSocket: pair[0], headers });
@@ -65,44 +70,72 @@ export class Channel extends DurableObject<Env> {
   /**
    * Receives an applied change. Resolves once the subscribers have been sent it, by this call or an earlier one.
    * @param ttl seconds until the first expiry among the values that the same write has set
+   * @param gaplessSince as in `AppliedChange`
    */
-  async publish(topic: Topic, change: Change, ttl?: number): Promise<void> {
+  async publish(topic: Topic, change: Change, ttl?: number, gaplessSince?: number): Promise<void> {
     return this.#delivery.inTurn(async () => {
       if (ttl !== undefined && !this.#roster.isEmpty()) await this.#armAlarm(ttl * 1000);
       if (change.revision <= this.#delivery.cursor) return;
       if (this.#roster.isEmpty()) return this.#unwatch(topic);
-      await this.#delivery.deliver(topic, change);
+      await this.#delivery.deliver(topic, change, gaplessSince);
     });
   }
 
   /**
    * Compares the channel with the store, and so makes up for lost announcements and a lost registration. The same store
-   * call turns expired values into changes. Also checks the API keys of all sockets again.
+   * call turns expired values into changes. Also checks the API keys of all sockets again. A channel without subscribers
+   * ends here: it deletes all that it stored.
    */
   override async alarm(): Promise<void> {
-    const topic = this.ctx.storage.kv.get<Topic>("topic") as Topic;
+    const topic = this.ctx.storage.kv.get<Topic>("topic");
+    if (!topic) return;
     this.#roster.removeGone(Date.now());
+    METRICS.sockets.set(this.ctx.id.toString(), kindOf(topic), this.#roster.count());
     // First, so that nothing below can delay the next alarm.
     if (!this.#roster.isEmpty()) await this.#armAlarm();
     void this.#recheck(topic);
+    let ended = false;
     let nextMs: number | null = null;
     try {
       await this.#delivery.inTurn(async () => {
-        if (this.#roster.isEmpty()) return this.#unwatch(topic);
+        if (this.#roster.isEmpty()) {
+          ended = await this.#end(topic);
+          return;
+        }
         const { head, expiresInMs } = await this.#watch(topic);
         nextMs = expiresInMs;
-        if (head !== this.#delivery.cursor) await this.#delivery.catchUp(topic);
+        const lag = head - this.#delivery.cursor;
+        if (topic.key === ALL_KEYS) METRICS.lagRevisions.observe(Math.max(0, lag));
+        if (lag !== 0 && (await this.#delivery.catchUp(topic)) > 0) METRICS.repairs.add();
       });
     } catch (cause) {
+      METRICS.repairFailures.add();
       log("warn", "repair_failed", { cause });
     }
-    if (!this.#roster.isEmpty()) await this.#armAlarm(nextMs ?? undefined);
+    // If the store could not be reached, the mark of this channel's watch is still there.
+    if (!ended) await this.#armAlarm(nextMs ?? undefined);
+  }
+
+  /**
+   * Ends the watch, and deletes everything that the channel stored. Call it in turn.
+   * @returns `false` if the channel must go on
+   */
+  async #end(topic: Topic): Promise<boolean> {
+    await this.#unwatch(topic);
+    // A recheck may store something. A subscriber on its way in registers in turn, so after this.
+    if (!this.#roster.isEmpty() || this.#rechecking) return false;
+    this.#delivery.forget();
+    // The alarm, too.
+    await this.ctx.storage.deleteAll();
+    return true;
   }
 
   /** Without this reply, a closing client waits for its own timeout, ten seconds in most clients, and reports 1006. */
   override webSocketClose(socket: WebSocket, code: number, reason: string): void {
     // 1005 means that the client sent no code. It must not be sent itself (RFC 6455 §7.4.1).
     closeSocket(socket, code === 1005 ? 1000 : code, reason);
+    const topic = this.ctx.storage.kv.get<Topic>("topic");
+    if (topic) METRICS.sockets.change(this.ctx.id.toString(), kindOf(topic), -1);
   }
 
   /** Returns the store's last revision. Every later change is announced to this channel. */
@@ -117,9 +150,13 @@ export class Channel extends DurableObject<Env> {
 
   async #register(topic: Topic): Promise<number> {
     this.ctx.storage.kv.put("topic", topic);
-    this.ctx.storage.kv.put("watch", crypto.randomUUID());
+    // The first part is this channel's name at the store, the second the name of this registration.
+    const [owner] = this.ctx.storage.kv.get<string>("watch")?.split(".") ?? [crypto.randomUUID()];
+    this.ctx.storage.kv.put("watch", `${owner}.${crypto.randomUUID()}`);
+    // Before the store may have the mark, so that the alarm removes it in any case.
+    await this.#armAlarm();
     const { head, expiresInMs } = await this.#watch(topic);
-    await this.#armAlarm(expiresInMs ?? undefined);
+    if (expiresInMs !== null) await this.#armAlarm(expiresInMs);
     this.#delivery.follow(topic, head);
     return head;
   }
@@ -140,7 +177,8 @@ export class Channel extends DurableObject<Env> {
     const intervalMs = Math.min(LIMITS.repairIntervalMs, revocationMs(this.env) / 2);
     const atMs = Date.now() + Math.min(expiresInMs, intervalMs);
     const earlier = await this.ctx.storage.getAlarm();
-    if (earlier === null || (expiresInMs < intervalMs && earlier > atMs)) await this.ctx.storage.setAlarm(atMs);
+    // An alarm that is later than the next one would be was set by a clock that was ahead.
+    if (earlier === null || earlier > atMs) await this.ctx.storage.setAlarm(atMs);
   }
 
   /** Runs one recheck at a time, and not in turn, so that neither delivery nor repair waits for it. */
@@ -157,4 +195,8 @@ export class Channel extends DurableObject<Env> {
       this.#rechecking = false;
     }
   }
+}
+
+function kindOf({ key }: Topic): "key" | "namespace" {
+  return key === ALL_KEYS ? "namespace" : "key";
 }

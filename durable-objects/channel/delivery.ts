@@ -21,6 +21,8 @@ export class Delivery {
   readonly #nowMs: () => number;
   readonly #waitUntil: (work: Promise<void>) => void;
   #cursor: number;
+  /** The cursor, or while a change is on its way to the subscribers, the revision before it. */
+  #delivered: number;
   /** Settles when all steps begun so far have settled. */
   #work: Promise<unknown> = Promise.resolve();
   #noGapBeforeMs = 0;
@@ -45,9 +47,10 @@ export class Delivery {
     this.#nowMs = nowMs;
     this.#waitUntil = waitUntil;
     this.#cursor = storage.kv.get<number>("cursor") ?? 0;
+    this.#delivered = this.#cursor;
   }
 
-  /** The channel has sent every change up to this revision. Also in storage, because hibernation clears memory. */
+  /** The channel has sent every change up to this revision, or sends it to all who were there before. Also in storage, because hibernation clears memory. */
   get cursor(): number {
     return this.#cursor;
   }
@@ -62,21 +65,37 @@ export class Delivery {
   }
 
   /** Sends `change`, after the earlier changes that the channel has missed. Call it in turn. */
-  async deliver(topic: Topic, change: Change): Promise<void> {
-    if (!this.#isNext(topic, change)) await this.#fillGap(topic);
+  async deliver(topic: Topic, change: Change, gaplessSince?: number): Promise<void> {
+    if (!this.#isNext(topic, change, gaplessSince)) await this.#fillGap(topic);
     // It was the next one, or the log no longer has it.
-    if (change.revision > this.#cursor) this.#broadcast(change);
+    if (change.revision > this.#cursor) await this.#broadcast(change);
   }
 
-  /** Sends the changes that the store has and the channel has not sent. Call it in turn. */
-  async catchUp(topic: Topic): Promise<void> {
-    for (;;) {
+  /**
+   * Sends the changes that the store has and the channel has not sent. Returns how many of them should have been announced,
+   * which an expiry is not. Call it in turn.
+   */
+  async catchUp(topic: Topic): Promise<number> {
+    for (let announced = 0; ; ) {
       const { changes, more, truncated, head } = await this.#store.readLog(topic.namespace, topic.key, this.#cursor);
       // Either the log has lost changes that this channel has not sent, or the store has lost changes that it has sent.
-      if (truncated || head < this.#cursor) return this.#startOver(topic, head);
-      for (const change of changes) this.#broadcast(change);
-      if (!more) return this.#moveTo(Math.max(head, this.#cursor));
+      if (truncated || head < this.#cursor) {
+        this.#startOver(topic, head);
+        return announced;
+      }
+      for (const change of changes) {
+        if (change.action !== "expire") announced++;
+        await this.#broadcast(change);
+      }
+      if (more) continue;
+      this.#moveTo(Math.max(head, this.#cursor));
+      return announced;
     }
+  }
+
+  /** Forgets the cursor, because the channel deletes all it stored. Call it in turn. */
+  forget(): void {
+    this.#cursor = 0;
   }
 
   /** Begins to follow the store from `head`, its revision when it registered the channel. Call it in turn. */
@@ -95,14 +114,20 @@ export class Delivery {
     else this.#waitUntil(this.#bringUp(subscriber, topic, since, from));
   }
 
-  /** Whether the channel has sent everything before this change. */
-  #isNext({ key }: Topic, { revision, previous }: Change): boolean {
-    return key === ALL_KEYS ? revision === this.#cursor + 1 : previous <= this.#cursor;
+  /**
+   * Whether the channel has sent everything before this change. It may also have sent changes that the store has lost:
+   * then its cursor is in a gap of the store's count, and `previous` says nothing about it.
+   */
+  #isNext({ key }: Topic, { revision, previous }: Change, gaplessSince = Number.POSITIVE_INFINITY): boolean {
+    if (key === ALL_KEYS) return revision === this.#cursor + 1;
+    return previous <= this.#cursor && gaplessSince <= this.#cursor;
   }
 
   /** Like `catchUp`, but fails fast right after a store failure, so queued changes do not pile up behind timeouts. */
   async #fillGap(topic: Topic): Promise<void> {
-    if (this.#nowMs() < this.#noGapBeforeMs) throw new Error("The store failed a moment ago.");
+    const pauseMs = this.#noGapBeforeMs - this.#nowMs();
+    // A longer pause means that the clock has gone back.
+    if (pauseMs > 0 && pauseMs <= GAP_PAUSE_MS) throw new Error("The store failed a moment ago.");
     try {
       await this.catchUp(topic);
     } catch (cause) {
@@ -129,19 +154,24 @@ export class Delivery {
   async #bringUp(subscriber: Subscriber, topic: Topic, since: number, from: number): Promise<void> {
     try {
       await this.#backlog.send(subscriber, topic, since, from);
-      subscriber.finishJoining(Math.max(from, this.#cursor));
+      subscriber.finishJoining(Math.max(from, this.#delivered));
     } catch (cause) {
       if (subscriber.open) log("warn", "join_failed", { cause });
       subscriber.interrupt();
     }
   }
 
-  #broadcast(change: Change): void {
-    this.#roster.deliver(new EncodedChange(change));
+  async #broadcast(change: Change): Promise<void> {
+    const delivered = this.#delivered;
+    // First, so that a newcomer during the delivery gets the change from its backlog, and not live.
     this.#moveTo(change.revision);
+    this.#delivered = delivered;
+    await this.#roster.deliver(new EncodedChange(change));
+    this.#delivered = change.revision;
   }
 
   #moveTo(revision: number): void {
+    this.#delivered = revision;
     if (revision === this.#cursor) return;
     this.#cursor = revision;
     // Unconfirmed, or every event would wait for the disk. A crash that loses the write also closes its sockets.

@@ -1,8 +1,11 @@
 // Who is on a channel: its sockets with their subscribers, the subscribers on their way in, and the limits on both.
 
 import { LIMITS } from "../../config/limits.ts";
+import { Turn } from "../turn.ts";
+import { ChangeFilters } from "./change-filter.ts";
 import type { EncodedChange } from "./encoded-change.ts";
-import { type Attachment, Subscriber } from "./subscriber.ts";
+import { type Attachment, type Shared, Subscriber } from "./subscriber.ts";
+import { UnreadTotals } from "./unread-totals.ts";
 
 /** Milliseconds after which the response to a handshake has left, or never will: by then the Worker has given up. */
 const HANDSHAKE_MS = 10_000;
@@ -11,8 +14,10 @@ export class Roster {
   readonly #ctx: DurableObjectState;
   /** Only a cache. Hibernation clears it, and each subscriber is revived from the attachment of its socket. */
   readonly #subscribers = new WeakMap<WebSocket, Subscriber>();
-  /** Subscribers that the store may already watch for, but that have no socket yet. */
+  readonly #shared: Shared = { filters: new ChangeFilters(), unread: new UnreadTotals(() => this.open()) };
+  /** Subscribers that the store may already watch for, but that have no socket yet: all, and those of each API key. */
   #arriving = 0;
+  readonly #arrivingByKey = new Map<string, number>();
   /** The clients' ends of sockets in handshakes, with the time of each in milliseconds since the epoch. */
   #handshakes: { readonly client: WebSocket; readonly atMs: number }[] = [];
 
@@ -25,20 +30,27 @@ export class Roster {
     if (this.#has(LIMITS.maxSubscribers - this.#arriving)) {
       return "The channel has reached its subscriber limit.";
     }
-    if (this.#has(LIMITS.maxSubscribersPerApiKey, keyHash)) {
+    if (this.#has(LIMITS.maxSubscribersPerApiKey - (this.#arrivingByKey.get(keyHash) ?? 0), keyHash)) {
       return "The API key has reached its subscriber limit for this channel.";
     }
     return undefined;
   }
 
   /** Counts one subscriber as arriving while `join` runs. */
-  async arrive<T>(join: () => Promise<T>): Promise<T> {
-    this.#arriving++;
+  async arrive<T>(keyHash: string, join: () => Promise<T>): Promise<T> {
+    this.#countArriving(keyHash, 1);
     try {
       return await join();
     } finally {
-      this.#arriving--;
+      this.#countArriving(keyHash, -1);
     }
+  }
+
+  #countArriving(keyHash: string, change: 1 | -1): void {
+    this.#arriving += change;
+    const ofKey = (this.#arrivingByKey.get(keyHash) ?? 0) + change;
+    if (ofKey > 0) this.#arrivingByKey.set(keyHash, ofKey);
+    else this.#arrivingByKey.delete(keyHash);
   }
 
   /**
@@ -47,7 +59,7 @@ export class Roster {
    */
   accept({ 0: client, 1: socket }: InstanceType<typeof WebSocketPair>, attachment: Attachment): Subscriber {
     // The attachment first: the channel could not revive a socket without one.
-    const subscriber = Subscriber.create(this.#ctx, socket, attachment);
+    const subscriber = Subscriber.create(this.#ctx, socket, this.#shared, attachment);
     this.#ctx.acceptWebSocket(socket, [attachment.join.keyHash]);
     this.#subscribers.set(socket, subscriber);
     this.#handshakes.push({ client, atMs: attachment.atMs });
@@ -57,8 +69,10 @@ export class Roster {
   /** Frees the places of clients that have gone without a close. */
   removeGone(nowMs: number): void {
     const handshakes = this.#handshakes;
-    this.#handshakes = handshakes.filter(({ atMs }) => nowMs - atMs < HANDSHAKE_MS);
-    for (const { client, atMs } of handshakes) if (nowMs - atMs >= HANDSHAKE_MS) closeUnsent(client);
+    // One that began in the future began before the clock went back.
+    const isOver = ({ atMs }: { readonly atMs: number }) => atMs > nowMs || nowMs - atMs >= HANDSHAKE_MS;
+    this.#handshakes = handshakes.filter((handshake) => !isOver(handshake));
+    for (const handshake of handshakes) if (isOver(handshake)) closeUnsent(handshake.client);
     for (const subscriber of this.open()) subscriber.closeIfSilent(nowMs);
   }
 
@@ -72,6 +86,11 @@ export class Roster {
     const sockets = this.#ctx.getWebSockets(keyHash);
     // Looks at the state of each only if the sockets that are closing make the difference.
     return sockets.length >= count && sockets.filter(isOpen).length >= count;
+  }
+
+  /** Sockets that are open. */
+  count(): number {
+    return this.#ctx.getWebSockets().filter(isOpen).length;
   }
 
   hasSockets(): boolean {
@@ -89,14 +108,18 @@ export class Roster {
   subscriber(socket: WebSocket): Subscriber {
     const known = this.#subscribers.get(socket);
     if (known) return known;
-    const revived = Subscriber.revive(this.#ctx, socket);
+    const revived = Subscriber.revive(this.#ctx, socket, this.#shared);
     this.#subscribers.set(socket, revived);
     return revived;
   }
 
-  deliver(encoded: EncodedChange): void {
+  /** Delivers to the sockets that are there now. A newcomer does not get the change from here. */
+  async deliver(encoded: EncodedChange): Promise<void> {
+    const turn = new Turn();
     // Includes closing sockets, because checking the state of each one would take as long as sending.
-    for (const socket of this.#ctx.getWebSockets()) this.subscriber(socket).deliver(encoded);
+    for (const socket of this.#ctx.getWebSockets()) {
+      if (turn.isOver(this.subscriber(socket).deliver(encoded))) await turn.end();
+    }
   }
 }
 

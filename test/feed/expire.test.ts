@@ -10,6 +10,7 @@ import { type Agent, createAgent } from "../support/agent.ts";
 import { answer, freshKey, get, post, problem, type Written } from "../support/client.ts";
 import { engine } from "../support/engine.ts";
 import { PATIENCE_MS } from "../support/patience.ts";
+import { readStored } from "../support/stored-keys.ts";
 
 const headers = { "content-type": "application/json" };
 
@@ -240,6 +241,6 @@ describe("a value without subscribers", () => {
       ["expire", "a"],
       ["expire", "b"],
     ]);
-    expect((await store.readEntries(agent.namespace, "")).entries).toEqual([]);
+    expect(await readStored(store, agent.namespace)).toEqual([]);
   });
 });

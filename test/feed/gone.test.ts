@@ -155,8 +155,11 @@ describe("a silent WebSocket", () => {
   it("is closed with 1013 if it is a memx.v1 client, which must ping, and stays if it is a plain one", async () => {
     const agent = createAgent();
     const key = freshKey();
-    // The first one, so that the alarm is not in the past.
+    // Sets the alarm. The others must not set it to a time that is already past.
     const fresh = await agent.connect(`/subscribe/${key}`);
+    await runInDurableObject(agent.channel(key), (__, { storage }) => {
+      storage.setAlarm = async () => {};
+    });
     const { now } = Date;
     const past = vi.spyOn(Date, "now").mockImplementation(() => now() - LIMITS.maxSilenceMs - 1_000);
     const silent = await agent.connect(`/subscribe/${key}`);

@@ -3,7 +3,9 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { createAgent, setOperation } from "../support/agent.ts";
+import { captureLog } from "../support/capture-log.ts";
 import { freshKey } from "../support/client.ts";
+import { breakStore } from "../support/engine.ts";
 import { PATIENCE_MS } from "../support/patience.ts";
 
 afterEach(() => void vi.restoreAllMocks());
@@ -59,6 +61,57 @@ describe.each([
     expect(await runInDurableObject(channel, (_, { storage }) => storage.getAlarm())).toBeNull();
     const [applied] = await agent.writeUnannounced(setOperation(key, 2));
     expect(applied).toMatchObject({ watched: false, namespaceWatched: false });
+  });
+
+  it("deletes all that it stored when they have left, and serves the next ones", async () => {
+    const agent = createAgent();
+    const key = freshKey();
+    const [path, topic] = topicOf(key);
+    const channel = agent.channel(topic);
+    const stored = () => runInDurableObject(channel, async (_, { storage }) => [...(await storage.list()).keys()]);
+    const first = await agent.connect(path);
+    await agent.set(key, 1);
+    await first.take(2);
+    expect(await stored()).toEqual(["cursor", "topic", "watch"]);
+    first.socket.close(1000);
+    await first.closed;
+    await expect.poll(() => agent.sockets(topic)).toBe(0);
+    expect(await runDurableObjectAlarm(channel)).toBe(true);
+    expect(await stored()).toEqual([]);
+    expect(await runInDurableObject(channel, (_, { storage }) => storage.getAlarm())).toBeNull();
+
+    // In memory or not, the channel begins anew. Nothing of this is a change, so the head is where the cursor was.
+    for (const hibernates of [false, true]) {
+      if (hibernates) await agent.hibernate(topic);
+      const next = await agent.connect(path);
+      await next.takeUntilReady();
+      await agent.hibernate(topic);
+      await agent.set(key, 2);
+      expect(await next.take(1)).toMatchObject([{ value: 2 }]);
+      next.socket.close(1000);
+      await next.closed;
+      await expect.poll(() => agent.sockets(topic)).toBe(0);
+      expect(await runDurableObjectAlarm(channel)).toBe(true);
+      expect(await stored()).toEqual([]);
+    }
+  });
+
+  it("tries again to end its watch if the store cannot be reached, also for a subscriber that never got in", async () => {
+    const agent = createAgent();
+    const key = freshKey();
+    const [path, topic] = topicOf(key);
+    const channel = agent.channel(topic);
+    const alarm = () => runInDurableObject(channel, (_, { storage }) => storage.getAlarm());
+    const logged = captureLog();
+    const restore = await breakStore("broken", agent.namespace);
+    expect((await agent.send(path, { headers: { accept: "text/event-stream" } })).status).toBe(503);
+    expect(await alarm()).not.toBeNull();
+    expect(await runDurableObjectAlarm(channel)).toBe(true);
+    expect(await alarm()).not.toBeNull();
+    await restore();
+    expect(await runDurableObjectAlarm(channel)).toBe(true);
+    expect(await alarm()).toBeNull();
+    expect(logged).toContain("repair_failed");
   });
 });
 

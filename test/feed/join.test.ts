@@ -37,7 +37,7 @@ describe.each(topics)("a newcomer at the channel of %s", (_, path) => {
       await agent.set("a", "stored");
       let waiting = 0;
       let open = false;
-      for (const method of ["readEntry", "readEntries", "readLog"] as const) {
+      for (const method of ["readNames", "readEntries", "scanLog", "readChanges", "readLog"] as const) {
         const original = EmbeddedStore.prototype[method] as (...args: unknown[]) => Promise<never>;
         vi.spyOn(EmbeddedStore.prototype, method).mockImplementation(async function (
           this: unknown,

@@ -193,8 +193,10 @@ describe("an API key that loses some of its read scopes", () => {
   it("closes a watcher whose new scopes do not fit into its attachment, so that it connects again", async () => {
     const apiKey = freshKey();
     const agent = createAgent({ apiKey });
-    const { closed } = await agent.connect("/watch?pattern=*");
-    limitTo(apiKey, agent, ...Array.from({ length: 600 }, (_, n) => `${n}`.padEnd(30, "x")));
+    const long = (n: number) => `${n}`.padEnd(60, "x");
+    const patterns = Array.from({ length: 32 }, (_, n) => `pattern=${long(n)}`);
+    const { closed } = await agent.connect(`/watch?${patterns.join("&")}`);
+    limitTo(apiKey, agent, ...Array.from({ length: 220 }, (_, n) => long(n)));
     await ring(agent);
     expect((await closed).code).toBe(1013);
   });
