@@ -4,25 +4,38 @@
 import { DurableObject } from "cloudflare:workers";
 import { LIMITS } from "../../config/limits.ts";
 import { logLength, quota } from "../../config/store-settings.ts";
-import type { EmbeddedObject, EmbeddedOutcome } from "../../memory/store/embedded.ts";
+import { METRICS } from "../../memory/metrics.ts";
+import type { EmbeddedCallOutcome, EmbeddedObject, EmbeddedOutcome } from "../../memory/store/embedded.ts";
 import type {
   AppliedVersions,
-  EntriesPage,
   Entry,
   Idempotency,
   IdReused,
   KeysPage,
   KeysQuery,
+  LogScan,
   LogSlice,
   ManyRead,
+  NamesPage,
   Operation,
+  StoreCall,
+  StoredKey,
   StoredSchema,
+  ValueGone,
   Watch,
   WriteOptions,
 } from "../../memory/store/store.ts";
 import type { Change } from "../../sdk/protocol.ts";
+import { bringForward } from "../bring-forward.ts";
+import { Turn } from "../turn.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { Namespace } from "./namespace.ts";
+
+/** Steps of one sweep. The next sweep continues where it stops, so that no alarm runs for long. */
+const SWEEP_STEPS = 100;
+
+/** What one transaction of writes may weigh: about 20 ms. The writes after it wait for the next turn. */
+const GROUP_WEIGHT = 500;
 
 type PendingWrite = {
   readonly operations: readonly Operation[];
@@ -33,13 +46,14 @@ type PendingWrite = {
 
 export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject {
   readonly #namespace: Namespace;
-  readonly #groups = new GroupCommit<PendingWrite>((group) => this.#commit(group));
+  readonly #groups = new GroupCommit<PendingWrite>((group) => this.#commit(group), weigh, GROUP_WEIGHT);
   /** When the next sweep is due, if this object has planned one. */
   #sweepAtMs: number | undefined;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#namespace = new Namespace(ctx.storage, { logLength: logLength(env), quota: quota(env) });
+    void bringForward(ctx.storage, Date.now() + LIMITS.sweepIntervalMs);
   }
 
   write(operations: readonly Operation[], idempotency?: Idempotency, by?: string): Promise<EmbeddedOutcome> {
@@ -47,8 +61,27 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
     return new Promise((resolve, reject) => this.#groups.add({ operations, options, resolve, reject }));
   }
 
-  async recall(idempotency: Idempotency): Promise<AppliedVersions | IdReused | null> {
-    return this.#namespace.recall(idempotency, nowUs());
+  /** The writes are of one turn, so they share a commit with each other and with those of other callers. */
+  many(calls: readonly StoreCall[]): Promise<EmbeddedCallOutcome[]> {
+    let readChars = 0;
+    const run = async (call: StoreCall): Promise<EmbeddedCallOutcome> => {
+      if (call.call === "write") {
+        const { idempotency, by } = call.options;
+        return { outcome: "done", reply: await this.write(call.operations, idempotency, by) };
+      }
+      if (readChars > LIMITS.maxReadBytes) return { outcome: "deferred" };
+      const { entries } = this.#namespace;
+      const entry = call.call === "readEntry" ? entries.entry(call.key, nowUs()) : null;
+      const schema = call.call === "readSchema" ? entries.schema(call.key) : null;
+      readChars += (entry?.value ?? schema?.schema ?? "").length;
+      return { outcome: "done", reply: entry ?? schema };
+    };
+    const failed = (cause: unknown): EmbeddedCallOutcome => ({ outcome: "failed", message: String(cause) });
+    return Promise.all(calls.map((call) => run(call).catch(failed)));
+  }
+
+  async recall(idempotency: Idempotency, key: string): Promise<AppliedVersions | IdReused | ValueGone | null> {
+    return this.#namespace.recall(idempotency, key, nowUs());
   }
 
   async readEntry(key: string): Promise<Entry | null> {
@@ -71,8 +104,20 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
     return this.#transaction(() => this.#namespace.readHistory(key, before, limit, nowUs()));
   }
 
-  async readEntries(after: string): Promise<EntriesPage> {
-    return this.#namespace.entries.page(after, nowUs());
+  async scanLog(after: number): Promise<LogScan> {
+    return this.#namespace.scanLog(after);
+  }
+
+  async readChanges(revisions: readonly number[]): Promise<(Change | null)[]> {
+    return this.#transaction(() => this.#namespace.readChanges(revisions));
+  }
+
+  async readNames(after: string): Promise<NamesPage> {
+    return this.#namespace.entries.names(after, nowUs());
+  }
+
+  async readEntries(keys: readonly string[]): Promise<StoredKey[]> {
+    return this.#transaction(() => this.#namespace.entries.stored(keys, nowUs()));
   }
 
   async readKeys(query: KeysQuery): Promise<KeysPage> {
@@ -84,28 +129,39 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
   }
 
   async unwatch(key: string, token: string): Promise<void> {
-    this.#namespace.unwatch(key, token);
+    this.#transaction(() => this.#namespace.unwatch(key, token, nowUs()));
+    void this.#armSweep();
   }
 
   async ping(): Promise<void> {}
 
-  /** Records the expiry of values that no channel watches. Channels do not wait for this sweep. */
+  /**
+   * Records the expiry of values that no channel watches, and removes what is old. Channels do not wait for this sweep.
+   */
   override async alarm(): Promise<void> {
     this.#sweepAtMs = undefined;
-    let nextUs: number;
-    do {
-      this.#transaction(() => this.#namespace.expire(nowUs()));
-      nextUs = this.#namespace.expiries.nextUs();
-    } while (nextUs > 0 && nextUs <= nowUs());
-    await this.#armSweep();
+    const turn = new Turn();
+    for (let step = 0; step < SWEEP_STEPS; step++) {
+      const more = this.#transaction(() => {
+        this.#namespace.expire(nowUs());
+        const older = this.#namespace.forgetOld(nowUs());
+        const nextUs = this.#namespace.expiries.nextUs();
+        return older || (nextUs > 0 && nextUs <= nowUs());
+      });
+      if (!more) return this.#armSweep();
+      await turn.end();
+    }
+    await this.#armSweep(0);
   }
 
-  /** Plans one sweep for all values, and not one alarm for each value that expires. */
-  async #armSweep(): Promise<void> {
-    if (this.#sweepAtMs !== undefined || !this.#namespace.expiries.any()) return;
-    this.#sweepAtMs = Date.now() + LIMITS.sweepIntervalMs;
+  /** Plans one sweep for everything that ages, and not one alarm for each value that expires. */
+  async #armSweep(inMs: number | undefined = this.#namespace.oldInMs(nowUs())): Promise<void> {
+    if (inMs === undefined) return;
+    const atMs = Date.now() + inMs;
+    if (this.#sweepAtMs !== undefined && this.#sweepAtMs <= atMs) return;
+    this.#sweepAtMs = atMs;
     const earlier = await this.ctx.storage.getAlarm();
-    if (earlier === null) await this.ctx.storage.setAlarm(this.#sweepAtMs);
+    if (earlier === null || earlier > atMs) await this.ctx.storage.setAlarm(atMs);
   }
 
   // The output gate of the platform holds the responses back until the commit is on disk.
@@ -118,6 +174,7 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
           outcome: this.#namespace.apply(operations, atUs, options),
         })),
       );
+      METRICS.commitWrites.observe(group.length);
       void this.#armSweep();
       for (const { resolve, outcome } of outcomes) resolve(outcome);
     } catch (cause) {
@@ -133,6 +190,14 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
       throw cause;
     }
   }
+}
+
+/** Counts operations, and their texts as if each 4 KiB were one more. */
+function weigh({ operations }: PendingWrite): number {
+  return operations.reduce((sum, operation) => {
+    const text = operation.op === "set" ? operation.value : operation.op === "schema_set" ? operation.schema : "";
+    return sum + 1 + text.length / 4096;
+  }, 0);
 }
 
 function nowUs(): number {

@@ -2,17 +2,26 @@
 // value that has expired is absent, whether or not its expiry is a change already.
 
 import { LRUCache } from "lru-cache";
-import type { EntriesPage, Entry, KeysPage, KeysQuery, ListedKey, StoredSchema } from "../../memory/store/store.ts";
+import type {
+  Entry,
+  KeysPage,
+  KeysQuery,
+  ListedKey,
+  NamesPage,
+  StoredKey,
+  StoredName,
+  StoredSchema,
+} from "../../memory/store/store.ts";
 import type { JsonText } from "../../sdk/protocol.ts";
-import { MAX_RESPONSE_CHARS } from "./change-log.ts";
+import { MAX_PAGE_CHARS, MAX_RESPONSE_CHARS } from "./change-log.ts";
 import { type DetailColumns, details, seconds } from "./columns.ts";
 import { ABSENT, type CurrentRow, currentRow, type Row } from "./row.ts";
 
 /** Characters of the entries that are kept in memory. An object has 128 MB for everything. */
 const KNOWN_CHARS = 4 * 1024 * 1024;
 
-/** Keys in one page of entries. */
-const PAGE_KEYS = 500;
+/** Rows that one page of names looks at. */
+const PAGE_ROWS = 1_000;
 
 /** For a query that joins `expiries` and takes the time as its third parameter. */
 const IS_OVER = "coalesce(expires_us <= ?3, 0)";
@@ -76,6 +85,13 @@ export class Entries {
     return known;
   }
 
+  /** The key's current value if this revision set it. It may have expired. */
+  valueAt(key: string | undefined, revision: number): JsonText | null {
+    if (key === undefined) return null;
+    const known = this.#known.get(key) ?? this.#read(key);
+    return known?.entry.revision === revision ? known.entry.value : null;
+  }
+
   schema(key: string): StoredSchema | null {
     const [row] = this.#sql
       .exec<SchemaColumns>(
@@ -86,27 +102,47 @@ export class Entries {
     return row ? toSchema(row) : null;
   }
 
-  page(after: string, nowUs: number): EntriesPage {
-    const entries: { key: string; entry: Entry | null; schema: StoredSchema | null }[] = [];
-    let chars = 0;
-    const rows = this.#sql.exec<EntryRow & SchemaColumns>(
-      `SELECT entries.*, expires_us, ${IS_OVER} AS over FROM entries LEFT JOIN expiries USING (key)
-       WHERE key > ?1 AND (value_revision > 0 OR schema_revision > 0) ORDER BY key LIMIT ?2`,
-      after,
-      PAGE_KEYS + 1,
-      nowUs,
-    );
-    for (const row of rows) {
-      if (entries.length === PAGE_KEYS || chars > MAX_RESPONSE_CHARS) return { entries, more: true };
-      const { key, ts_us, value, value_revision: revision, over } = row;
-      entries.push({
-        key,
-        entry: value === null || over ? null : { value, ts: seconds(ts_us), revision, ...details(row) },
-        schema: toSchema(row),
-      });
-      chars += (value?.length ?? 0) + (row.schema?.length ?? 0);
+  /** Looks at up to `PAGE_ROWS` rows, including rows of deleted keys, and reads no text. */
+  names(after: string, nowUs: number): NamesPage {
+    const names: StoredName[] = [];
+    const rows = this.#sql
+      .exec<{ key: string; value_revision: number; schema_revision: number; over: number }>(
+        `SELECT key, value_revision, schema_revision, ${IS_OVER} AS over FROM entries LEFT JOIN expiries USING (key)
+         WHERE key > ?1 ORDER BY key LIMIT ?2`,
+        after,
+        PAGE_ROWS,
+        nowUs,
+      )
+      .toArray();
+    for (const { key, value_revision, schema_revision: schemaRevision, over } of rows) {
+      const valueRevision = over ? 0 : value_revision;
+      if (valueRevision > 0 || schemaRevision > 0) names.push({ key, valueRevision, schemaRevision });
     }
-    return { entries, more: false };
+    return { names, next: rows.length < PAGE_ROWS ? null : (rows.at(-1)?.key ?? null) };
+  }
+
+  /** As many of the keys as one page may hold, and at least one. */
+  stored(keys: readonly string[], nowUs: number): StoredKey[] {
+    const stored: StoredKey[] = [];
+    let chars = 0;
+    for (const key of keys) {
+      if (chars > MAX_PAGE_CHARS) break;
+      const [row] = this.#sql
+        .exec<EntryRow & SchemaColumns>(
+          `SELECT entries.*, expires_us, coalesce(expires_us <= ?2, 0) AS over FROM entries LEFT JOIN expiries USING (key)
+           WHERE key = ?1`,
+          key,
+          nowUs,
+        )
+        .toArray();
+      if (!row || row.value === null || row.over) stored.push({ key, entry: null, schema: row ? toSchema(row) : null });
+      else {
+        const { ts_us, value, value_revision: revision } = row;
+        stored.push({ key, entry: { value, ts: seconds(ts_us), revision, ...details(row) }, schema: toSchema(row) });
+      }
+      chars += (row?.value?.length ?? 0) + (row?.schema?.length ?? 0);
+    }
+    return stored;
   }
 
   /** Looks at up to `limit` rows, including rows of deleted keys. */
@@ -155,7 +191,7 @@ export class Entries {
         `INSERT INTO entries (key, revision, ts_us, value_revision, value, created_us, agent)
          VALUES (?1, ?2, ?3, ?2, ?4, ?3, ?5)
          ON CONFLICT (key) DO UPDATE SET revision = ?2, ts_us = ?3, value_revision = ?2, value = ?4, agent = ?5,
-           created_us = CASE WHEN value_revision > 0 THEN created_us ELSE ?3 END
+           gone_us = 0, created_us = CASE WHEN value_revision > 0 THEN created_us ELSE ?3 END
          RETURNING created_us`,
         key,
         revision,
@@ -166,15 +202,17 @@ export class Entries {
       .one().created_us;
   }
 
-  /** Leaves the revision and the time of the removal. */
-  removeValue(key: string, { revision, atUs }: At): void {
+  /** Leaves the revision and the time of the removal: a tombstone, unless the key has a schema or is watched. */
+  removeValue(key: string, { revision, atUs }: At, nowUs: number): void {
     this.#known.delete(key);
     this.#sql.exec(
-      `UPDATE entries SET revision = ?2, ts_us = ?3, value_revision = 0, value = NULL, created_us = 0, agent = NULL
+      `UPDATE entries SET revision = ?2, ts_us = ?3, value_revision = 0, value = NULL, created_us = 0, agent = NULL,
+         gone_us = CASE WHEN schema_revision = 0 AND watcher IS NULL THEN ?4 ELSE 0 END
        WHERE key = ?1`,
       key,
       revision,
       atUs,
+      nowUs,
     );
   }
 
@@ -183,7 +221,7 @@ export class Entries {
       `INSERT INTO entries (key, revision, schema_revision, schema, schema_ts_us, schema_agent)
        VALUES (?1, ?2, ?2, ?3, ?4, ?5)
        ON CONFLICT (key) DO UPDATE SET revision = ?2, schema_revision = ?2, schema = ?3, schema_ts_us = ?4,
-         schema_agent = ?5`,
+         schema_agent = ?5, gone_us = 0`,
       key,
       revision,
       schema,
@@ -192,11 +230,14 @@ export class Entries {
     );
   }
 
-  removeSchema(key: string, revision: number): void {
+  removeSchema(key: string, revision: number, nowUs: number): void {
     this.#sql.exec(
-      "UPDATE entries SET revision = ?2, schema_revision = 0, schema = NULL, schema_agent = NULL WHERE key = ?1",
+      `UPDATE entries SET revision = ?2, schema_revision = 0, schema = NULL, schema_agent = NULL,
+         gone_us = CASE WHEN value_revision = 0 AND watcher IS NULL THEN ?3 ELSE 0 END
+       WHERE key = ?1`,
       key,
       revision,
+      nowUs,
     );
   }
 }

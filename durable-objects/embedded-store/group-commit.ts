@@ -10,6 +10,8 @@ const LAST_TRY = 1024;
 
 export class GroupCommit<T> {
   readonly #commit: (group: readonly T[]) => void;
+  readonly #weigh: (write: T) => number;
+  readonly #maxWeight: number;
   #pending: T[] = [];
   #expected = 1;
   #lastSize = 0;
@@ -18,9 +20,14 @@ export class GroupCommit<T> {
   #untilTry = FIRST_TRY;
   #nextTry = FIRST_TRY;
 
-  /** @param commit is never called with an empty group, and must not throw */
-  constructor(commit: (group: readonly T[]) => void) {
+  /**
+   * @param commit is never called with an empty group, and must not throw
+   * @param maxWeight what the writes of a group may weigh together; a write that weighs more is committed alone
+   */
+  constructor(commit: (group: readonly T[]) => void, weigh: (write: T) => number = () => 1, maxWeight = Infinity) {
     this.#commit = commit;
+    this.#weigh = weigh;
+    this.#maxWeight = maxWeight;
   }
 
   add(write: T): void {
@@ -32,11 +39,22 @@ export class GroupCommit<T> {
 
   #end(): void {
     clearTimeout(this.#timer);
-    const group = this.#pending;
+    const group = this.#take();
     if (group.length === 0) return;
-    this.#pending = [];
+    // Other calls of the object come before the rest.
+    if (this.#pending.length > 0) this.#timer = setTimeout(() => this.#end(), 0);
     this.#expect(group.length);
     this.#commit(group);
+  }
+
+  #take(): T[] {
+    let [count, weight] = [0, 0];
+    for (const write of this.#pending) {
+      weight += this.#weigh(write);
+      if (count > 0 && weight > this.#maxWeight) break;
+      count++;
+    }
+    return this.#pending.splice(0, count);
   }
 
   /** Tries become rarer while they find no more writes. */

@@ -14,11 +14,13 @@ import {
   type Entry,
   type Idempotency,
   type IdReused,
+  type LogScan,
   type LogSlice,
   type ManyRead,
   type Operation,
   type Quota,
   type Unchanged,
+  type ValueGone,
   type Watch,
   type WriteOptions,
 } from "../../memory/store/store.ts";
@@ -32,6 +34,7 @@ import { migrate } from "./migrations.ts";
 import { currentRevision, findRefused, findStaleSchemas, isOfSchema, planWrite } from "./plan-write.ts";
 import { QuotaUsage } from "./quota-usage.ts";
 import type { CurrentRow } from "./row.ts";
+import { Tombstones } from "./tombstones.ts";
 import { Watchers } from "./watchers.ts";
 
 export class Namespace {
@@ -40,6 +43,7 @@ export class Namespace {
   readonly #log: ChangeLog;
   readonly #watchers: Watchers;
   readonly #records: IdempotencyRecords;
+  readonly #tombstones: Tombstones;
   readonly #usage: QuotaUsage;
 
   constructor(storage: DurableObjectStorage, { logLength, quota }: { logLength: number; quota: Quota }) {
@@ -49,6 +53,7 @@ export class Namespace {
     this.#log = new ChangeLog(storage, { length: logLength });
     this.#watchers = new Watchers(storage.sql);
     this.#records = new IdempotencyRecords(storage.sql);
+    this.#tombstones = new Tombstones(storage);
     this.#usage = new QuotaUsage(storage, quota);
   }
 
@@ -58,11 +63,13 @@ export class Namespace {
     this.expiries.forget();
     this.#log.forget();
     this.#watchers.forget();
+    this.#records.forget();
+    this.#tombstones.forget();
   }
 
   /** Applies all operations or none. Every condition is about the state before the first operation. */
   apply(operations: readonly Operation[], nowUs: number, { idempotency, by }: WriteOptions = {}): EmbeddedOutcome {
-    const earlier = idempotency && this.#records.find(idempotency, nowUs);
+    const earlier = idempotency && this.recall(idempotency, operations[0]?.key, nowUs);
     if (earlier) return earlier;
     const rows = new Map(operations.map(({ key }) => [key, this.entries.row(key, nowUs)]));
     const rowOf = (key: string) => rows.get(key) as CurrentRow;
@@ -89,20 +96,54 @@ export class Namespace {
       const row = rows.size < operations.length ? this.entries.row(operation.key, nowUs) : rowOf(operation.key);
       if (atUs === null) return { change: null, revision: currentRevision(operation, row), ts: seconds(row.ts_us) };
       // An expiry is a change of its own, so it comes before the set that replaces the expired value.
-      const previous = operation.op === "set" && row.over ? this.#recordExpiry(operation.key, row) : row.revision;
+      const previous =
+        operation.op === "set" && row.over ? this.#recordExpiry(operation.key, row, nowUs) : row.revision;
       const revision = this.#log.head() + 1;
       const details = this.#applyOne(operation, row, { revision, atUs, nowUs, by });
       const version = { revision, previous, ts: seconds(atUs), ...details };
-      this.#log.append(changeOf(operation, version, by));
+      this.#log.append(changeOf(operation, version, by), this.#logRoom());
       return { ...version, watched: row.watcher !== null, namespaceWatched };
     });
-    const text = idempotency?.keepsText && operations[0]?.op === "set" ? operations[0].value : undefined;
-    if (idempotency) this.#records.add(idempotency, { outcome: "applied", results, by, text }, nowUs);
+    if (idempotency) this.#records.add(idempotency, { outcome: "applied", results, by }, nowUs, this.#recordRoom());
+    else if (moreBytes > 0 && this.#records.any()) this.#records.trim(nowUs, this.#recordRoom());
+    const limit = this.#tombstoneLimit();
+    // Under a quota, a set too may leave less room for tombstones.
+    const leaves = ({ op }: Operation) => op === "delete" || op === "schema_delete" || limit < LIMITS.maxTombstones;
+    this.#tombstones.added(operations.filter(leaves).length, nowUs, limit);
     return { outcome: "applied", results, by };
   }
 
-  recall(idempotency: Idempotency, nowUs: number): AppliedVersions | IdReused | null {
-    return this.#records.find(idempotency, nowUs);
+  /** @param key of the write's first operation */
+  recall(
+    idempotency: Idempotency,
+    key: string | undefined,
+    nowUs: number,
+  ): AppliedVersions | IdReused | ValueGone | null {
+    const earlier = this.#records.find(idempotency, nowUs);
+    if (!idempotency.needsText || earlier?.outcome !== "applied") return earlier;
+    const [result] = earlier.results;
+    if (!result || result.change === null) return earlier;
+    const { revision } = result;
+    const text = this.#log.textAt(revision) ?? this.entries.valueAt(key, revision);
+    return text === null ? { outcome: "value_gone", revision } : { ...earlier, text };
+  }
+
+  /**
+   * What memX itself keeps counts against the quota, and gives way to values and schemas: of the bytes that these leave,
+   * the log may have half, the idempotency records a quarter, and the tombstones a quarter.
+   */
+  #logRoom(): number {
+    return this.#usage.bytesLeft() / 2;
+  }
+
+  #recordRoom(): number {
+    return this.#usage.bytesLeft() / 4;
+  }
+
+  #tombstoneLimit(): number {
+    const { minTombstones, maxTombstones, tombstoneBytes } = LIMITS;
+    const room = Math.min(this.#usage.keysLeft(), Math.floor(this.#usage.bytesLeft() / 4 / tombstoneBytes));
+    return Math.max(minTombstones, Math.min(maxTombstones, room));
   }
 
   readMany(keys: readonly string[], nowUs: number): ManyRead {
@@ -118,7 +159,15 @@ export class Namespace {
   }
 
   readLog(key: string, after: number): LogSlice {
-    return this.#log.read(key, after, this.entries.row(key, 0).revision);
+    return this.#log.read(key, after, this.entries.row(key, 0).revision, this.#tombstones.forgotten());
+  }
+
+  scanLog(after: number): LogScan {
+    return this.#log.scan(after);
+  }
+
+  readChanges(revisions: readonly number[]): (Change | null)[] {
+    return this.#log.changes(revisions);
   }
 
   readHistory(key: string, before: number, limit: number, nowUs: number): Change[] {
@@ -136,13 +185,34 @@ export class Namespace {
     return { head: this.#log.head(), expiresInMs: nextUs ? Math.max(0, Math.ceil((nextUs - nowUs) / 1000)) : null };
   }
 
-  unwatch(key: string, token: string): void {
-    this.#watchers.clear(key, token);
+  unwatch(key: string, token: string, nowUs: number): void {
+    this.#watchers.clear(key, token, nowUs);
+    this.#tombstones.added(1, nowUs, this.#tombstoneLimit());
   }
 
   /** Records the expiry of values that have expired, up to `maxExpired` of them. */
   expire(nowUs: number): void {
     for (const key of this.expiries.due(nowUs)) this.#settle(key, nowUs);
+  }
+
+  /**
+   * Removes a bounded number of the tombstones and idempotency records whose time is over.
+   * @returns whether there may be more
+   */
+  forgetOld(nowUs: number): boolean {
+    const records = this.#records.trim(nowUs, this.#recordRoom());
+    return this.#tombstones.trim(nowUs, this.#tombstoneLimit()) || records;
+  }
+
+  /** In how many milliseconds a sweep is worth it; `undefined` if there is nothing that ages. */
+  oldInMs(nowUs: number): number | undefined {
+    if (this.expiries.any()) return LIMITS.sweepIntervalMs;
+    if (this.#records.any()) return LIMITS.idempotencySeconds * 1000;
+    const nextUs = this.#tombstones.nextUs();
+    if (nextUs === 0) return undefined;
+    // Later than a day only if the clock was ahead when the key was deleted.
+    const inMs = Math.min(Math.ceil((nextUs - nowUs) / 1000), LIMITS.tombstoneSeconds * 1000);
+    return Math.max(LIMITS.sweepIntervalMs, inMs);
   }
 
   /** Returns what there is to say of a value that was set. */
@@ -159,13 +229,13 @@ export class Namespace {
         return details({ created_us, expires_us, agent: null });
       }
       case "delete":
-        this.#removeValue(key, write);
+        this.#removeValue(key, write, nowUs);
         return {};
       case "schema_set":
         this.entries.setSchema(key, operation.schema, write);
         return {};
       case "schema_delete":
-        this.entries.removeSchema(key, write.revision);
+        this.entries.removeSchema(key, write.revision, nowUs);
         return {};
       case "check":
         return {};
@@ -185,8 +255,8 @@ export class Namespace {
     return 0;
   }
 
-  #removeValue(key: string, at: { revision: number; atUs: number }): void {
-    this.entries.removeValue(key, at);
+  #removeValue(key: string, at: { revision: number; atUs: number }, nowUs: number): void {
+    this.entries.removeValue(key, at, nowUs);
     this.expiries.clear(key);
   }
 
@@ -195,14 +265,24 @@ export class Namespace {
     const row = this.entries.row(key, nowUs);
     if (!row.over) return;
     this.#usage.add(row.schema_revision > 0 ? 0 : -1, -row.value_bytes);
-    this.#recordExpiry(key, row);
+    this.#recordExpiry(key, row, nowUs);
+    this.#tombstones.added(1, nowUs, this.#tombstoneLimit());
   }
 
   /** Returns the revision of the expiry. */
-  #recordExpiry(key: string, { ts_us: atUs, revision: previous }: CurrentRow): number {
+  #recordExpiry(key: string, { ts_us: atUs, revision: previous }: CurrentRow, nowUs: number): number {
     const revision = this.#log.head() + 1;
-    this.#removeValue(key, { revision, atUs });
-    this.#log.append({ event: "value", action: "expire", key, revision, previous, ts: seconds(atUs), json: null });
+    this.#removeValue(key, { revision, atUs }, nowUs);
+    const change = {
+      event: "value",
+      action: "expire",
+      key,
+      revision,
+      previous,
+      ts: seconds(atUs),
+      json: null,
+    } as const;
+    this.#log.append(change, this.#logRoom());
     return revision;
   }
 

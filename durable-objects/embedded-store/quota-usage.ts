@@ -42,6 +42,18 @@ export class QuotaUsage {
     this.#kv.put("usage", { keys: keys + moreKeys, bytes: bytes + moreBytes });
   }
 
+  /** Bytes that the quota leaves for what memX itself keeps: the log, idempotency records and tombstones. */
+  bytesLeft(): number {
+    if (this.#quota.bytes === undefined) return Number.POSITIVE_INFINITY;
+    return Math.max(0, this.#quota.bytes - this.#counts.bytes);
+  }
+
+  /** Keys that the quota leaves for tombstones. */
+  keysLeft(): number {
+    if (this.#quota.keys === undefined) return Number.POSITIVE_INFINITY;
+    return Math.max(0, this.#quota.keys - this.#counts.keys);
+  }
+
   get #limited(): boolean {
     return this.#quota.keys !== undefined || this.#quota.bytes !== undefined;
   }

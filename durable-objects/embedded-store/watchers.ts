@@ -20,15 +20,23 @@ export class Watchers {
     this.#namespaceWatched = undefined;
     this.#sql.exec(
       `INSERT INTO entries (key, watcher) VALUES (?, ?)
-       ON CONFLICT (key) DO UPDATE SET watcher = excluded.watcher WHERE watcher IS NOT excluded.watcher`,
+       ON CONFLICT (key) DO UPDATE SET watcher = excluded.watcher, gone_us = 0 WHERE watcher IS NOT excluded.watcher`,
       key,
       token,
     );
   }
 
-  clear(key: string, token: string): void {
+  clear(key: string, token: string, nowUs: number): void {
     this.#namespaceWatched = undefined;
-    this.#sql.exec("UPDATE entries SET watcher = NULL WHERE key = ? AND watcher = ?", key, token);
+    // A deleted key's day begins when its watch ends.
+    this.#sql.exec(
+      `UPDATE entries SET watcher = NULL,
+         gone_us = CASE WHEN value_revision = 0 AND schema_revision = 0 AND revision > 0 THEN ?3 ELSE 0 END
+       WHERE key = ?1 AND watcher = ?2`,
+      key,
+      token,
+      nowUs,
+    );
     // A key that was never written leaves no row.
     this.#sql.exec("DELETE FROM entries WHERE key = ? AND revision = 0 AND watcher IS NULL", key);
   }

@@ -7,36 +7,54 @@ import type { Change } from "../../sdk/protocol.ts";
 import { withDeadline } from "../deadline.ts";
 import { storeFull, storeUnavailable } from "../errors.ts";
 import {
+  ALL_KEYS,
+  type Applied,
   type AppliedVersions,
   appliedChanges,
-  type EntriesPage,
+  type CallOutcome,
   type Entry,
   type Idempotency,
   type IdReused,
   type KeysPage,
   type KeysQuery,
+  type LogScan,
   type LogSlice,
   type ManyRead,
+  type NamesPage,
   type Operation,
   type Refused,
   type Store,
+  type StoreCall,
+  type StoredKey,
   type StoredSchema,
+  type ValueGone,
   type Watch,
+  type WriteOutcome,
 } from "./store.ts";
 
 /** `WriteOutcome` as the object sends it over RPC. */
 export type EmbeddedOutcome = AppliedVersions | Refused;
 
+/** `CallOutcome` as the object sends it over RPC. An error loses its class there. */
+export type EmbeddedCallOutcome =
+  | { readonly outcome: "done"; readonly reply: EmbeddedOutcome | Entry | StoredSchema | null }
+  | { readonly outcome: "failed"; readonly message: string }
+  | { readonly outcome: "deferred" };
+
 /** The object over RPC. Spelled out because the platform's types for stubs do not preserve unions. */
 export interface EmbeddedObject {
   write(operations: readonly Operation[], idempotency?: Idempotency, by?: string): Promise<EmbeddedOutcome>;
-  recall(idempotency: Idempotency): Promise<AppliedVersions | IdReused | null>;
+  many(calls: readonly StoreCall[]): Promise<readonly EmbeddedCallOutcome[]>;
+  recall(idempotency: Idempotency, key: string): Promise<AppliedVersions | IdReused | ValueGone | null>;
   readEntry(key: string): Promise<Entry | null>;
   readMany(keys: readonly string[]): Promise<ManyRead>;
   readSchema(key: string): Promise<StoredSchema | null>;
   readLog(key: string, after: number): Promise<LogSlice>;
   readHistory(key: string, before: number, limit: number): Promise<Change[]>;
-  readEntries(after: string): Promise<EntriesPage>;
+  scanLog(after: number): Promise<LogScan>;
+  readChanges(revisions: readonly number[]): Promise<(Change | null)[]>;
+  readNames(after: string): Promise<NamesPage>;
+  readEntries(keys: readonly string[]): Promise<StoredKey[]>;
   readKeys(query: KeysQuery): Promise<KeysPage>;
   watch(key: string, token: string): Promise<Watch>;
   unwatch(key: string, token: string): Promise<void>;
@@ -56,13 +74,16 @@ export function createEmbeddedStore(objects: Env["EMBEDDED_STORE"], timeouts: St
     ids.set(namespace, id);
     return objects.get(id) as unknown as EmbeddedObject;
   };
+  const failure = (cause: unknown) => {
+    if (!isFull(cause)) return storeUnavailable(cause);
+    fullMs = Date.now();
+    return storeFull(cause);
+  };
   const call = async <T>(namespace: string, method: (object: EmbeddedObject) => Promise<T>): Promise<T> => {
     try {
       return await method(objectOf(namespace));
     } catch (cause) {
-      if (!isFull(cause)) throw storeUnavailable(cause);
-      fullMs = Date.now();
-      throw storeFull(cause);
+      throw failure(cause);
     }
   };
   // Writes have no deadline here: `announce` sets it, because a late write must still be announced.
@@ -72,19 +93,30 @@ export function createEmbeddedStore(objects: Env["EMBEDDED_STORE"], timeouts: St
     engine: "embedded",
     timeouts,
     async write(namespace, operations, { idempotency, by } = {}) {
-      const outcome = await call(namespace, (object) => object.write(operations, idempotency, by));
-      return outcome.outcome === "applied" ? appliedChanges(operations, outcome) : outcome;
+      return completed(operations, await call(namespace, (object) => object.write(operations, idempotency, by)));
+    },
+    async many(namespace, calls) {
+      const outcomes = await call(namespace, (object) => object.many(calls));
+      return outcomes.map((outcome, index): CallOutcome => {
+        if (outcome.outcome === "failed") return { outcome: "failed", error: failure(new Error(outcome.message)) };
+        const sent = calls[index];
+        if (outcome.outcome === "deferred" || sent?.call !== "write") return outcome as CallOutcome;
+        return { outcome: "done", reply: completed(sent.operations, outcome.reply as EmbeddedOutcome) };
+      });
     },
     async recall(namespace, operations, idempotency) {
-      const outcome = await call(namespace, (object) => object.recall(idempotency));
-      return outcome?.outcome === "applied" ? appliedChanges(operations, outcome) : outcome;
+      const outcome = await call(namespace, (object) => object.recall(idempotency, operations[0]?.key ?? ALL_KEYS));
+      return outcome?.outcome === "applied" ? (completed(operations, outcome) as Applied) : outcome;
     },
     readEntry: (namespace, key) => read(namespace, (object) => object.readEntry(key)),
     readMany: (namespace, keys) => read(namespace, (object) => object.readMany(keys)),
     readSchema: (namespace, key) => read(namespace, (object) => object.readSchema(key)),
     readLog: (namespace, key, after) => read(namespace, (object) => object.readLog(key, after)),
     readHistory: (namespace, key, before, limit) => read(namespace, (object) => object.readHistory(key, before, limit)),
-    readEntries: (namespace, after) => read(namespace, (object) => object.readEntries(after)),
+    scanLog: (namespace, after) => read(namespace, (object) => object.scanLog(after)),
+    readChanges: (namespace, revisions) => read(namespace, (object) => object.readChanges(revisions)),
+    readNames: (namespace, after) => read(namespace, (object) => object.readNames(after)),
+    readEntries: (namespace, keys) => read(namespace, (object) => object.readEntries(keys)),
     readKeys: (namespace, query) => read(namespace, (object) => object.readKeys(query)),
     watch: (namespace, key, token) => read(namespace, (object) => object.watch(key, token)),
     unwatch: (namespace, key, token) => read(namespace, (object) => object.unwatch(key, token)),
@@ -92,9 +124,13 @@ export function createEmbeddedStore(objects: Env["EMBEDDED_STORE"], timeouts: St
     expire: async () => {},
     async checkHealth() {
       await read("", (object) => object.ping());
-      return { status: Date.now() - fullMs < FULL_SHOWN_MS ? "full" : "ok", evicts: false };
+      return { status: Math.abs(Date.now() - fullMs) < FULL_SHOWN_MS ? "full" : "ok", evicts: false };
     },
   };
+}
+
+function completed(operations: readonly Operation[], outcome: EmbeddedOutcome): WriteOutcome {
+  return outcome.outcome === "applied" ? appliedChanges(operations, { ...outcome, gaplessSince: 0 }) : outcome;
 }
 
 /** The disk is full, or the object has reached the platform's limit. The failed transaction was rolled back. */

@@ -12,7 +12,7 @@ import { timedStore } from "./timed-store.ts";
 export function openStore(env: Env): Store {
   const known = opened.get(env);
   if (known) return known;
-  const store = timedStore(openEngine(env));
+  const store = timedStore(openEngine(env), { metered: Boolean(env.METRICS_TOKEN) });
   opened.set(env, store);
   return store;
 }

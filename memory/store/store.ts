@@ -3,6 +3,7 @@
 
 import type { StoreTimeouts } from "../../config/store-settings.ts";
 import type { Change, CurrentText, Details, JsonText } from "../../sdk/protocol.ts";
+import type { ApiError } from "../errors.ts";
 
 /** The current value of a key. */
 export type Entry = { readonly value: JsonText; readonly ts: number; readonly revision: number } & Details;
@@ -51,8 +52,8 @@ type Expecting = { readonly expect?: number | undefined };
 export type Idempotency = {
   readonly id: string;
   readonly fingerprint: string;
-  /** The store keeps the text that the first operation wrote, for a repeat whose caller cannot know it. */
-  readonly keepsText?: boolean;
+  /** A repeat needs the text that the first operation wrote, which its caller cannot know. */
+  readonly needsText?: boolean;
 };
 
 export type WriteOptions = {
@@ -77,6 +78,11 @@ export type AppliedChange = {
   readonly change: Change;
   /** Seconds the value lives. */
   readonly ttl?: number;
+  /**
+   * Since this revision, the namespace has counted its changes without a gap. An earlier position may be one that the
+   * store has lost, and so may every position if the store does not say.
+   */
+  readonly gaplessSince?: number | undefined;
 } & Watched;
 
 /**
@@ -92,7 +98,7 @@ export type Watched = { readonly watched: boolean; readonly namespaceWatched: bo
 export const ALL_KEYS = "";
 
 /** Why nothing was written. `operation` is the index of the refused operation. */
-export type Refused = Conflict | TsAhead | SchemaChanged | QuotaExceeded | IdReused;
+export type Refused = Conflict | TsAhead | SchemaChanged | QuotaExceeded | IdReused | ValueGone;
 
 /** `expect` does not match. `current` is what the key holds: its value, or its schema if the operation is about the schema. */
 export type Conflict = {
@@ -115,6 +121,12 @@ export type QuotaExceeded = { readonly outcome: "quota_exceeded"; readonly of: "
 
 /** The idempotency id belongs to an earlier write with a different fingerprint. */
 export type IdReused = { readonly outcome: "id_reused" };
+
+/**
+ * A repeat: the first write was applied as `revision`. But its text, which this caller needs, has since been replaced, and
+ * the log no longer has it.
+ */
+export type ValueGone = { readonly outcome: "value_gone"; readonly revision: number };
 
 /** The part of a change that an engine decides; the rest is in the operation. All parts as in `Change`. */
 export type Version = {
@@ -149,14 +161,19 @@ export type AppliedVersions = {
   readonly results: readonly (AppliedVersion | Unchanged)[];
   /** The writer of the changes, which is not this one if the write is a repeat. */
   readonly by?: string | undefined;
-  /** The text that the first operation wrote, if its idempotency record keeps it. */
+  /** The text that the first operation wrote, in a repeat that needs it. */
   readonly text?: JsonText | undefined;
+  /** As in `AppliedChange`. */
+  readonly gaplessSince?: number | undefined;
 };
 
 export type AppliedVersion = { readonly change?: undefined } & Version & Watched;
 
 /** Completes the versions that an engine returned to the changes that the operations made. */
-export function appliedChanges(operations: readonly Operation[], { results, by, text }: AppliedVersions): Applied {
+export function appliedChanges(
+  operations: readonly Operation[],
+  { results, by, text, gaplessSince }: AppliedVersions,
+): Applied {
   return {
     outcome: "applied",
     results: operations.map((operation, index): OperationResult => {
@@ -170,6 +187,7 @@ export function appliedChanges(operations: readonly Operation[], { results, by, 
         watched,
         namespaceWatched,
         ...(operation.op === "set" && typeof operation.ttl === "number" && { ttl: operation.ttl }),
+        ...(gaplessSince !== undefined && { gaplessSince }),
       };
     }),
   };
@@ -198,15 +216,26 @@ export type ManyRead =
   /** The values are larger together than `maxReadBytes`. */
   | { readonly outcome: "too_large" };
 
-/** Some of the keys that hold a value or have a schema, in byte order. */
-export type EntriesPage = {
-  readonly entries: readonly {
-    readonly key: string;
-    readonly entry: Entry | null;
-    readonly schema: StoredSchema | null;
-  }[];
-  /** Whether more follow. Ask again after the last one. */
-  readonly more: boolean;
+/** A part of the change log of all keys, oldest first. It says which changes there are, and not what they set. */
+export type LogScan = Omit<LogSlice, "changes"> & { readonly changes: readonly LoggedChange[] };
+
+export type LoggedChange = Pick<Change, "revision" | "key" | "event">;
+
+/** Some of the keys that have a value or a schema, in byte order. */
+export type NamesPage = {
+  readonly names: readonly StoredName[];
+  /** The key to continue after; `null` if nothing follows. */
+  readonly next: string | null;
+};
+
+/** A key, and the revisions of its current value and its current schema, 0 for none. */
+export type StoredName = { readonly key: string; readonly valueRevision: number; readonly schemaRevision: number };
+
+/** What is stored under a key. */
+export type StoredKey = {
+  readonly key: string;
+  readonly entry: Entry | null;
+  readonly schema: StoredSchema | null;
 };
 
 /** Which of the keys that hold a value to list. */
@@ -242,6 +271,20 @@ export type StoreHealth = {
   readonly evicts: boolean;
 };
 
+/** A call that `many` takes: `write`, `readEntry` or `readSchema`. */
+export type StoreCall =
+  | { readonly call: "write"; readonly operations: readonly Operation[]; readonly options: WriteOptions }
+  | { readonly call: "readEntry" | "readSchema"; readonly key: string };
+
+/** What became of a call of `many`. */
+export type CallOutcome =
+  /** What the call would return alone. */
+  | { readonly outcome: "done"; readonly reply: WriteOutcome | Entry | StoredSchema | null }
+  /** What the call would throw alone. */
+  | { readonly outcome: "failed"; readonly error: ApiError }
+  /** The read was not run, because what the others read fills the response. Call again. */
+  | { readonly outcome: "deferred" };
+
 export type Watch = {
   /** Revision of the namespace's last change. */
   readonly head: number;
@@ -265,16 +308,22 @@ export interface Store {
   /**
    * Applies all operations in one atomic step, in order, or none. All conditions refer to the state before the first operation.
    * Within `idempotencySeconds`, a repeat of an applied write changes nothing and returns the outcome of the first write,
-   * whatever has happened since.
+   * whatever has happened since, as long as the store has room for the record.
    */
   write(namespace: string, operations: readonly Operation[], options?: WriteOptions): Promise<WriteOutcome>;
 
-  /** Returns the outcome of an earlier write of these operations, `null` if none was applied. */
+  /**
+   * Makes independent calls with one request to the store, and returns what became of each. They take effect in any order, so
+   * a caller that needs an order waits between its calls. At least one read is run.
+   */
+  many(namespace: string, calls: readonly StoreCall[]): Promise<readonly CallOutcome[]>;
+
+  /** Returns the outcome of an earlier write of these operations, `null` if none was applied or the store forgot it. */
   recall(
     namespace: string,
     operations: readonly Operation[],
     idempotency: Idempotency,
-  ): Promise<Applied | IdReused | null>;
+  ): Promise<Applied | IdReused | ValueGone | null>;
 
   readEntry(namespace: string, key: string): Promise<Entry | null>;
 
@@ -289,16 +338,35 @@ export interface Store {
   /** Returns the last changes of `key` with a revision below `before`, newest first: at most `limit`, fewer if they are large. */
   readHistory(namespace: string, key: string, before: number, limit: number): Promise<readonly Change[]>;
 
-  /** Returns a page of the keys after `after`, which is empty for the first page. */
-  readEntries(namespace: string, after: string): Promise<EntriesPage>;
+  /** Returns the changes with a revision above `after` that are still in the log. Reads none of the texts that they set. */
+  scanLog(namespace: string, after: number): Promise<LogScan>;
+
+  /**
+   * Returns the changes with these revisions, in their order: as many as fit into one response, and at least one. A change
+   * that is no longer in the log is `null`.
+   */
+  readChanges(namespace: string, revisions: readonly number[]): Promise<readonly (Change | null)[]>;
+
+  /**
+   * Returns a page of the keys after `after`, which is empty for the first page. It can be empty although more follow.
+   * Reads no value and no schema, so that a caller can choose which of them to read.
+   */
+  readNames(namespace: string, after: string): Promise<NamesPage>;
+
+  /** Returns what these keys have, in their order: as many as fit into one response, and at least one. */
+  readEntries(namespace: string, keys: readonly string[]): Promise<readonly StoredKey[]>;
 
   /** Returns a page of the keys that hold a value. It can have fewer keys than `limit`, even none, although more follow. */
   readKeys(namespace: string, query: KeysQuery): Promise<KeysPage>;
 
-  /** From now on, applied changes of `key`, or of `ALL_KEYS`, say that they are watched. */
+  /**
+   * From now on, applied changes of `key`, or of `ALL_KEYS`, say that they are watched. The token is `<owner>.<nonce>`: on
+   * a store with several memX, a watch replaces only the one of the same owner, and ends unless it is renewed within 5
+   * minutes.
+   */
   watch(namespace: string, key: string, token: string): Promise<Watch>;
 
-  /** Ends the watch with this token. Has no effect after a later `watch`, however late this call arrives. */
+  /** Ends the watch with this token. Has no effect after a later `watch` of its owner, however late this call arrives. */
   unwatch(namespace: string, key: string, token: string): Promise<void>;
 
   /** Records expired values as changes, in all namespaces, if the engine does not do so by itself. */

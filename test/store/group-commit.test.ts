@@ -28,6 +28,24 @@ it("commits the writes of one turn together", async () => {
   expect(groups).toEqual(["abc"]);
 });
 
+it("commits no more together than the limit allows, and lets other work in between", async () => {
+  const groups: string[] = [];
+  let turns = 0;
+  const commit = new GroupCommit<string>(
+    (group) => groups.push(`${group.join("")}${turns}`),
+    (write) => (write === "x" ? 100 : 1),
+    3,
+  );
+  const count = () => {
+    turns++;
+    if (groups.length < 4) setTimeout(count, 0);
+  };
+  for (const write of "abcdxef") commit.add(write);
+  setTimeout(count, 0);
+  await vi.waitFor(() => expect(groups.map((group) => group.replace(/\d+/, ""))).toEqual(["abc", "d", "x", "ef"]));
+  expect(new Set(groups.map((group) => group.replace(/\D+/, ""))).size).toBeGreaterThan(1);
+});
+
 it("waits for as many writes as came together the last time", async () => {
   const { groups, add } = record();
   await add("a", "b", "c");

@@ -3,6 +3,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Operation, Quota, Store } from "../../memory/store/store.ts";
 import fc from "../support/properties.ts";
+import { readStored } from "../support/stored-keys.ts";
 
 type Usage = { readonly keys: number; readonly bytes: number };
 
@@ -100,7 +101,7 @@ export function quotaContract(
             await write(batch.map((asked) => ({ ...asked, schemaRevision: 0 }) as Operation));
           await scheduler.wait(3);
           for (const key of ["a", "b", "c", "d"]) await store.readHistory(namespace, key, Number.MAX_SAFE_INTEGER, 1);
-          const { entries } = await store.readEntries(namespace, "");
+          const entries = await readStored(store, namespace);
           const bytes = entries.reduce(
             (sum, { entry, schema }) =>
               sum + new TextEncoder().encode((entry?.value ?? "") + (schema?.schema ?? "")).length,

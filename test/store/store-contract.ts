@@ -2,13 +2,9 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
-import {
-  ALL_KEYS,
-  type AppliedChange,
-  type EntriesPage,
-  type Operation,
-  type Store,
-} from "../../memory/store/store.ts";
+import { ALL_KEYS, type AppliedChange, type Operation, type Store } from "../../memory/store/store.ts";
+import { readStored } from "../support/stored-keys.ts";
+import { comparable } from "./comparable.ts";
 import { storeSequences } from "./store-sequences.ts";
 
 type Engine = {
@@ -23,7 +19,7 @@ export function storeContract(
   { logLength, keepFromSweeping = async () => {} }: Engine,
 ): void {
   describe(name, () => {
-    const store = openStore();
+    const store = comparable(openStore());
     let namespace: string;
     let begin: number;
     beforeEach(async () => {
@@ -52,8 +48,8 @@ export function storeContract(
       ]);
     });
 
-    it("begins to count at the time in milliseconds, so that no store before it has used a higher revision", async () => {
-      expect(Math.abs(begin - Date.now())).toBeLessThan(60_000);
+    it("begins to count at the time in microseconds, so that no store before it has used a higher revision", async () => {
+      expect(Math.abs(begin / 1000 - Date.now())).toBeLessThan(60_000);
       const unwatched = `${namespace}x`;
       const outcome = await store.write(unwatched, [{ op: "set", key: "a", value: "1", schemaRevision: 0 }]);
       if (outcome.outcome !== "applied") throw new Error(outcome.outcome);
@@ -180,15 +176,15 @@ export function storeContract(
       expect(await watched("a")).toBe(false);
       // ALL_KEYS is not a key itself.
       await store.watch(namespace, ALL_KEYS, "token");
-      expect((await store.readEntries(namespace, "")).entries.map(({ key }) => key)).toEqual(["a", "b"]);
+      expect((await readStored(store, namespace)).map(({ key }) => key)).toEqual(["a", "b"]);
     });
 
     it("keeps a later watch when an earlier watch ends, however late", async () => {
-      await store.watch(namespace, "a", "first");
-      await store.watch(namespace, "a", "second");
-      await store.unwatch(namespace, "a", "first");
+      await store.watch(namespace, "a", "channel.first");
+      await store.watch(namespace, "a", "channel.second");
+      await store.unwatch(namespace, "a", "channel.first");
       expect((await set("a", "1"))?.watched).toBe(true);
-      await store.unwatch(namespace, "a", "second");
+      await store.unwatch(namespace, "a", "channel.second");
       expect((await set("a", "2"))?.watched).toBe(false);
     });
 
@@ -258,15 +254,8 @@ export function storeContract(
       await apply({ op: "schema_set", key: "neither", schema: "false" });
       await apply({ op: "schema_delete", key: "neither" });
 
-      const pages: EntriesPage[] = [];
-      for (let after = "", more = true; more; ) {
-        const page = await store.readEntries(namespace, after);
-        pages.push(page);
-        ({ more } = page);
-        after = page.entries.at(-1)?.key ?? "";
-      }
-      expect(pages.length).toBeGreaterThan(1);
-      const listed = pages.flatMap(({ entries }) => entries);
+      expect((await store.readNames(namespace, "")).next).not.toBe(null);
+      const listed = await readStored(store, namespace);
       const bytes = (text: string) =>
         Array.from(new TextEncoder().encode(text), (byte) => byte.toString(16).padStart(2, "0")).join("");
       const expected = [...keys.filter((key) => key !== "k2"), "only a schema"];
@@ -279,6 +268,48 @@ export function storeContract(
           await (key === "k1" || key === "only a schema" ? store.readSchema(namespace, key) : null),
         );
       }
+    });
+
+    it("names what a key has by revision, and leaves out what has expired", async () => {
+      await set("a", "1");
+      await apply({ op: "schema_set", key: "a", schema: "true" });
+      await apply({ op: "schema_set", key: "b", schema: "true" });
+      await apply({ op: "set", key: "b", value: "1", schemaRevision: nth(3), ttl: 0.001 });
+      await apply({ op: "set", key: "c", value: "1", schemaRevision: 0, ttl: 0.001 });
+      await store.watch(namespace, "never written", "token");
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      expect(await store.readNames(namespace, "")).toEqual({
+        names: [
+          { key: "a", valueRevision: nth(1), schemaRevision: nth(2) },
+          { key: "b", valueRevision: 0, schemaRevision: nth(3) },
+        ],
+        next: null,
+      });
+      expect(await store.readEntries(namespace, ["c", "b", "absent"])).toMatchObject([
+        { key: "c", entry: null, schema: null },
+        { key: "b", entry: null, schema: { schema: "true" } },
+        { key: "absent", entry: null, schema: null },
+      ]);
+    });
+
+    it("reads large values and changes in pages, and says which changes are gone", async () => {
+      const value = `"${"x".repeat(250_000)}"`;
+      const keys = Array.from({ length: 20 }, (_, n) => `k${n}`);
+      for (const key of keys) await set(key, value);
+      const page = await store.readEntries(namespace, keys);
+      expect(page.length).toBeLessThan(10);
+      expect(page.map(({ key }) => key)).toEqual(keys.slice(0, page.length));
+      const revisions = keys.map((_, n) => nth(n + 1));
+      const changes = await store.readChanges(namespace, revisions);
+      expect(changes.length).toBeLessThan(10);
+      expect(changes.map((change) => change?.json)).toEqual(changes.map(() => value));
+      const filler = { op: "set", key: "b", value: "0", schemaRevision: 0 } as const;
+      await store.write(namespace, Array(logLength).fill(filler));
+      expect(await store.readChanges(namespace, [nth(1), nth(21)])).toMatchObject([null, { key: "b" }]);
+      expect((await store.scanLog(namespace, nth(19))).truncated).toBe(true);
+      expect(await store.scanLog(namespace, nth(20))).toMatchObject({ truncated: false, more: false });
+      expect((await store.scanLog(namespace, begin - 1)).truncated).toBe(true);
+      expect(await store.scanLog(namespace, nth(logLength + 20))).toMatchObject({ changes: [], truncated: false });
     });
 
     it("returns a large log in slices", async () => {
@@ -364,7 +395,7 @@ export function storeContract(
         "schema set",
         "value set",
       ]);
-      expect((await store.readEntries(namespace, "")).entries).toEqual([
+      expect(await readStored(store, namespace)).toEqual([
         { key: "a", entry: null, schema: { schema: "false", ts: second?.change.ts, revision: nth(4) } },
       ]);
     });
@@ -487,7 +518,7 @@ export function storeContract(
         expires: expect.any(Number),
         by: "me",
       });
-      expect((await store.readEntries(namespace, "")).entries).toEqual([{ key: "a", entry, schema }]);
+      expect(await readStored(store, namespace)).toEqual([{ key: "a", entry, schema }]);
       const list = async (values: boolean) =>
         (await store.readKeys(namespace, { prefix: "", after: "", limit: 10, values })).keys;
       expect(await list(true)).toEqual([{ key: "a", ...entry }]);

@@ -2,19 +2,19 @@
 
 import { expect, it } from "vitest";
 import { ALL_KEYS, type Idempotency, type Operation, type Store, type WriteOptions } from "../../memory/store/store.ts";
-import { runs } from "../support/long-runs.ts";
+import { isLong } from "../support/long-runs.ts";
 import fc from "../support/properties.ts";
 import { StoreModel } from "../support/store-model.ts";
 
-const SEQUENCES = runs(1_000);
 /** Namespaces in which sequences run concurrently. */
 const LANES = 8;
+const SEQUENCES = LANES * (isLong ? 1_250 : 40);
 /** Sequences after which a lane starts a new namespace, because each sequence reads the whole log. */
 const NAMESPACE_SEQUENCES = 50;
 
 const key = fc.constantFrom("a", "b");
 const watchable = fc.constantFrom("a", "b", ALL_KEYS);
-const token = fc.constantFrom("first", "second");
+const token = fc.constantFrom("channel.first", "channel.second");
 const text = fc.oneof(
   fc.constantFrom("", "\0", "123", "null", "OK", "true", " ", "0 0 0 0", "a\r\nb", "😀", "\u2028\ufffd\uffff"),
   fc.string({ unit: "binary", maxLength: 20 }),
@@ -201,12 +201,24 @@ class Run {
         head: model.revision,
       });
     }
-    const { entries } = await store.readEntries(namespace, this.#own(""));
-    expect(entries.filter(({ key }) => keys.includes(key))).toEqual(
+    const { names } = await store.readNames(namespace, this.#own(""));
+    const named = names.map(({ key }) => key).filter((key) => keys.includes(key));
+    expect(await store.readEntries(namespace, named)).toEqual(
       keys
         .map((key) => ({ key, entry: model.entry(key), schema: model.schema(key) }))
         .filter(({ entry, schema }) => entry || schema),
     );
+    const scanned = await store.scanLog(namespace, model.revision - 20);
+    const changes = await store.readChanges(
+      namespace,
+      scanned.changes.map(({ revision }) => revision),
+    );
+    const slice = await store.readLog(namespace, ALL_KEYS, model.revision - 20);
+    expect(changes).toEqual(slice.changes);
+    expect(scanned).toEqual({
+      ...slice,
+      changes: slice.changes.map(({ revision, key, event }) => ({ revision, key, event })),
+    });
     const watcher = model.watcher(ALL_KEYS);
     if (watcher !== null) await store.unwatch(namespace, ALL_KEYS, watcher);
   }

@@ -6,12 +6,23 @@
 --       4  texts: a hash from the revision of a change in the log to the JSON text that it set
 --       5  index: a sorted set of the keys that have a value or a schema, all with score 0
 --       6  expiries: a sorted set of the keys whose value has a time to live, by expiry time in µs since the epoch
---       7  bytes: total bytes of all values and schemas; exists only while a quota is in force
--- ARGV  1  number of changes that the log keeps
---       2  seconds that a tombstone is kept
+--       7  bytes: total bytes of all values and schemas; exists only while a quota is in force. With ':log' appended: bytes
+--          of the log. With ':gone' appended: a sorted set of the deleted keys that have a tombstone, by its time in µs.
+--          With ':records' appended: a sorted set of the idempotency records; see write.lua
+-- ARGV  1  bounds of the log: changes, bytes, and the bytes that a change or an idempotency record counts for besides its
+--          texts
+--       2  bounds of the tombstones: seconds, number, number even in a full namespace, and the bytes that one counts for
 
 local counter, begin, log, texts, index, expiries, bytes = unpack(KEYS, 1, 7)
-local log_length, tombstone_seconds = tonumber(ARGV[1]), ARGV[2]
+local logged_key, gone = bytes .. ':log', bytes .. ':gone'
+
+local function numbers_of(text)
+  local numbers = {}
+  for number in string.gmatch(text, '%d+') do numbers[#numbers + 1] = tonumber(number) end
+  return unpack(numbers)
+end
+local log_length, log_bytes, row_bytes = numbers_of(ARGV[1])
+local tombstone_seconds, max_tombstones, min_tombstones, tombstone_bytes = numbers_of(ARGV[2])
 
 -- Lua would print whole numbers above 1e14 with an exponent.
 local function whole(number) return string.format('%.0f', number) end
@@ -19,15 +30,69 @@ local function whole(number) return string.format('%.0f', number) end
 local time = redis.call('TIME')
 local now = time[1] * 1e6 + time[2]
 
--- A namespace begins to count at the current time in milliseconds. So a store that was emptied or replaced does not
--- reuse revisions that channels, caches and clients remember.
-local begun = redis.call('GET', counter)
-local revision = tonumber(begun or math.floor(now / 1000))
+-- A namespace begins to count at the current time in microseconds. One change takes longer than that, so its counter
+-- stays behind the clock. So a store that was emptied, replaced, or set back does not reuse revisions that channels,
+-- caches, and clients remember.
+--
+-- The origin says where the present count comes from: '<run> <base> <at>'. In `run`, Redis's data set has not been set
+-- back. Since the revision `base`, the count has no gap. At the time `at`, this was last found.
+local origin = counter .. ':origin'
+local stored = redis.call('MGET', counter, origin)
+local begun, revision = stored[1], tonumber(stored[1] or now)
+local base, gap_after
 
 -- Lets a script that frees memory, or needs very little of it, run although the memory is full: Redis refuses a script
 -- for lack of memory only at its first write that needs any, unless another write came before. This one removes nothing,
 -- because no key is empty. Returns false if Redis takes no writes, because it is a replica or cannot save.
 local function run_when_full() return type(redis.pcall('ZREM', index, '')) == 'number' end
+
+-- Names the run of the server, '-' if Redis does not say. A replication id changes with each restart, promotion, and full
+-- resynchronization, which are the moments at which Redis may lose acknowledged writes.
+local function current_run()
+  for _, place in ipairs({{'replication', 'master_replid:(%w+)'}, {'server', 'run_id:(%w+)'}}) do
+    local info = redis.pcall('INFO', place[1])
+    local run = type(info) == 'string' and string.match(info, place[2])
+    if run then return run end
+  end
+  return '-'
+end
+
+-- Before the first change of a script: if Redis may have lost changes since the last one, the counter jumps past all
+-- revisions that they may have had. The next change says in `after` where the gap begins. Without a run, Redis may have
+-- lost changes whenever nothing has changed for a second.
+local function continue_count()
+  if base then return end
+  local run, since, at = string.match(stored[2] or '', '^(%S+) (%d+) (%d+)$')
+  local known = current_run()
+  base = tonumber(since)
+  local continues = begun and run == known and (known ~= '-' or math.abs(now - at) < 1e6)
+  if continues and known ~= '-' then return end
+  if begun and not continues then
+    -- If the clock is behind the counter, the clock went back.
+    gap_after, revision = revision, now > revision and now or revision + 1e6
+  end
+  if not continues then base = revision end
+  redis.call('SET', origin, known .. ' ' .. whole(base) .. ' ' .. whole(now))
+end
+
+-- Reads the marks of the channels that watch an entry, '<token> <end> …', the one that was renewed first at the front.
+-- Each memX on this Redis has its own channel, and so its own mark, which ends unless the channel renews it.
+local MARK_US, MAX_MARKS = 300e6, 8
+local function marks_of(text)
+  local marks = {}
+  -- An earlier memX wrote one token, without an end.
+  if text and not string.find(text, ' ', 1, true) then text = text .. ' ' .. whole(now + MARK_US) end
+  for token, ends in string.gmatch(text or '', '(%S+) (%d+)') do
+    if tonumber(ends) > now then marks[#marks + 1] = {token = token, ends = ends} end
+  end
+  return marks
+end
+
+local function write_marks(entry, marks)
+  local texts = {}
+  for n, mark in ipairs(marks) do texts[n] = mark.token .. ' ' .. mark.ends end
+  redis.call('HSET', entry, 'watcher', table.concat(texts, ' '))
+end
 
 -- The state of a key. An expired value counts as gone from its expiry time on, although it is still stored.
 local function read_row(entry, key)
@@ -35,10 +100,11 @@ local function read_row(entry, key)
     'HMGET', entry, 'revision', 'ts', 'value_revision', 'schema_revision', 'watcher', 'expires', 'created', 'agent')
   local row = {
     entry = entry, key = key, revision = fields[1] or '0', ts = tonumber(fields[2] or 0), value = fields[3],
-    schema = fields[4], watched = fields[5], expires = fields[6] and tonumber(fields[6]),
+    schema = fields[4], marks = marks_of(fields[5]), expires = fields[6] and tonumber(fields[6]),
     created = fields[7] and tonumber(fields[7]), agent = fields[8],
   }
   row.indexed = row.value or row.schema
+  row.watched = #row.marks > 0
   row.over = row.expires and row.expires <= now
   if row.over then
     row.value = false
@@ -47,8 +113,50 @@ local function read_row(entry, key)
   return row
 end
 
+-- What a change in the log counts for, in bytes.
+local function size_of(change)
+  local size = row_bytes + redis.call('HSTRLEN', texts, string.match(change[1], '^%d+'))
+  for n = 1, #change[2], 2 do
+    if change[2][n] == 'key' then size = size + #change[2][n + 1] end
+  end
+  return size
+end
+
+-- Bytes of the log. Counted in full only once, in a namespace that an earlier memX wrote.
+local logged
+local function read_logged()
+  if logged then return logged end
+  logged = tonumber(redis.call('GET', logged_key))
+  if logged then return logged end
+  logged = 0
+  for _, change in ipairs(redis.call('XRANGE', log, '-', '+')) do logged = logged + size_of(change) end
+  return logged
+end
+
+-- Drops the oldest changes of the log, as far as it has too many or too large ones. It keeps the last one in any case.
+local function trim_log(newest)
+  local excess, kept, dropped = redis.call('XLEN', log) - log_length, nil, nil
+  repeat
+    for _, change in ipairs(redis.call('XRANGE', log, dropped and '(' .. dropped or '-', '+', 'COUNT', 2)) do
+      local id = string.match(change[1], '^%d+')
+      if id == newest or (excess <= 0 and logged <= log_bytes) then
+        kept = change[1]
+        break
+      end
+      logged, excess, dropped = logged - size_of(change), excess - 1, change[1]
+      redis.call('HDEL', texts, id)
+      -- Without this change, the log no longer shows which earlier positions are in the gap. From now on, none counts.
+      if change[2][11] == 'after' then redis.call('SET', begin, whole(id - 1)) end
+    end
+  until kept
+  if dropped then redis.call('XTRIM', log, 'MINID', '=', kept) end
+end
+
 -- Appends a change of the key to the log, and returns its revision. `details` are further fields of the change.
 local function append(row, event, action, ts, text, details)
+  continue_count()
+  if gap_after then details, gap_after = {'after', whole(gap_after), unpack(details or {})}, nil end
+  logged = read_logged() + row_bytes + #row.key + #(text or '')
   revision = revision + 1
   local id = whole(revision)
   redis.call('XADD', log, id .. '-0', 'previous', row.revision, 'key', row.key,
@@ -59,10 +167,8 @@ local function append(row, event, action, ts, text, details)
     begun = true
   end
   if text then redis.call('HSET', texts, id, text) end
-  local oldest = revision - log_length + 1
-  local gone = redis.call('XRANGE', log, '-', '(' .. whole(oldest) .. '-0')
-  for _, change in ipairs(gone) do redis.call('HDEL', texts, string.match(change[1], '^%d+')) end
-  if #gone > 0 then redis.call('XTRIM', log, 'MINID', '=', whole(oldest) .. '-0') end
+  trim_log(id)
+  redis.call('SET', logged_key, whole(logged))
   redis.call('HSET', row.entry, 'revision', id)
   row.revision = id
   return id
@@ -73,16 +179,37 @@ local function count_bytes(row, field, text)
   redis.call('INCRBY', bytes, #text - redis.call('HSTRLEN', row.entry, field))
 end
 
--- A key with neither a value nor a schema leaves the index, and its tombstone expires unless the key is watched. A key
--- whose value has expired stays in the index until the expiry is a change.
+-- If there are too many tombstones, removes up to 100 of the oldest, except those of watched keys.
+local function trim_tombstones(prefix)
+  local excess = redis.call('ZCARD', gone) - max_tombstones
+  if excess <= 0 then return end
+  for _, key in ipairs(redis.call('ZRANGE', gone, 0, math.min(excess, 100) - 1)) do
+    redis.call('ZREM', gone, key)
+    local old = read_row(prefix .. key, key)
+    if not old.watched and not old.indexed then redis.call('DEL', old.entry) end
+  end
+end
+
+-- Remembers that the key has a tombstone.
+local function bury(row)
+  redis.call('ZREMRANGEBYSCORE', gone, '-inf', whole(now - tombstone_seconds * 1e6))
+  redis.call('ZADD', gone, whole(now), row.key)
+  redis.call('EXPIRE', gone, tombstone_seconds)
+  trim_tombstones(string.sub(row.entry, 1, #row.entry - #row.key))
+end
+
+-- A key with neither a value nor a schema leaves the index, and its tombstone expires, unless a watch keeps it for longer.
+-- A key whose value has expired stays in the index until the expiry is a change.
 local function reindex(row)
   local indexed = row.value or row.schema or row.over
   if indexed and not row.indexed then
     redis.call('ZADD', index, 0, row.key)
     redis.call('PERSIST', row.entry)
+    redis.call('ZREM', gone, row.key)
   elseif row.indexed and not indexed then
     redis.call('ZREM', index, row.key)
-    if not row.watched then redis.call('EXPIRE', row.entry, tombstone_seconds) end
+    redis.call('EXPIRE', row.entry, tombstone_seconds)
+    bury(row)
   end
   row.indexed = indexed
 end

@@ -30,7 +30,7 @@ local function fields_of(change)
 end
 
 local answer = {'0', '0', redis.call('GET', counter) or '0'}
-local first
+local first, next_change
 local count, text_bytes = 0, 0
 local from = '(' .. ARGV[5] .. '-0'
 repeat
@@ -42,6 +42,7 @@ repeat
   end
   for _, change in ipairs(changes) do
     local fields = fields_of(change)
+    next_change = next_change or fields
     if key == '' or fields.key == key then
       if count == limit or text_bytes > max_bytes then
         answer[1] = '1'
@@ -65,8 +66,10 @@ until #changes == 0
 local function complete()
   -- The revision comes from another store, or from this one before it was emptied.
   if from_revision < tonumber(redis.call('GET', begin) or 0) then return false end
+  -- The revision is of a change that Redis has lost.
+  if next_change and next_change.after and tonumber(next_change.after) < from_revision then return false end
   local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
-  if not oldest or tonumber(revision_of(oldest)) <= from_revision + 1 then return true end
+  if not oldest or tonumber(fields_of(oldest).after or revision_of(oldest) - 1) <= from_revision then return true end
   if key == '' then return false end
   -- For one key, the log is complete as long as each change still links to the one before it.
   local known = redis.call('HMGET', entry, 'revision', 'watched_from')

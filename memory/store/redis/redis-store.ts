@@ -5,30 +5,36 @@ import { errors, Redis } from "@upstash/redis/cloudflare";
 import { LRUCache } from "lru-cache";
 import { LIMITS } from "../../../config/limits.ts";
 import type { StoreTimeouts } from "../../../config/store-settings.ts";
-import { storeFull, storeReadOnly, storeUnavailable } from "../../errors.ts";
+import { type ApiError, storeFull, storeReadOnly, storeUnavailable } from "../../errors.ts";
 import { log } from "../../log.ts";
-import { ALL_KEYS, type Operation, type Quota, type Store } from "../store.ts";
+import { ALL_KEYS, type CallOutcome, type Operation, type Quota, type Store, type WriteOptions } from "../store.ts";
 import checkHealthScript from "./check-health.lua";
 import expireScript from "./expire.lua";
 import namespaceScript from "./namespace.lua";
+import readChangesScript from "./read-changes.lua";
 import readEntriesScript from "./read-entries.lua";
 import readEntryScript from "./read-entry.lua";
 import readKeysScript from "./read-keys.lua";
 import readLogScript from "./read-log.lua";
 import readManyScript from "./read-many.lua";
+import readNamesScript from "./read-names.lua";
 import readRecordScript from "./read-record.lua";
 import readSchemaScript from "./read-schema.lua";
 import { EXPIRING_NAMESPACES, HEALTH, redisKeys } from "./redis-keys.ts";
 import { refusedWrite } from "./refused-write.ts";
-import { createScript } from "./script.ts";
+import scanLogScript from "./scan-log.lua";
+import { createScript, runScripts, type ScriptReply } from "./script.ts";
 import {
   operationArguments,
+  parseChanges,
   parseEntries,
   parseEntry,
   parseKeys,
   parseLog,
   parseMany,
+  parseNames,
   parseRecord,
+  parseScan,
   parseSchema,
   parseWatch,
   parseWriteReply,
@@ -39,14 +45,11 @@ import unwatchScript from "./unwatch.lua";
 import watchScript from "./watch.lua";
 import writeScript from "./write.lua";
 
-/** How long a deleted key keeps its time and revision, so that its next change continues from them. */
-const TOMBSTONE_SECONDS = 24 * 60 * 60;
-
 /** Bytes of JSON text after which a reply ends, so that it stays below Upstash's limit on a response. */
 const REPLY_BYTES = 1024 * 1024;
 
-/** Keys in one page of entries. */
-const PAGE_KEYS = 500;
+/** Keys in one page of names, and changes in one scan of the log. */
+const PAGE_NAMES = 1_000;
 
 /** How long an isolate assumes that a namespace is listed for the sweep, and the least time that it stays listed. */
 const LISTED_MS = 30 * 60_000;
@@ -98,14 +101,22 @@ export function createRedisStore({
     readEntry: createScript<Reply>(redis, withTimeout, readEntryScript),
     readMany: createScript<Reply>(redis, withTimeout, readManyScript),
     readKeys: createScript<Reply>(redis, withTimeout, readKeysScript),
+    scanLog: createScript<Reply>(redis, withTimeout, scanLogScript),
+    readChanges: createScript<Reply>(redis, withTimeout, readChangesScript),
+    readNames: createScript<Reply>(redis, withTimeout, readNamesScript),
     readEntries: createScript<Reply>(redis, withTimeout, readEntriesScript),
     readSchema: createScript<Reply>(redis, withTimeout, readSchemaScript),
-    readRecord: createScript<string | null>(redis, withTimeout, readRecordScript),
+    readRecord: createScript<Reply>(redis, withTimeout, readRecordScript),
     watch: createScript<Reply>(redis, withTimeout, namespaceScript + watchScript),
-    unwatch: createScript<string>(redis, withTimeout, unwatchScript),
+    unwatch: createScript<string>(redis, withTimeout, namespaceScript + unwatchScript),
     checkHealth: createScript<Reply>(redis, withTimeout, checkHealthScript),
   };
-  const settings = [logLength, TOMBSTONE_SECONDS].map(String);
+  const { idempotencySeconds, maxIdempotencyRecords, maxIdempotencyBytes, minIdempotencyBytes } = LIMITS;
+  const { tombstoneSeconds, maxTombstones, minTombstones, tombstoneBytes } = LIMITS;
+  const settings = [
+    `${logLength} ${LIMITS.maxLogBytes} ${LIMITS.rowBytes}`,
+    `${tombstoneSeconds} ${maxTombstones} ${minTombstones} ${tombstoneBytes}`,
+  ];
   /** The first keys of every script that runs after namespace.lua. */
   const shared = (namespace: string) => {
     const { counter, begin, log, texts, index, expiries, bytes } = redisKeys(namespace);
@@ -120,34 +131,73 @@ export function createRedisStore({
     const score = { score: Date.now(), member: namespace };
     await withTimeout(() => redis.zadd(EXPIRING_NAMESPACES, score));
   });
+  const writeArguments = (
+    namespace: string,
+    operations: readonly Operation[],
+    { idempotency, by }: WriteOptions,
+  ): [keys: string[], args: string[]] => {
+    const { record, entry } = redisKeys(namespace);
+    const entries = operations.map(({ key }) => entry(key));
+    const keys = [...shared(namespace), entry(ALL_KEYS), record(idempotency?.id ?? ""), ...entries];
+    const args = [
+      ...settings,
+      String(quota.keys ?? ""),
+      String(quota.bytes ?? ""),
+      String(LIMITS.maxTsAheadSeconds * 1e6),
+      idempotency?.fingerprint ?? "",
+      `${idempotencySeconds} ${maxIdempotencyRecords} ${maxIdempotencyBytes} ${minIdempotencyBytes}`,
+      idempotency?.needsText ? "1" : "",
+      by ?? "",
+      ...operations.flatMap(operationArguments),
+    ];
+    return [keys, args];
+  };
   return {
     engine: "redis",
     timeouts,
-    write: (namespace, operations, { idempotency, by } = {}) =>
+    write: (namespace, operations, options = {}) =>
       orUnavailable(async () => {
-        const { record, entry } = redisKeys(namespace);
-        const entries = operations.map(({ key }) => entry(key));
-        const keys = [...shared(namespace), entry(ALL_KEYS), record(idempotency?.id ?? ""), ...entries];
-        const args = [
-          ...settings,
-          String(quota.keys ?? ""),
-          String(quota.bytes ?? ""),
-          String(LIMITS.maxTsAheadSeconds * 1e6),
-          idempotency?.fingerprint ?? "",
-          String(LIMITS.idempotencySeconds),
-          idempotency?.keepsText ? "1" : "",
-          by ?? "",
-          ...operations.flatMap(operationArguments),
-        ];
         const listed = operations.some(hasTtl) && listing(namespace);
-        const reply = await scripts.write(keys, args);
+        const reply = await scripts.write(...writeArguments(namespace, operations, options));
         await listed;
         return parseWriteReply(operations, reply);
       }),
-    recall: (namespace, operations, { id, fingerprint }) =>
+    many: (namespace, calls) =>
       orUnavailable(async () => {
-        const record = await scripts.readRecord([redisKeys(namespace).record(id)], []);
-        return record === null ? null : parseRecord(operations, record, fingerprint);
+        const { entry } = redisKeys(namespace);
+        const names = calls.flatMap((call) => (call.call === "write" ? [] : [call.key]));
+        const writes = calls.flatMap((call) => (call.call === "write" ? [call] : []));
+        const listed = writes.some(({ operations }) => operations.some(hasTtl)) && listing(namespace);
+        const runs = writes.map(({ operations, options }) => {
+          const [keys, args] = writeArguments(namespace, operations, options);
+          return { script: scripts.write, keys, args };
+        });
+        // One command for all reads, because it stops when its reply is large enough.
+        const reads =
+          names.length > 0
+            ? [{ script: scripts.readEntries, keys: names.map(entry), args: [String(REPLY_BYTES)] }]
+            : [];
+        const replies = await runScripts(redis, withTimeout, [...runs, ...reads]);
+        await listed;
+        const read = readOutcome(replies[writes.length], (reply) => parseEntries(names, reply as Reply));
+        let [written, stored] = [0, 0];
+        return calls.map((call): CallOutcome => {
+          if (call.call === "write") {
+            const parse = (reply: unknown) => parseWriteReply(call.operations, reply as WriteReply);
+            return readOutcome(replies[written++], parse);
+          }
+          if (read.outcome === "failed") return read;
+          const found = read.reply[stored++];
+          if (!found) return { outcome: "deferred" };
+          return { outcome: "done", reply: call.call === "readEntry" ? found.entry : found.schema };
+        });
+      }),
+    recall: (namespace, operations, { id, fingerprint, needsText }) =>
+      orUnavailable(async () => {
+        const { record, texts, entry } = redisKeys(namespace);
+        const keys = [record(id), texts, entry(operations[0]?.key ?? ALL_KEYS)];
+        const [kept, text] = await scripts.readRecord(keys, [needsText ? "1" : ""]);
+        return kept == null ? null : parseRecord(operations, kept, { fingerprint, needsText, text });
       }),
     readEntry: (namespace, key) =>
       orUnavailable(async () => parseEntry(await scripts.readEntry([redisKeys(namespace).entry(key)], []))),
@@ -161,11 +211,26 @@ export function createRedisStore({
     readLog: (namespace, key, after) => readLog(namespace, key, "after", after, Number.MAX_SAFE_INTEGER),
     readHistory: async (namespace, key, before, limit) =>
       (await readLog(namespace, key, "before", before, limit)).changes,
-    readEntries: (namespace, after) =>
+    scanLog: (namespace, after) =>
+      orUnavailable(async () => {
+        const { counter, begin, log } = redisKeys(namespace);
+        return parseScan(await scripts.scanLog([counter, begin, log], [String(after), String(PAGE_NAMES)]));
+      }),
+    readChanges: (namespace, revisions) =>
+      orUnavailable(async () => {
+        const { log, texts } = redisKeys(namespace);
+        const args = [String(REPLY_BYTES), ...revisions.map(String)];
+        return parseChanges(await scripts.readChanges([log, texts], args));
+      }),
+    readNames: (namespace, after) =>
       orUnavailable(async () => {
         const { index, entry } = redisKeys(namespace);
-        const page = [after, String(PAGE_KEYS), String(REPLY_BYTES)];
-        return parseEntries(await scripts.readEntries([index, entry(ALL_KEYS)], page));
+        return parseNames(await scripts.readNames([index, entry(ALL_KEYS)], [after, String(PAGE_NAMES)]));
+      }),
+    readEntries: (namespace, keys) =>
+      orUnavailable(async () => {
+        const { entry } = redisKeys(namespace);
+        return parseEntries(keys, await scripts.readEntries(keys.map(entry), [String(REPLY_BYTES)]));
       }),
     readKeys: (namespace, { prefix, after, limit, values }) =>
       orUnavailable(async () => {
@@ -180,22 +245,26 @@ export function createRedisStore({
       }),
     unwatch: (namespace, key, token) =>
       orUnavailable(async () => {
-        await scripts.unwatch([redisKeys(namespace).entry(key)], [token, String(TOMBSTONE_SECONDS)]);
+        await scripts.unwatch([...shared(namespace), redisKeys(namespace).entry(key)], [...settings, token]);
       }),
     expire: () =>
       orUnavailable(async () => {
         const listed = await withTimeout(() =>
           redis.zrange<string[]>(EXPIRING_NAMESPACES, 0, -1, { withScores: true }),
         );
-        for (let at = 0; at < listed.length; at += 2) {
-          const [namespace = "", listedMs = ""] = listed.slice(at, at + 2);
-          const keys = [...shared(namespace), redisKeys(namespace).entry(ALL_KEYS)];
-          let nextMs: string;
-          do nextMs = await scripts.expire(keys, [...settings, String(LIMITS.maxExpired)]);
-          while (nextMs === "0");
-          // By now no isolate assumes that the namespace is listed.
-          const forgotten = Number(listedMs) < Date.now() - MIN_LISTED_MS;
-          if (nextMs === "" && forgotten) await withTimeout(() => redis.zrem(EXPIRING_NAMESPACES, namespace));
+        // One step for each namespace in turn, so that none waits for the many expired values of another.
+        for (let due = listed; due.length > 0; ) {
+          const more: string[] = [];
+          for (let at = 0; at < due.length; at += 2) {
+            const [namespace = "", listedMs = ""] = due.slice(at, at + 2);
+            const keys = [...shared(namespace), redisKeys(namespace).entry(ALL_KEYS)];
+            const nextMs = await scripts.expire(keys, [...settings, String(LIMITS.maxExpired)]);
+            if (nextMs === "0") more.push(namespace, listedMs);
+            // By now no isolate assumes that the namespace is listed.
+            const forgotten = Number(listedMs) < Date.now() - MIN_LISTED_MS;
+            if (nextMs === "" && forgotten) await withTimeout(() => redis.zrem(EXPIRING_NAMESPACES, namespace));
+          }
+          due = more;
         }
       }),
     checkHealth: () =>
@@ -231,16 +300,29 @@ async function orUnavailable<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call();
   } catch (error) {
-    const cause = withoutCommand(error);
-    switch (error instanceof errors.UpstashError ? refusedWrite(error.message) : undefined) {
-      case "full":
-        throw storeFull(cause);
-      case "read_only":
-        throw storeReadOnly(cause);
-      default:
-        throw storeUnavailable(cause);
-    }
+    throw failure(error);
   }
+}
+
+function failure(error: unknown): ApiError {
+  const cause = withoutCommand(error);
+  switch (error instanceof errors.UpstashError ? refusedWrite(error.message) : undefined) {
+    case "full":
+      return storeFull(cause);
+    case "read_only":
+      return storeReadOnly(cause);
+    default:
+      return storeUnavailable(cause);
+  }
+}
+
+/** Reads the reply to one of several scripts. */
+function readOutcome<T>(
+  reply: ScriptReply | undefined,
+  parse: (result: unknown) => T,
+): { readonly outcome: "done"; readonly reply: T } | { readonly outcome: "failed"; readonly error: ApiError } {
+  if (reply?.error) return { outcome: "failed", error: failure(new errors.UpstashError(reply.error)) };
+  return { outcome: "done", reply: parse(reply?.result ?? []) };
 }
 
 /** For the log. The client's messages end with the command, and so with the value. Redis's may quote parts of it. */

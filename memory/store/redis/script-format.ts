@@ -5,27 +5,31 @@ import {
   type Applied,
   type AppliedVersion,
   appliedChanges,
-  type EntriesPage,
   type Entry,
   type IdReused,
   type KeysPage,
+  type LogScan,
   type LogSlice,
   type ManyRead,
+  type NamesPage,
   type Operation,
+  type StoredKey,
   type StoredSchema,
   type Unchanged,
+  type ValueGone,
   type Watch,
   type WriteOutcome,
 } from "../store.ts";
 
 /** The reply of write.lua. */
 export type WriteReply =
-  | ["applied", string, ...string[]]
+  | ["applied", string, ...(string | null)[]]
   | ["conflict", string, string, ...Reply]
   | ["ts_ahead", string]
   | ["schema_changed", ...(string | null)[]]
   | ["quota_exceeded", "keys" | "bytes"]
-  | ["id_reused"];
+  | ["id_reused"]
+  | ["value_gone", string];
 
 /** The reply of a script that reads. */
 export type Reply = (string | null)[];
@@ -51,7 +55,7 @@ export function operationArguments(operation: Operation): string[] {
 export function parseWriteReply(operations: readonly Operation[], reply: WriteReply): WriteOutcome {
   switch (reply[0]) {
     case "applied":
-      return parseApplied(operations, reply[1], reply[2]);
+      return parseApplied(operations, reply[1], reply[2], reply[3]);
     case "conflict": {
       const [outcome, operation, revision, text, ts, ...rest] = reply;
       // An expired value is still stored, but it is not current.
@@ -75,21 +79,40 @@ export function parseWriteReply(operations: readonly Operation[], reply: WriteRe
       return { outcome: reply[0], of: reply[1] };
     case "id_reused":
       return { outcome: "id_reused" };
+    case "value_gone":
+      return { outcome: "value_gone", revision: Number(reply[1]) };
   }
 }
 
-/** Reads an idempotency record: the request's fingerprint, a space and the results; on the next line, the kept text. */
-export function parseRecord(operations: readonly Operation[], record: string, fingerprint: string): Applied | IdReused {
+/** Reads an idempotency record: the request's fingerprint, a space and the results. */
+export function parseRecord(
+  operations: readonly Operation[],
+  record: string,
+  {
+    fingerprint,
+    needsText,
+    text,
+  }: { fingerprint: string; needsText?: boolean | undefined; text?: string | null | undefined },
+): Applied | IdReused | ValueGone {
   if (!record.startsWith(`${fingerprint} `)) return { outcome: "id_reused" };
-  const [results = "", ...text] = record.slice(fingerprint.length + 1).split("\n");
-  return parseApplied(operations, results, text.join("\n"));
+  // In a record of an earlier memX the text itself is on the next line.
+  const [results = "", ...lines] = record.slice(fingerprint.length + 1).split("\n");
+  const known = lines.join("\n") || text || undefined;
+  const revision = Number.parseInt(results, 10);
+  if (needsText && known === undefined && revision > 0) return { outcome: "value_gone", revision };
+  return parseApplied(operations, results, known);
 }
 
 /**
  * Reads four numbers for each operation, then two for each, then the name of the writer, which may have spaces. The first
  * number is 0 if the operation had nothing to change. In a record of an earlier memX the four numbers are all.
  */
-function parseApplied(operations: readonly Operation[], text: string, kept?: string): Applied {
+function parseApplied(
+  operations: readonly Operation[],
+  text: string,
+  kept?: string | null,
+  gaplessSince?: string | null,
+): Applied {
   const [words, count] = [text.split(" "), operations.length];
   const times = groups(words.slice(4 * count, 6 * count), 2);
   const results = groups(words.slice(0, 4 * count), 4).map((numbers, index): AppliedVersion | Unchanged => {
@@ -99,7 +122,13 @@ function parseApplied(operations: readonly Operation[], text: string, kept?: str
     return { ...version, watched: (watched & 1) !== 0, namespaceWatched: (watched & 2) !== 0 };
   });
   const by = words.slice(6 * count).join(" ") || undefined;
-  return appliedChanges(operations, { outcome: "applied", results, by, text: kept || undefined });
+  return appliedChanges(operations, {
+    outcome: "applied",
+    results,
+    by,
+    text: kept || undefined,
+    ...(gaplessSince && { gaplessSince: Number(gaplessSince) }),
+  });
 }
 
 /** Reads the reply of watch.lua. */
@@ -109,12 +138,35 @@ export function parseWatch([head, expiresInMs]: Reply): Watch {
 
 /** Reads the reply of read-log.lua: two flags and a revision, then changes. */
 export function parseLog([more, truncated, head, ...changes]: Reply): LogSlice {
-  return { changes: parseChanges(changes), more: more === "1", truncated: truncated === "1", head: Number(head) };
+  return {
+    changes: groups(changes, 10).map(parseChange),
+    more: more === "1",
+    truncated: truncated === "1",
+    head: Number(head),
+  };
 }
 
-/** Reads ten texts for each change. */
-function parseChanges(texts: Reply): Change[] {
-  return groups(texts, 10).map(([revision, previous, key, event, action, ts, json = null, ...rest]) => ({
+/** Reads the reply of read-changes.lua: ten texts for each change, the first of them nil for one that is gone. */
+export function parseChanges(texts: Reply): (Change | null)[] {
+  return groups(texts, 10).map((change) => (change[0] == null ? null : parseChange(change)));
+}
+
+/** Reads the reply of scan-log.lua: two flags and a revision, then three texts for each change. */
+export function parseScan([more, truncated, head, ...changes]: Reply): LogScan {
+  return {
+    changes: groups(changes, 3).map(([revision, key, event]) => ({
+      revision: Number(revision),
+      key: key as string,
+      event: event as Change["event"],
+    })),
+    more: more === "1",
+    truncated: truncated === "1",
+    head: Number(head),
+  };
+}
+
+function parseChange([revision, previous, key, event, action, ts, json = null, ...rest]: Reply): Change {
+  return {
     revision: Number(revision),
     previous: Number(previous),
     key: key as string,
@@ -123,7 +175,7 @@ function parseChanges(texts: Reply): Change[] {
     ts: seconds(ts),
     json,
     ...details(rest),
-  }));
+  };
 }
 
 /** Reads the reply of read-entry.lua. */
@@ -142,14 +194,25 @@ export function parseSchema([schema, ts, revision, agent]: Reply): StoredSchema 
   return schema == null ? null : { schema, ts: seconds(ts), revision: Number(revision), ...(agent && { by: agent }) };
 }
 
-/** Reads the reply of read-entries.lua: a flag, then eleven texts for each key. */
-export function parseEntries([more, ...keys]: Reply): EntriesPage {
-  const entries = groups(keys, 11).map(([key, ...texts]) => ({
-    key: key as string,
+/** Reads the reply of read-names.lua: where the next page starts, then three texts for each key. */
+export function parseNames([next, ...names]: Reply): NamesPage {
+  return {
+    next: next || null,
+    names: groups(names, 3).map(([key, valueRevision, schemaRevision]) => ({
+      key: key as string,
+      valueRevision: Number(valueRevision),
+      schemaRevision: Number(schemaRevision),
+    })),
+  };
+}
+
+/** Reads the reply of read-entries.lua: ten texts for each of the first keys. */
+export function parseEntries(keys: readonly string[], reply: Reply): StoredKey[] {
+  return groups(reply, 10).map((texts, index) => ({
+    key: keys[index] as string,
     entry: parseEntry(texts.slice(0, 6)),
     schema: parseSchema(texts.slice(6)),
   }));
-  return { entries, more: more === "1" };
 }
 
 /** Reads the reply of read-keys.lua: where the next page starts, then seven texts for each key. */

@@ -1,15 +1,24 @@
--- Ends the watch of a key, unless a later watch has replaced it.
+-- Ends the watch of a key, unless a later watch of its owner has replaced it. Runs after namespace.lua.
 --
--- KEYS  1  entry of the key
--- ARGV  1  token of the watch
---       2  seconds that a tombstone is kept
+-- KEYS  8  entry of the key, or of the namespace
+-- ARGV  3  token of the watch
 --
--- Returns '1' if the watch ended, '0' if the token is of another watch.
+-- Returns '1' if the watch ended, '0' if it had ended before.
 
-if redis.call('HGET', KEYS[1], 'watcher') ~= ARGV[1] then return '0' end
--- A key that was never written then has no fields left, and Redis removes the hash.
-redis.call('HDEL', KEYS[1], 'watcher', 'watched_from')
-if redis.call('HEXISTS', KEYS[1], 'value_revision') + redis.call('HEXISTS', KEYS[1], 'schema_revision') == 0 then
-  redis.call('EXPIRE', KEYS[1], ARGV[2])
+local entry, token = KEYS[8], ARGV[3]
+local marks, ended = {}, false
+for _, mark in ipairs(marks_of(redis.call('HGET', entry, 'watcher'))) do
+  if mark.token == token then ended = true else marks[#marks + 1] = mark end
+end
+if not ended then return '0' end
+run_when_full()
+if #marks > 0 then
+  write_marks(entry, marks)
+else
+  -- A key that was never written then has no fields left, and Redis removes the hash.
+  redis.call('HDEL', entry, 'watcher', 'watched_from')
+  local row = read_row(entry)
+  -- An earlier memX kept the tombstone for as long as the key was watched.
+  if not row.indexed then redis.call('EXPIRE', entry, tombstone_seconds) end
 end
 return '1'

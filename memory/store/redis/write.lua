@@ -7,14 +7,15 @@
 --       4  maximum bytes of all values and schemas, '' for no limit
 --       5  how far ahead of the clock a caller's time may be, in µs
 --       6  fingerprint of the request, '' for a write without an idempotency id
---       7  seconds that the idempotency record is kept
---       8  '1' if the record keeps the text of the first operation
+--       7  bounds of the idempotency records: seconds, number, bytes, and bytes even in a full namespace
+--       8  '1' if a repeat needs the text that the first operation wrote
 --       9  name that the writer gave itself, '' for none
 --       10… for each operation: op, key, JSON text ('' for none), revision of the schema that the value was checked
 --          against, expected revision ('' for any), the caller's time in µs since the epoch ('' for now), time to live
 --          in µs ('' for no expiry, 'keep' to keep the current expiry)
 --
--- Returns {'applied', <results>, <text that the record kept>}. The results are one text: first four numbers for each
+-- Returns {'applied', <results>, <in a repeat that needs it, the text that the first operation wrote>, <revision since which
+-- the count has no gap>}, without the last for a repeat. The results are one text: first four numbers for each
 -- operation, '<revision> <previous> <µs since the epoch> <watched: 1 the key, 2 the namespace, 3 both>'; then two for
 -- each, '<when its value was created> <when its value expires>', in µs since the epoch, 0 for none; then the name of the
 -- writer, if it gave one. An operation with nothing to change has 0, the current revision, the key's time, 0; 0 0.
@@ -24,18 +25,28 @@
 --   {'schema_changed', for each key: <key>, <revision, 0 for none>, <schema>, <µs since the epoch>, <agent>}
 --   {'quota_exceeded', 'keys' or 'bytes'}
 --   {'id_reused'}
+--   {'value_gone', <revision>}, for a repeat that needs a text which is no longer stored
 
 local ARGUMENTS, SCHEMA_BYTES = 7, 1024 * 1024
 local namespace, record = KEYS[8], KEYS[9]
 local max_keys, max_bytes, max_ahead = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local fingerprint, record_seconds, keeps_text, agent = ARGV[6], ARGV[7], ARGV[8] == '1', ARGV[9]
+local fingerprint, needs_text, agent = ARGV[6], ARGV[8] == '1', ARGV[9]
+local record_seconds, max_records, record_bytes, min_record_bytes = numbers_of(ARGV[7])
 
 if fingerprint ~= '' then
   local earlier = redis.call('GET', record)
   if earlier then
+    -- A record of an earlier memX may have the text itself.
     local first, results, text = string.match(earlier, '^(%S+) ([^\n]*)\n?(.*)$')
     if first ~= fingerprint then return {'id_reused'} end
-    return {'applied', results, text}
+    local id = string.match(results, '^%d+')
+    if not needs_text or text ~= '' or id == '0' then return {'applied', results, text} end
+    text = redis.call('HGET', texts, id)
+    if not text then
+      local current = redis.call('HMGET', KEYS[10], 'value_revision', 'value')
+      text = current[1] == id and current[2]
+    end
+    return text and {'applied', results, text} or {'value_gone', id}
   end
 end
 
@@ -86,7 +97,7 @@ end
 if #stale > 1 then return stale end
 
 -- Plans what each operation changes, and counts the keys and bytes that the write adds, and the bytes of the texts that
--- the log and the idempotency record keep of it.
+-- the log keeps of it.
 local more_keys, more_bytes, kept_bytes = 0, 0, 0
 for _, row in pairs(rows) do
   row.plan = {
@@ -103,7 +114,7 @@ for _, operation in ipairs(operations) do
     operation.changes = operation.at > plan.ts
     if operation.changes then
       plan.value, plan.ts, plan.value_bytes = true, operation.at, #operation.text
-      kept_bytes = kept_bytes + (keeps_text and 2 or 1) * #operation.text
+      kept_bytes = kept_bytes + #operation.text
     end
   elseif op == 'delete' then
     operation.at = math.max(now, plan.ts + 1)
@@ -138,7 +149,18 @@ if max_bytes and more_bytes > 0 and tonumber(redis.call('GET', bytes)) + more_by
   return {'quota_exceeded', 'bytes'}
 end
 
-local namespace_watched = redis.call('HEXISTS', namespace, 'watcher') == 1
+-- What memX itself keeps counts against the quota, and gives way to values and schemas: of the bytes that these leave, the
+-- log may have half, the idempotency records a quarter, and the tombstones a quarter.
+if max_bytes then
+  local left = math.max(0, max_bytes - tonumber(redis.call('GET', bytes)) - more_bytes)
+  log_bytes = math.min(log_bytes, left / 2)
+  record_bytes = math.max(min_record_bytes, math.min(record_bytes, left / 4))
+  max_tombstones = math.min(max_tombstones, math.floor(left / 4 / tombstone_bytes))
+end
+if max_keys then max_tombstones = math.min(max_tombstones, max_keys - redis.call('ZCARD', index) - more_keys) end
+max_tombstones = math.max(max_tombstones, min_tombstones)
+
+local namespace_watched = #marks_of(redis.call('HGET', namespace, 'watcher')) > 0
 
 local function add(list, ...)
   for _, item in ipairs({...}) do list[#list + 1] = item end
@@ -160,7 +182,7 @@ local function set_value(row, operation)
   if agent ~= '' then add(details, 'agent', agent) end
   local id = append(row, 'value', 'set', operation.at, operation.text, details)
   count_bytes(row, 'value', operation.text)
-  -- An empty name replaces an earlier one, so that no second command has to remove it.
+  -- An empty name replaces an earlier one, so that no second command must remove it.
   if agent == '' and row.agent then add(details, 'agent', '') end
   redis.call('HSET', row.entry, 'ts', whole(operation.at), 'value_revision', id, 'value', operation.text,
     unpack(details))
@@ -218,12 +240,35 @@ local results, count = {}, #operations
 for n, operation in ipairs(operations) do results[n], results[count + n] = apply(operation) end
 if agent ~= '' then add(results, agent) end
 
+-- Under a quota, a set too may leave less room for tombstones.
+if max_keys or max_bytes then trim_tombstones(namespace) end
+
 -- Not earlier: Redis refuses a script for lack of memory only at its first write, and a DEL needs no memory.
 if not max_bytes then redis.call('DEL', bytes) end
 
+-- Counts the record. The oldest records leave if there are too many, or too large ones; a bounded number of them in one
+-- step. `records` has each as '<when it expires, in µs> <its key>', with the bytes of it and all before it as the score.
+local function keep_record(size)
+  local records = bytes .. ':records'
+  local last = redis.call('ZRANGE', records, -1, -1, 'WITHSCORES')
+  local total = tonumber(last[2] or 0) + size + #record + row_bytes
+  redis.call('ZADD', records, whole(total), whole(now + record_seconds * 1e6) .. ' ' .. record)
+  redis.call('EXPIRE', records, record_seconds)
+  for _ = 1, 100 do
+    local first = redis.call('ZRANGE', records, 0, 0, 'WITHSCORES')
+    local expires, old = string.match(first[1], '^(%d+) (.*)$')
+    -- Redis has removed an expired record itself. By now a later record may have its name.
+    local expired = tonumber(expires) <= now
+    if not expired and tonumber(first[2]) > total - record_bytes and redis.call('ZCARD', records) <= max_records then return end
+    redis.call('ZREM', records, first[1])
+    if not expired then redis.call('DEL', old) end
+  end
+end
+
 results = table.concat(results, ' ')
 if fingerprint ~= '' then
-  local kept = keeps_text and '\n' .. operations[1].text or ''
-  redis.call('SET', record, fingerprint .. ' ' .. results .. kept, 'EX', record_seconds)
+  local text = fingerprint .. ' ' .. results
+  redis.call('SET', record, text, 'EX', record_seconds)
+  keep_record(#text)
 end
-return {'applied', results}
+return {'applied', results, false, whole(base or revision)}
