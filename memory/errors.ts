@@ -35,8 +35,8 @@ export class ApiError extends Error {
     this.current = current;
   }
 
-  /** The HTTP response to send. */
-  toResponse(headers: Readonly<Record<string, string>> = {}): Response {
+  /** The body of the response, and of a refusal on any other way. */
+  toText(): JsonText {
     const [status, title] = ERROR_STATUS[this.code];
     const problem: Omit<Problem, "current"> = {
       type: `urn:memx:error:${this.code}`,
@@ -48,11 +48,18 @@ export class ApiError extends Error {
     };
     const text = JSON.stringify(problem);
     // Spliced in as text, so that it arrives as it was written.
-    const body = this.current === undefined ? text : `${text.slice(0, -1)},"current":${this.current}}`;
-    return new Response(body, {
+    return this.current === undefined ? text : `${text.slice(0, -1)},"current":${this.current}}`;
+  }
+
+  /** The HTTP response to send. */
+  toResponse(headers: Readonly<Record<string, string>> = {}): Response {
+    const [status] = ERROR_STATUS[this.code];
+    return new Response(this.toText(), {
       status,
       headers: {
         ...(this.retryAfterSeconds !== undefined && { "retry-after": String(this.retryAfterSeconds) }),
+        // RFC 9110 requires a challenge. Of the two ways to send an API key, this one has a registered name.
+        ...(status === 401 && { "www-authenticate": "Bearer" }),
         ...headers,
         "content-type": "application/problem+json",
       },

@@ -66,6 +66,8 @@ export type Outline = {
   readonly names: number;
   /** The text of each member of an object, in its original order. */
   readonly members: Map<string, JsonText>;
+  /** Whether two members have the same name. `members` has the last. */
+  readonly repeats: boolean;
   /** The text of each item of an array. */
   readonly items: JsonText[];
 };
@@ -81,12 +83,16 @@ export function outline(text: JsonText): Outline {
   let nameStart = 0;
   let nameEnd = 0;
   let valueStart = -1;
+  let repeats = false;
 
   const endPart = (end: number) => {
     if (valueStart < 0) return;
     const part = text.slice(valueStart, end).trim();
-    if (isObject) members.set(JSON.parse(text.slice(nameStart, nameEnd)), part);
-    else if (part !== "") items.push(part);
+    if (isObject) {
+      const name: string = JSON.parse(text.slice(nameStart, nameEnd));
+      repeats ||= members.has(name);
+      members.set(name, part);
+    } else if (part !== "") items.push(part);
     valueStart = -1;
   };
 
@@ -121,7 +127,7 @@ export function outline(text: JsonText): Outline {
         break;
     }
   }
-  return { depth: deepest, names, members, items };
+  return { depth: deepest, names, members, repeats, items };
 }
 
 /** The index after the closing quote of the string that opens at `start`. */

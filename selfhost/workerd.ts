@@ -1,5 +1,5 @@
 // Runs workerd with config/workerd.capnp as a child process: its arguments, when it listens, how it stops. Of memX it
-// reads only dist/, which `npm run build` creates.
+// reads only dist/ and dashboard/dist/, which `npm run build` creates.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -35,7 +35,7 @@ export function workerdArguments({ address, dataFolder }: { address: string; dat
     join(import.meta.dirname, "../config/workerd.capnp"),
     `--socket-addr=http=${address}`,
     `--directory-path=data=${dataFolder}`,
-    `--directory-path=swagger-ui=${join(require.resolve("swagger-ui-dist/package.json"), "..")}`,
+    `--directory-path=assets=${join(import.meta.dirname, "../dashboard/dist")}`,
   ];
 }
 

@@ -3,7 +3,9 @@
 import type { Context } from "hono";
 import type { Caller } from "../memory/access/principal.ts";
 import type { RequestVariables } from "../memory/request-context.ts";
+import { openStore } from "../memory/store/open-store.ts";
 import type { Committer } from "../memory/writes/commit.ts";
+import type { Reader } from "./calls/call.ts";
 import { readAgentName } from "./request/agent-name.ts";
 
 export type AppEnv = {
@@ -16,11 +18,15 @@ export type AppEnv = {
 
 export type AppContext = Context<AppEnv>;
 
+/** Who reads, and from which store. */
+export function reader(c: AppContext): Reader {
+  return { env: c.env, caller: c.var.caller, store: openStore(c.env) };
+}
+
 /**
  * Who writes, for `commit`.
  * @throws {ApiError} `invalid_request`
  */
 export function committer(c: AppContext): Committer {
-  const { env, executionCtx } = c;
-  return { env, executionCtx, caller: c.var.caller, by: readAgentName(c) };
+  return { ...reader(c), executionCtx: c.executionCtx, by: readAgentName(c) };
 }

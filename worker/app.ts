@@ -5,17 +5,21 @@ import { contextStorage } from "hono/context-storage";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { requestId } from "hono/request-id";
 import { ApiError } from "../memory/errors.ts";
-import { log } from "../memory/log.ts";
+import { reportError } from "../memory/report-error.ts";
 import type { AppEnv } from "./app-env.ts";
 import { authenticate } from "./request/authenticate.ts";
 import { limitBody } from "./request/read-request.ts";
 import { NO_STORE, requestIdOf, responseHeaders } from "./response/headers.ts";
 import { batch } from "./routes/batch.ts";
+import { connect, connectWithoutSocket } from "./routes/connect.ts";
+import { dashboard } from "./routes/dashboard.ts";
 import { docs } from "./routes/docs.ts";
 import { health } from "./routes/health.ts";
 import { history } from "./routes/history.ts";
 import { home } from "./routes/home.ts";
 import { keys } from "./routes/keys.ts";
+import { mcp } from "./routes/mcp.ts";
+import { metrics } from "./routes/metrics.ts";
 import { patch } from "./routes/patch.ts";
 import { schemas } from "./routes/schemas.ts";
 import { streams, upgradeRequired } from "./routes/streams.ts";
@@ -30,6 +34,7 @@ app.use(requestId({ headerName: "", generator: requestIdOf }));
 
 // Above everything that sets headers, because the headers of a WebSocket's response cannot be changed.
 app.route("/", subscribe);
+app.route("/", connect);
 
 app.use(responseHeaders);
 app.use(
@@ -45,7 +50,9 @@ app.use(
 app.use(limitBody);
 
 app.route("/", home);
+app.route("/", dashboard);
 app.route("/", health);
+app.route("/", metrics);
 app.route("/", docs);
 app.route("/", upgradeRequired);
 
@@ -59,12 +66,11 @@ app.route("/", schemas);
 app.route("/", history);
 app.route("/", whoami);
 app.route("/", streams);
+app.route("/", connectWithoutSocket);
+app.route("/", mcp);
 
 app.notFound((c) => new ApiError("not_found", `No such path: ${c.req.path}. See /docs.`).toResponse());
 
-app.onError((error, c) => {
-  const known = error instanceof ApiError;
-  if (!known || error.cause) log("error", known ? error.code : "internal", { cause: known ? error.cause : error });
-  const shown = known ? error : new ApiError("internal", "Internal error. The details are in the server log.");
-  return shown.toResponse({ "x-request-id": c.get("requestId"), "cache-control": NO_STORE });
-});
+app.onError((error, c) =>
+  reportError(error).toResponse({ "x-request-id": c.get("requestId"), "cache-control": NO_STORE }),
+);

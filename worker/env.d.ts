@@ -8,10 +8,18 @@ interface Settings {
   /** The Supabase project whose `api_keys` table is then the only source of API keys. Needs the service key, which is a secret. */
   readonly SUPABASE_URL?: string;
   readonly SUPABASE_SERVICE_KEY?: string;
+  /** The project's anon key or publishable key, which the dashboard shows to every browser. With it, people sign in there. */
+  readonly SUPABASE_ANON_KEY?: string;
   /** Seconds until a revoked API key stops working; its open sockets close within half as long again. @default 60 */
   readonly REVOCATION_SECONDS?: string;
-  /** Counts calls per API key. Bound in wrangler.toml, and missing outside Cloudflare. */
+  /** Origins of web pages that may call /mcp, separated by spaces or commas: `https://app.example`. @default only memX's own */
+  readonly MCP_ORIGINS?: string;
+  /** Calls of an API key in 10 seconds where no RATE_LIMITER is bound; 0 for any number. @default 2000 */
+  readonly RATE_LIMIT?: string;
+  /** Counts calls per API key. Bound in wrangler.toml, and missing outside Cloudflare, where memX counts by itself. */
   readonly RATE_LIMITER?: RateLimit;
+  /** The bearer token of GET /metrics, a secret of at least 16 characters. @default no metrics */
+  readonly METRICS_TOKEN?: string;
   /** The URL of Redis over Upstash's REST protocol. If it and the token are set, Redis is the store. */
   readonly UPSTASH_REDIS_REST_URL?: string;
   readonly UPSTASH_REDIS_REST_TOKEN?: string;
@@ -20,6 +28,11 @@ interface Settings {
    * on either store. @default 2000
    */
   readonly STORE_TIMEOUT_MS?: string;
+  /**
+   * Requests of its own that the platform lets one invocation of the Worker make. A socket of calls asks for its successor
+   * before. @default 50 with Redis and 1000 without, as on Cloudflare's free plan; 1000000 outside Cloudflare
+   */
+  readonly SUBREQUEST_LIMIT?: string;
   /** Changes that a namespace's log keeps. @default 1000 */
   readonly LOG_LENGTH?: string;
   /** The most keys with a value or a schema that a namespace may have. @default no limit */

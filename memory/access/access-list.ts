@@ -3,6 +3,7 @@
 import { compileSchema } from "../schemas/compile-schema.ts";
 import { type Access, API_KEY_RULE, hashApiKey, isPossibleApiKey, misconfigured } from "./access.ts";
 import { createPrincipal, type Principal } from "./principal.ts";
+import { SCOPES_RULE, scopesFit } from "./scope-limits.ts";
 
 type ListedKey = string[] | { read?: string[]; write?: string[]; user_id?: string; name?: string };
 
@@ -38,6 +39,10 @@ export function parseAccessList(list: unknown): ReadonlyMap<string, Principal> {
   for (const [index, [apiKey, listed]] of Object.entries(list).entries()) {
     if (!isPossibleApiKey(apiKey)) {
       throw new AccessListError(`API key number ${index + 1} ${API_KEY_RULE}`);
+    }
+    const lists: object = Array.isArray(listed) ? { read: listed } : Object(listed);
+    if (!scopesFit({ read: [], write: [], name: "", ...lists })) {
+      throw new AccessListError(`API key number ${index + 1} ${SCOPES_RULE}`);
     }
     const [error] = checkListedKey(listed);
     if (error) {

@@ -34,20 +34,26 @@ export function cachedAccess(
   const accepted = new LRUCache<string, Accepted>({ max: LIMITS.maxKnownApiKeys });
   const refused = new LRUCache<string, number>({ max: LIMITS.maxKnownApiKeys });
 
+  /** Whether it is less than `ms` since then. A time that is yet to come is from before the clock went back. */
+  const isWithin = (ms: number, thenMs: number | undefined): boolean =>
+    thenMs !== undefined && thenMs <= now() && now() - thenMs < ms;
+
   const isKnown = (keyHash: string, evenInOutage: boolean): boolean => {
     const refusedAt = refused.get(keyHash);
-    if (refusedAt !== undefined && now() - refusedAt < Math.min(refusedMs, acceptedMs)) return true;
+    if (isWithin(Math.min(refusedMs, acceptedMs), refusedAt)) return true;
     const entry = accepted.get(keyHash);
     if (!entry) return false;
-    const ageMs = now() - entry.checkedMs;
-    if (ageMs < acceptedMs * REFRESH_AT) return true;
-    return now() < entry.nextAskMs && ageMs < (entry.unanswered && evenInOutage ? outageMs : acceptedMs);
+    if (isWithin(acceptedMs * REFRESH_AT, entry.checkedMs)) return true;
+    return (
+      now() < entry.nextAskMs && isWithin(entry.unanswered && evenInOutage ? outageMs : acceptedMs, entry.checkedMs)
+    );
   };
 
   /** Returns what is known afterward: a look-up that a later one has overtaken has no effect. */
   const learn = (keyHash: string, principal: Principal | undefined, checkedMs: number): Principal | undefined => {
     const known = accepted.get(keyHash);
-    if (Math.max(known?.checkedMs ?? 0, refused.get(keyHash) ?? 0) > checkedMs) return known?.principal;
+    const laterMs = Math.max(known?.checkedMs ?? 0, refused.get(keyHash) ?? 0);
+    if (laterMs > checkedMs && laterMs <= now()) return known?.principal;
     accepted.delete(keyHash);
     refused.delete(keyHash);
     if (principal) accepted.set(keyHash, { principal, checkedMs, nextAskMs: 0, unanswered: false });

@@ -24,6 +24,17 @@ export function openAccess(env: Env): Access {
   return opened.access;
 }
 
+/** The hash of no API key. */
+const NO_KEY = "0".repeat(64);
+
+/**
+ * Finds out whether API keys can be checked. Within the time that memX trusts a refusal, the source is not asked again.
+ * @throws {ApiError} `auth_unavailable`
+ */
+export async function checkAccess(env: Env): Promise<void> {
+  await openAccess(env).find([NO_KEY]);
+}
+
 function open(env: Env, list: unknown): Access {
   const acceptedMs = revocationMs(env);
   const supabase = readSupabase(env);

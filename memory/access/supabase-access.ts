@@ -8,6 +8,7 @@ import { log } from "../log.ts";
 import { compileSchema } from "../schemas/compile-schema.ts";
 import { type Access, misconfigured } from "./access.ts";
 import { createPrincipal, type Principal } from "./principal.ts";
+import { scopesFit } from "./scope-limits.ts";
 
 type Row = {
   readonly lookup_hash: string;
@@ -44,8 +45,10 @@ export function supabaseAccess({ url, serviceKey }: { url: string; serviceKey: s
       .abortSignal(AbortSignal.timeout(LIMITS.accessTimeoutMs));
     if (error) throw failure(error);
     return data.flatMap((row: Row) => {
-      if (checkRow(row).length > 0) {
-        log("warn", "malformed_api_key", { user: typeof row.user_id === "string" ? row.user_id : null });
+      const fits = scopesFit({ read: row.scopes?.read, write: row.scopes?.write, name: row.name });
+      if (!fits || checkRow(row).length > 0) {
+        const user = typeof row.user_id === "string" ? row.user_id : null;
+        log("warn", fits ? "malformed_api_key" : "oversized_api_key", { user });
         return [];
       }
       const { read = [], write = [] } = row.scopes;

@@ -4,6 +4,7 @@ import type { EventFilter } from "../../sdk/protocol.ts";
 import { withDeadline } from "../deadline.ts";
 import { ApiError, storeUnavailable } from "../errors.ts";
 import { openStore } from "../store/open-store.ts";
+import { beginWork } from "../work-share.ts";
 import { channelName, type Topic } from "./topic.ts";
 
 export type Join = Topic & {
@@ -25,6 +26,9 @@ export type Join = Topic & {
 
 const HEADER = "memx-join";
 
+/** Steps of a join for a caller that reads the socket itself, besides the text of what it gets. */
+const JOIN_STEPS = 2_000;
+
 /**
  * Returns the channel's response, with its socket.
  * @throws {ApiError} `rate_limited`, `store_unavailable`
@@ -40,6 +44,17 @@ export async function joinChannel(env: Env, join: Join): Promise<Response> {
   const response = await withDeadline(failed, timeouts.responseMs);
   if (response.webSocket) return response;
   throw new ApiError("rate_limited", await response.text(), { retryAfterSeconds: 30 });
+}
+
+/**
+ * Returns the channel's socket, for a caller that reads it itself.
+ * @throws {ApiError} as `joinChannel`
+ */
+export async function joinSocket(env: Env, join: Join): Promise<WebSocket> {
+  beginWork(JOIN_STEPS);
+  const { webSocket } = await joinChannel(env, join);
+  if (!webSocket) throw new Error("the channel responded without a socket");
+  return webSocket;
 }
 
 /** The channel's side of `joinChannel`. */

@@ -1,7 +1,8 @@
 // Publishes applied changes to the channels of their keys and namespace. The caller already has its response and does not wait.
 
-import { withDeadline } from "../deadline.ts";
+import { type Deadline, withDeadline } from "../deadline.ts";
 import { log } from "../log.ts";
+import { METRICS } from "../metrics.ts";
 import { openStore } from "../store/open-store.ts";
 import { ALL_KEYS, type Applied, type AppliedChange } from "../store/store.ts";
 import { channelName, type Topic } from "./topic.ts";
@@ -18,6 +19,7 @@ export function announce<T extends { readonly outcome: string }>(
   executionCtx: Pick<ExecutionContext, "waitUntil">,
   namespace: string,
   write: Promise<T | Applied>,
+  deadline: Deadline = (work) => withDeadline(work, openStore(env).timeouts.responseMs),
 ): Promise<T | Applied> {
   const announcement = write.then(
     (outcome) => (isApplied(outcome) ? publishAll(env, namespace, outcome) : undefined),
@@ -27,7 +29,7 @@ export function announce<T extends { readonly outcome: string }>(
   );
   executionCtx.waitUntil(announcement);
   // A write that misses the deadline is still announced if the store applies it.
-  return withDeadline(write, openStore(env).timeouts.responseMs);
+  return deadline(write);
 }
 
 function isApplied(outcome: { readonly outcome: string }): outcome is Applied {
@@ -50,15 +52,16 @@ async function publishAll(env: Env, namespace: string, { results }: Applied): Pr
 }
 
 /** Resolves when the channel has the change, or when retrying cannot help: the channel finds its gaps itself. */
-async function publish(env: Env, topic: Topic, { change, ttl }: AppliedChange): Promise<void> {
+async function publish(env: Env, topic: Topic, { change, ttl, gaplessSince }: AppliedChange): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
       // A stub that has failed stays broken, so each attempt gets a new one.
-      return await env.CHANNEL.getByName(channelName(topic)).publish(topic, change, ttl);
+      return await env.CHANNEL.getByName(channelName(topic)).publish(topic, change, ttl, gaplessSince);
     } catch (cause) {
       // See https://developers.cloudflare.com/durable-objects/best-practices/error-handling/.
       const { overloaded, retryable } = cause as { overloaded?: boolean; retryable?: boolean };
       if (attempt === MAX_ATTEMPTS || overloaded || !retryable) {
+        METRICS.publishFailures.add();
         log("warn", "publish_failed", { revision: change.revision, attempt, cause });
         return;
       }

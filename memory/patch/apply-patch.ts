@@ -1,6 +1,7 @@
 // Applies a patch to a value: pure, on exact JSON text. It knows no store, no schema and no limit on a value's size.
 
 import type { JsonText } from "../../sdk/protocol.ts";
+import { WorkExceeded, WorkMeter } from "../schemas/work-meter.ts";
 import { addNumbers, isNumber, MAX_SUM_DIGITS } from "./decimal.ts";
 import { applyOperations, readOperations } from "./json-patch.ts";
 import { parsePointer, showPointer } from "./json-pointer.ts";
@@ -24,6 +25,10 @@ export type PatchOutcome =
   | { readonly outcome: "patched"; readonly text: JsonText }
   | { readonly outcome: "refused"; readonly code: RefusalCode; readonly detail: string };
 
+/** Characters that are read in one step of work. */
+const READ_IN_A_STEP = 24;
+const TOO_MANY_STEPS = "The patch takes too many steps. Use smaller arrays or several patches.";
+
 /**
  * Applies a patch to a key's value: its text, or null if the key does not exist. Never throws for input.
  *
@@ -32,19 +37,26 @@ export type PatchOutcome =
  *
  * The code is `conflict` if the patch could apply to another value: a `test` fails, a path leads nowhere, or the value
  * at the path is not a number or an array. It is `invalid_request` if the patch itself is wrong or exceeds a limit.
- * `detail` never contains a stored value.
+ * It is `too_complex` if the meter runs out. `detail` never contains a stored value.
  */
-export function applyPatch(value: JsonText | null, patch: Patch): PatchOutcome {
+export function applyPatch(value: JsonText | null, patch: Patch, meter = new WorkMeter()): PatchOutcome {
   try {
-    const copy = new WorkingCopy(value);
+    meter.spend(1 + ((value?.length ?? 0) + textOf(patch).length) / READ_IN_A_STEP);
+    const copy = new WorkingCopy(value, meter);
     apply(copy, patch);
     const text = copy.toText();
     if (text !== null) return { outcome: "patched", text };
     throw value === null ? conflict("The key does not exist.") : invalid("A patch must not remove the whole value.");
   } catch (error) {
     if (error instanceof Refusal) return { outcome: "refused", code: error.code, detail: error.message };
+    if (error instanceof WorkExceeded) return { outcome: "refused", code: "too_complex", detail: TOO_MANY_STEPS };
     throw error;
   }
+}
+
+function textOf(patch: Patch): JsonText {
+  if (patch.kind === "increment") return patch.by;
+  return patch.kind === "append" ? patch.items : patch.text;
 }
 
 function apply(copy: WorkingCopy, patch: Patch): void {

@@ -1,6 +1,6 @@
 // The error that ends a patch that cannot be applied. It never leaves this folder: `applyPatch` returns an outcome.
 
-export type RefusalCode = "invalid_request" | "conflict";
+export type RefusalCode = "invalid_request" | "conflict" | "too_complex";
 
 /** The message is for the caller, so it never contains a stored value. */
 export class Refusal extends Error {

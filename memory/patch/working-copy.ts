@@ -4,6 +4,7 @@
 import { LIMITS } from "../../config/limits.ts";
 import type { JsonText } from "../../sdk/protocol.ts";
 import { outline } from "../json-text.ts";
+import type { WorkMeter } from "../schemas/work-meter.ts";
 import { indexOf } from "./json-pointer.ts";
 import { type Container, child, equals, print, type Tree, tooDeep } from "./json-tree.ts";
 import { conflict, invalid } from "./refusal.ts";
@@ -11,19 +12,20 @@ import { conflict, invalid } from "./refusal.ts";
 /** Characters in all copies of one patch. Each copy can double the value, so thirty copies would fill the memory. */
 const MAX_COPIED_CHARS = 4 * LIMITS.maxValueBytes;
 
-/** Array items that one patch may shift. Each takes one or two nanoseconds. */
-const MAX_STEPS = 200_000_000;
+/** Array items that are shifted in one step of work. Each takes one or two nanoseconds. */
+const SHIFTED_IN_A_STEP = 512;
 
-/** Steps for each character of a number. Numbers with 100,000 digits take far more than linear time to read. */
-const STEPS_PER_DIGIT = 64;
+/** Digits that are read in one step. Numbers with 100,000 digits take far more than linear time to read. */
+const DIGITS_OF_A_STEP = 32;
 
 export class WorkingCopy {
   /** The value is the member "" of a container, so that the root is a place like any other. */
   readonly #holder = new Map<string, Tree>();
   #copiedChars = 0;
-  #steps = 0;
+  readonly #meter: WorkMeter;
 
-  constructor(text: JsonText | null) {
+  constructor(text: JsonText | null, meter: WorkMeter) {
+    this.#meter = meter;
     if (text !== null) this.#holder.set("", text);
   }
 
@@ -44,7 +46,7 @@ export class WorkingCopy {
     }
     const index = indexOf(token, parent.length);
     if (index < 0 || index > parent.length) throw notAnIndex();
-    this.#spend(parent.length - index);
+    this.#meter.spend((parent.length - index) / SHIFTED_IN_A_STEP);
     parent.splice(index, 0, tree);
   }
 
@@ -56,7 +58,7 @@ export class WorkingCopy {
       return tree;
     }
     const index = indexOf(token, parent.length);
-    this.#spend(parent.length - index);
+    this.#meter.spend((parent.length - index) / SHIFTED_IN_A_STEP);
     parent.splice(index, 1);
     return tree;
   }
@@ -79,7 +81,7 @@ export class WorkingCopy {
   }
 
   equals(path: readonly string[], text: JsonText): boolean {
-    return equals(this.read(path), text, (chars) => this.#spend(chars * STEPS_PER_DIGIT));
+    return equals(this.read(path), text, (chars) => this.#meter.spend(chars / DIGITS_OF_A_STEP));
   }
 
   /** Replaces the value at `path` with the result of `change`, and creates missing objects on the way. */
@@ -119,12 +121,6 @@ export class WorkingCopy {
       token = next;
     }
     return [parent, token];
-  }
-
-  #spend(steps: number): void {
-    this.#steps += steps;
-    if (this.#steps > MAX_STEPS)
-      throw invalid("The patch takes too many steps. Use smaller arrays or several patches.");
   }
 }
 

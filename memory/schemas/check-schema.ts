@@ -3,11 +3,13 @@
 
 import type { FieldError } from "../../sdk/protocol.ts";
 import { pointerStep } from "../pointer-escape.ts";
+import { workOfTranslation } from "./compile-schema.ts";
 import { type Draft, draftOf, isObject, type JsonSchema } from "./json-schema.ts";
 import { misshapen, subschemas } from "./keywords.ts";
 import { compilePattern } from "./patterns/compile-pattern.ts";
 import { PatternError } from "./patterns/parse-pattern.ts";
 import { readSchema, type SchemaNode } from "./read-schema.ts";
+import { WorkExceeded, WorkMeter } from "./work-meter.ts";
 
 /** Schemas that apply to one place in a value, with references followed. More is a fan-out, not a description. */
 const MAX_APPLICATIONS = 2_000;
@@ -26,8 +28,11 @@ const TOO_DEEP = `Must not apply more than ${MAX_CHAIN} nested schemas to the sa
 const RESERVED = new Set(["__absolute_uri__", "__absolute_ref__", "__absolute_recursive_ref__"]);
 const DYNAMIC = new Set(["$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$recursiveAnchor"]);
 
-/** The errors of a schema, each with a JSON Pointer into the schema. Empty if the schema can be used. */
-export function checkSchema(schema: unknown): readonly FieldError[] {
+/**
+ * The errors of a schema, each with a JSON Pointer into the schema. Empty if the schema can be used.
+ * @throws {WorkExceeded}
+ */
+export function checkSchema(schema: unknown, meter = new WorkMeter()): readonly FieldError[] {
   if (typeof schema === "boolean") return [];
   if (!isObject(schema)) return [{ path: "", message: "Must be an object or a boolean." }];
   const draft = draftOf(schema.$schema);
@@ -35,22 +40,26 @@ export function checkSchema(schema: unknown): readonly FieldError[] {
     const message = "Must be https://json-schema.org/draft/2020-12/schema, or the URI of draft 2019-09, 07, 06, or 04.";
     return [{ path: "/$schema", message }];
   }
-  const malformed = badText(schema, "");
+  const malformed = badText(schema, "", meter);
   if (malformed) return [malformed];
-  const { nodes, errors } = readSchema(schema, draft);
+  const { nodes, size, errors } = readSchema(schema, draft, meter);
   const found = [...[...nodes.values()].flatMap((node) => keywordErrors(node, draft)), ...errors];
-  if (found.length === 0) found.push(...patternErrors(nodes.values()));
+  if (found.length === 0) found.push(...patternErrors(nodes.values(), meter));
   if (found.length === 0) found.push(...applicationErrors(nodes));
+  // So that each write can compile the schema, too.
+  if (found.length === 0) meter.spend(workOfTranslation({ nodes, size }));
   return found.slice(0, MAX_ERRORS);
 }
 
 /** The first name that a JSON Pointer cannot contain, or number that JSON cannot represent. */
-function badText(value: unknown, path: string): FieldError | undefined {
+function badText(value: unknown, path: string, meter: WorkMeter): FieldError | undefined {
   if (value === Infinity || value === -Infinity) return { path, message: "Must fit in a 64-bit float." };
   if (typeof value !== "object" || value === null) return undefined;
-  for (const [name, child] of Object.entries(value)) {
+  const entries = Object.entries(value);
+  meter.spend(1 + entries.length / 4);
+  for (const [name, child] of entries) {
     if (!name.isWellFormed()) return { path, message: "Property names must be well-formed Unicode." };
-    const found = badText(child, path + pointerStep(name));
+    const found = badText(child, path + pointerStep(name), meter);
     if (found) return found;
   }
   return undefined;
@@ -75,7 +84,7 @@ function keywordError(keyword: string, value: unknown, draft: Draft): string | u
   return undefined;
 }
 
-function patternErrors(nodes: Iterable<SchemaNode>): readonly FieldError[] {
+function patternErrors(nodes: Iterable<SchemaNode>, meter: WorkMeter): readonly FieldError[] {
   const found: FieldError[] = [];
   let size = 0;
   for (const { schema, pointer } of nodes) {
@@ -86,8 +95,9 @@ function patternErrors(nodes: Iterable<SchemaNode>): readonly FieldError[] {
     if (schema.pattern !== undefined) patterns.push([schema.pattern as string, `${pointer}/pattern`]);
     for (const [source, path] of patterns) {
       try {
-        size += compilePattern(source).size;
+        size += compilePattern(source, meter).size;
       } catch (error) {
+        if (error instanceof WorkExceeded) throw error;
         const message =
           error instanceof PatternError ? error.message : "Must be a regular expression (ECMAScript, u flag).";
         found.push({ path, message });

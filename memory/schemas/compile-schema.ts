@@ -3,44 +3,66 @@
 
 import { type Schema, validate } from "@cfworker/json-schema";
 import type { FieldError } from "../../sdk/protocol.ts";
-import { describeErrors, generalListComplaint, listComplaint, type Step, type Wording } from "./describe-errors.ts";
+import { describeErrors, generalListComplaint, listComplaint, type Wording } from "./describe-errors.ts";
+import { inPlaceDepths } from "./in-place-depths.ts";
 import { type Draft, draftOf, isObject, type JsonSchema, refStandsAlone, type SchemaObject } from "./json-schema.ts";
 import { patternOf } from "./patterns/pattern-cache.ts";
 import { prepareSubject } from "./prepare-value.ts";
-import { readSchema } from "./read-schema.ts";
+import { readSchema, type SchemaReading } from "./read-schema.ts";
 import { arraysWithRepeats, sizeOfValue } from "./repeated-items.ts";
+import { type Gauge, NamedStep, PlainStep, RepeatsStep, type Step } from "./step.ts";
 import { type TextRule, textRuleOf, useTextRules } from "./text-rules.ts";
-import { Unchecked, WorkMeter } from "./work-meter.ts";
+import { Unchecked, WorkExceeded, WorkMeter } from "./work-meter.ts";
 
-/** Returns at most 100 errors, each with a JSON Pointer into the value. Empty if the value matches. Never throws. */
-export type ValueCheck = (value: unknown, wording?: Wording) => readonly FieldError[];
+export type CheckOptions = {
+  /** Counts the work, together with the other work of the request. @default a meter of its own */
+  readonly meter?: WorkMeter;
+  /** @default "quoting" */
+  readonly wording?: Wording;
+};
 
-/** Steps. A value of 256 KiB has at most 131,072 parts, so a few schemas can apply to each. About a second at worst. */
-const MAX_STEPS = 500_000;
-/** Steps to collect all errors of an invalid value. If they run out, the caller gets the first errors found. */
-const MAX_REPORT_STEPS = 100_000;
+/**
+ * Returns at most 100 errors, each with a JSON Pointer into the value. Empty if the value matches.
+ * @throws {WorkExceeded}
+ */
+export type ValueCheck = (value: unknown, options?: CheckOptions) => readonly FieldError[];
 
 // Keywords that the validator gets unchanged. `format` is an annotation in memX, so the translation leaves it out.
 const PLAIN =
   "type required minProperties maxProperties dependentRequired minItems maxItems minContains maxContains minimum maximum exclusiveMinimum exclusiveMaximum multipleOf".split(
     " ",
   );
-const ONE =
-  "not if then else additionalProperties unevaluatedProperties propertyNames additionalItems unevaluatedItems contains".split(
-    " ",
-  );
-const LISTS = ["prefixItems", "allOf", "anyOf", "oneOf"];
-const MAPS = ["properties", "dependentSchemas"];
+/** Keywords with a schema for the same place in the value. */
+const ONE = "not if then else".split(" ");
+/** Keywords with a schema for parts of the value. */
+const ONE_INSIDE =
+  "additionalProperties unevaluatedProperties propertyNames additionalItems unevaluatedItems contains".split(" ");
+const LISTS = ["allOf", "anyOf", "oneOf"];
+const IN_PLACE = [...ONE, ...LISTS, "$ref", "dependentSchemas"];
 
-/** For a schema that passed `checkSchema`. The schema is not changed, and may be frozen. */
-export function compileSchema(schema: JsonSchema): ValueCheck {
+/** Steps to apply a schema that has no other schemas for the same place. */
+const WORK_OF_A_LEAF = 0.4;
+/** Steps to copy a result from one schema to the schema above it. */
+const WORK_OF_A_COPY = 1 / 4;
+/** An error passes through one frame for each level of the value and each schema above. So many of them cost no step. */
+const FRAMES_OF_A_STEP = 256;
+
+/** If the steps for messages have run out. */
+const UNDESCRIBED: readonly FieldError[] = [{ path: "", message: "Must match the schema." }];
+
+/**
+ * For a schema that passed `checkSchema`. The schema is not changed, and may be frozen.
+ * @throws {WorkExceeded}
+ */
+export function compileSchema(schema: JsonSchema, meter = new WorkMeter()): ValueCheck {
   if (schema === true) return () => [];
   if (schema === false) return () => [{ path: "", message: listComplaint([]) }];
-  const translation = new Translation(schema, draftOf(schema.$schema) ?? "2020-12");
-  return (value, wording = "quoting") => {
+  const translation = new Translation(schema, draftOf(schema.$schema) ?? "2020-12", meter);
+  return (value, { meter = new WorkMeter(), wording = "quoting" } = {}) => {
     try {
-      return translation.check(value, wording);
+      return translation.check(value, meter, wording);
     } catch (error) {
+      if (error instanceof WorkExceeded) throw error;
       if (error instanceof Unchecked) return [{ path: error.path, message: error.message }];
       // The validator ran out of stack, or has more errors than one call can take as arguments.
       return [{ path: "", message: "The value is too large or too deeply nested to check against the schema." }];
@@ -50,11 +72,13 @@ export function compileSchema(schema: JsonSchema): ValueCheck {
 
 class Translation {
   readonly #draft: Draft;
-  readonly #meter = new WorkMeter();
+  readonly #gauge: Gauge = { meter: new WorkMeter(0), factor: 1 };
   readonly #steps = new Map<SchemaObject, Step>();
   readonly #lookup: Record<string, Step> = Object.create(null);
   readonly #textRules: TextRule[] = [];
   readonly #root: Step;
+  /** Schemas that stand above each other for one place in a value. */
+  #chain = 1;
   #usesRepeats = false;
 
   // Belongs to the value being checked. A check runs to its end before the next one starts.
@@ -63,74 +87,85 @@ class Translation {
   #repeatsWork = 0;
   #named = new Map<Step, Record<string, Step>>();
 
-  constructor(schema: SchemaObject, draft: Draft) {
+  constructor(schema: SchemaObject, draft: Draft, meter: WorkMeter) {
     this.#draft = draft;
-    const { nodes } = readSchema(schema, draft);
-    for (const node of nodes.keys()) this.#steps.set(node, {});
+    const { nodes, size } = readSchema(schema, draft, meter);
+    meter.spend(workOfTranslation({ nodes, size }));
+    const depthOf = inPlaceDepths(nodes);
+    for (const { schema: source } of nodes.values()) {
+      this.#steps.set(source, isObject(source.patternProperties) ? new NamedStep(this.#gauge) : this.#newStep());
+    }
+    let targets = 0;
     for (const { schema: source, target } of nodes.values()) {
-      this.#fill(this.#stepOf(source), source, target);
+      const step = this.#steps.get(source) as Step;
+      const depth = depthOf(source);
+      this.#chain = Math.max(this.#chain, depth + 1);
+      if (target !== undefined) {
+        step.$ref = String(targets++);
+        this.#lookup[step.$ref as string] = this.#stepOf(target);
+      }
+      if (target === undefined || !refStandsAlone(draft)) this.#fill(step, source, depth);
     }
     this.#root = this.#stepOf(schema);
   }
 
-  check(value: unknown, wording: Wording): readonly FieldError[] {
-    this.#meter.start(MAX_STEPS);
+  check(value: unknown, meter: WorkMeter, wording: Wording): readonly FieldError[] {
+    this.#gauge.meter = meter;
+    this.#gauge.factor = 1;
     this.#named.clear();
     this.#names.clear();
-    const subject = prepareSubject(value, this.#meter, this.#names);
+    const { subject, levels } = prepareSubject(value, meter, this.#names);
+    this.#gauge.factor = Math.max(1, (levels * this.#chain) / FRAMES_OF_A_STEP);
     if (this.#usesRepeats) {
-      this.#repeats = listOf(arraysWithRepeats(value));
+      this.#repeats = listOf(arraysWithRepeats(value, meter));
       this.#repeatsWork = sizeOfValue(this.#repeats) / 16;
     }
     useTextRules(this.#textRules);
-    const first = this.#validate(subject, true);
-    if (first.valid) return [];
-    let { errors } = first;
-    try {
-      this.#meter.start(MAX_REPORT_STEPS);
-      errors = this.#validate(subject, false).errors;
-    } catch {
-      // The first pass's errors stand.
-    }
-    this.#meter.start(Infinity);
-    return describeErrors(errors, value, { root: this.#root, lookup: this.#lookup, wording });
+    const { valid, errors } = this.#validate(subject, true);
+    if (valid) return [];
+    const all = meter.report(0.8, () => this.#validate(subject, false).errors) ?? errors;
+    const options = { root: this.#root, lookup: this.#lookup, wording };
+    return meter.report(0.8, () => describeErrors(all, value, { ...options, meter })) ?? UNDESCRIBED;
   }
 
   #validate(subject: unknown, shortCircuit: boolean) {
     return validate(subject, this.#root as Schema, this.#draft, this.#lookup as Record<string, Schema>, shortCircuit);
   }
 
+  #newStep(members: Partial<Step> = {}, work = WORK_OF_A_LEAF): Step {
+    return Object.assign(new PlainStep(this.#gauge), members, { work });
+  }
+
   #stepOf(schema: unknown): Step {
-    if (schema === true) return this.#step({}, 1);
-    if (schema === false) return this.#step({ enum: listOf([]), complaint: listComplaint([]) }, 1);
+    if (schema === true) return this.#newStep();
+    if (schema === false) return this.#newStep({ enum: listOf([]), complaint: listComplaint([]) });
     return this.#steps.get(schema as SchemaObject) as Step;
   }
 
-  /** Counts each use of the step: the validator reads this keyword each time, and memX has no other use for it. */
-  #step(step: Step, work: number): Step {
-    Object.defineProperty(step, "$recursiveAnchor", { get: () => this.#meter.spend(work) });
-    return step;
-  }
-
-  #fill(step: Step, source: SchemaObject, target: JsonSchema | undefined): void {
-    if (target !== undefined) {
-      const name = String(Object.keys(this.#lookup).length);
-      this.#lookup[name] = this.#stepOf(target);
-      step.$ref = name;
-    }
-    if (target !== undefined && refStandsAlone(this.#draft)) {
-      this.#step(step, 1);
-      return;
-    }
+  /** @param depth schemas above this one for the same place in the value */
+  #fill(step: Step, source: SchemaObject, depth: number): void {
+    const inside = (schema: unknown): Step => {
+      const inner = this.#stepOf(schema);
+      // The result of each part of the value passes through all schemas that are above its container.
+      inner.work += depth * WORK_OF_A_COPY;
+      return inner;
+    };
     for (const keyword of PLAIN) if (source[keyword] !== undefined) step[keyword] = source[keyword];
     for (const keyword of ONE) if (source[keyword] !== undefined) step[keyword] = this.#stepOf(source[keyword]);
+    for (const keyword of ONE_INSIDE) if (source[keyword] !== undefined) step[keyword] = inside(source[keyword]);
     for (const keyword of LISTS) if (source[keyword] !== undefined) step[keyword] = this.#stepsOf(source[keyword]);
-    for (const keyword of MAPS) if (source[keyword] !== undefined) step[keyword] = this.#stepMap(source[keyword]);
-    const { items, dependencies, patternProperties } = source;
-    if (items !== undefined) step.items = Array.isArray(items) ? this.#stepsOf(items) : this.#stepOf(items);
+    const { items, prefixItems, properties, dependentSchemas, dependencies, patternProperties } = source;
+    if (items !== undefined) step.items = Array.isArray(items) ? items.map(inside) : inside(items);
+    if (prefixItems !== undefined) step.prefixItems = (prefixItems as unknown[]).map(inside);
+    if (dependentSchemas !== undefined) step.dependentSchemas = mapValues(dependentSchemas, (of) => this.#stepOf(of));
+    const fixed = properties === undefined ? undefined : mapValues(properties, inside);
+    if (step instanceof NamedStep) this.#nameProperties(step, fixed, mapValues(patternProperties, inside));
+    else if (fixed) step.properties = fixed;
 
     const also: Step[] = [];
-    let work = 1;
+    // Other schemas for the same place need objects of their own.
+    let { work } = step;
+    if (IN_PLACE.some((keyword) => step[keyword] !== undefined)) work += 1 - WORK_OF_A_LEAF;
     for (const values of [source.enum, Object.hasOwn(source, "const") ? [source.const] : undefined]) {
       if (!Array.isArray(values)) continue;
       const rule = {
@@ -140,86 +175,87 @@ class Translation {
       };
       work += workOfList(values);
       // A step of its own, so that each rule has its own message.
-      also.push(this.#step(rule, 0));
+      also.push(this.#newStep(rule));
     }
-    const textRule = textRuleOf(source, this.#meter);
+    const textRule = textRuleOf(source, this.#gauge);
     if (textRule) {
       const place = this.#textRules.push(textRule) - 1;
       const { message: complaint, general } = textRule;
-      also.push(this.#step({ format: String(place), complaint, general }, 0));
+      also.push(this.#newStep({ format: String(place), complaint, general }));
     }
     if (source.uniqueItems === true) also.push(this.#uniqueItems());
     if (isObject(dependencies)) also.push(this.#dependencies(dependencies));
     if (also.length > 0) step.allOf = [...((step.allOf as Step[] | undefined) ?? []), ...also];
-    if (isObject(patternProperties)) this.#nameProperties(step, patternProperties);
     for (const keyword of ["required", "type", "properties", "dependentRequired", "dependentSchemas"]) {
       const list = source[keyword];
       if (typeof list === "object" && list !== null) work += sizeOfList(list) / 8;
     }
-    this.#step(step, work);
+    // The validator divides numbers of any size exactly.
+    if (source.multipleOf !== undefined) work += 1;
+    step.work = work + (also.length > 0 ? 1 : 0);
   }
 
   #stepsOf(schemas: unknown): Step[] {
     return (schemas as unknown[]).map((schema) => this.#stepOf(schema));
   }
 
-  #stepMap(schemas: unknown): Record<string, Step> {
-    return Object.fromEntries(Object.entries(schemas as object).map(([name, schema]) => [name, this.#stepOf(schema)]));
-  }
-
   /** An array is unique if it equals none of the arrays with repeats in this value. */
   #uniqueItems(): Step {
     this.#usesRepeats = true;
-    const repeats = this.#step({}, 0);
-    Object.defineProperty(repeats, "enum", {
-      get: () => {
-        this.#meter.spend(this.#repeatsWork);
-        return this.#repeats;
-      },
-    });
-    return this.#step({ not: repeats, complaint: "Must not have equal items." }, 1);
+    const step = new RepeatsStep(this.#gauge);
+    step.work = 0;
+    step.repeats = () => {
+      this.#gauge.meter.spend(this.#repeatsWork);
+      return this.#repeats;
+    };
+    return this.#newStep({ not: step, complaint: "Must not have equal items." });
   }
 
   // The validator finds no references below `dependencies`, so it gets the two keywords that replaced it.
   #dependencies(dependencies: SchemaObject): Step {
     const entries = Object.entries(dependencies);
-    return this.#step(
-      {
-        dependentRequired: Object.fromEntries(entries.filter(([, value]) => Array.isArray(value))),
-        dependentSchemas: this.#stepMap(Object.fromEntries(entries.filter(([, value]) => !Array.isArray(value)))),
-      },
+    const required = Object.fromEntries(entries.filter(([, value]) => Array.isArray(value)));
+    const schemas = Object.fromEntries(entries.filter(([, value]) => !Array.isArray(value)));
+    return this.#newStep(
+      { dependentRequired: required, dependentSchemas: mapValues(schemas, (schema) => this.#stepOf(schema)) },
       1 + sizeOfList(dependencies) / 8,
     );
   }
 
   /** The validator would run patterns on the platform's engine. Instead it gets the names that match, as properties. */
-  #nameProperties(step: Step, patternProperties: SchemaObject): void {
-    const fixed = step.properties as Record<string, Step> | undefined;
-    const patterns = Object.entries(patternProperties).map(([source, schema]) => ({
-      source,
-      step: this.#stepOf(schema),
-    }));
-    Object.defineProperty(step, "properties", {
-      get: () => {
-        let named = this.#named.get(step);
-        if (!named) {
-          named = Object.fromEntries(Object.entries(fixed ?? {}));
-          for (const name of this.#names) {
-            const matching = patterns
-              .filter(({ source }) => patternOf(source).test(name, (steps) => this.#meter.spend(steps / 32)))
-              .map(({ step }) => step);
-            if (matching.length === 0) continue;
-            const all = fixed && Object.hasOwn(fixed, name) ? [fixed[name] as Step, ...matching] : matching;
-            const value = all.length === 1 ? all[0] : this.#step({ allOf: all }, 1);
-            Object.defineProperty(named, name, { value, enumerable: true, configurable: true });
-          }
-          this.#named.set(step, named);
+  #nameProperties(step: NamedStep, fixed: Record<string, Step> | undefined, byPattern: Record<string, Step>): void {
+    const patterns = Object.entries(byPattern).map(([source, step]) => ({ source, step }));
+    step.named = () => {
+      const { meter } = this.#gauge;
+      let named = this.#named.get(step);
+      if (!named) {
+        meter.spend(this.#names.size);
+        named = { ...fixed };
+        for (const name of this.#names) {
+          const matching = patterns
+            .filter(({ source }) => patternOf(source, meter).test(name, (steps) => meter.spend(steps / 32)))
+            .map(({ step }) => step);
+          if (matching.length === 0) continue;
+          const all = fixed && Object.hasOwn(fixed, name) ? [fixed[name] as Step, ...matching] : matching;
+          const value = all.length === 1 ? all[0] : this.#newStep({ allOf: all });
+          Object.defineProperty(named, name, { value, enumerable: true, configurable: true });
         }
-        this.#meter.spend(Object.keys(named).length / 8);
-        return named;
-      },
-    });
+        this.#named.set(step, named);
+      }
+      meter.spend(Object.keys(named).length / 8);
+      return named;
+    };
   }
+}
+
+/** Steps of work to translate a schema. */
+export function workOfTranslation({ nodes, size }: Pick<SchemaReading, "nodes" | "size">): number {
+  return 2 * (size + 2 * nodes.size);
+}
+
+/** An object with the same names, also if one of them is `__proto__`. */
+function mapValues<T>(object: unknown, map: (value: unknown) => T): Record<string, T> {
+  return Object.fromEntries(Object.entries(object as object).map(([name, value]) => [name, map(value)]));
 }
 
 /** A list that costs nothing to print. The validator prints it each time a value is not in the list. */

@@ -4,12 +4,8 @@
 import type { OutputUnit } from "@cfworker/json-schema";
 import type { FieldError } from "../../sdk/protocol.ts";
 import { unescapeStep } from "../pointer-escape.ts";
-
-/**
- * A schema as the validator gets it, with a message for the rules that memX has translated. If that message quotes the
- * schema, `general` is the same message without the schema's text.
- */
-export type Step = { [keyword: string]: unknown; readonly complaint?: string; readonly general?: string };
+import type { Step } from "./step.ts";
+import type { WorkMeter } from "./work-meter.ts";
 
 /** Whether messages repeat the schema's own text. A caller that must not read the schema gets messages without it. */
 export type Wording = "quoting" | "general";
@@ -57,10 +53,18 @@ const GENERAL: Readonly<Record<string, string>> = {
   maxContains: 'Must have fewer items matching the "contains" schema.',
 };
 
+type Describing = {
+  readonly root: Step;
+  readonly lookup: Readonly<Record<string, Step>>;
+  readonly wording: Wording;
+  readonly meter: WorkMeter;
+};
+
+/** @throws {WorkExceeded} */
 export function describeErrors(
   reported: readonly OutputUnit[],
   value: unknown,
-  { root, lookup, wording }: { root: Step; lookup: Readonly<Record<string, Step>>; wording: Wording },
+  { root, lookup, wording, meter }: Describing,
 ): readonly FieldError[] {
   const precise = reported.filter((error) => !WRAPPERS.has(error.keyword));
   const errors = new Map<string, FieldError>();
@@ -70,8 +74,10 @@ export function describeErrors(
     const place = `${instanceLocation} ${keywordLocation}`;
     if (described.has(place)) continue;
     described.add(place);
+    meter.spend(2 + place.length / 64);
     const path = decodeURIComponent(instanceLocation.slice(1));
     const { step, isName } = findStep(keywordLocation, root, lookup);
+    if (keyword === "required" || keyword === "dependentRequired") meter.spend(workOfNames(step[keyword]));
     const general = wording === "general" ? (step.general ?? GENERAL[keyword]) : undefined;
     for (const text of general ? [general] : describe(keyword, step, () => valueAt(path, value))) {
       const message = isName ? text.replace(/^Must /, "The property name must ") : text;
@@ -194,6 +200,13 @@ export function generalTextComplaint(hasLength: boolean, hasPattern: boolean): s
     ...(hasPattern ? ["match the pattern of the schema"] : []),
   ];
   return `Must ${needs.join(" and ")}.`;
+}
+
+/** A step is 16 names that the value may lack. */
+function workOfNames(names: unknown): number {
+  if (Array.isArray(names)) return names.length / 16;
+  if (typeof names !== "object" || names === null) return 0;
+  return Object.values(names).reduce((sum: number, needed) => sum + 1 + workOfNames(needed), 0);
 }
 
 /** The names that the object does not have. */

@@ -5,6 +5,7 @@ import type { FieldError } from "../../sdk/protocol.ts";
 import { pointerStep, unescapeStep } from "../pointer-escape.ts";
 import { type Draft, isSchema, type JsonSchema, refStandsAlone, type SchemaObject } from "./json-schema.ts";
 import { subschemas } from "./keywords.ts";
+import { WorkMeter } from "./work-meter.ts";
 
 /** One schema, its place, and the target of its `$ref`. */
 export type SchemaNode = {
@@ -15,17 +16,29 @@ export type SchemaNode = {
   target?: JsonSchema;
 };
 
+/** Steps to read one schema, and to parse a URI. The platform takes the longer, the longer the base is. */
+const WORK_OF_A_NODE = 2;
+const URI_CHARS_OF_A_STEP = 8;
+
+export type SchemaReading = {
+  readonly nodes: ReadonlyMap<SchemaObject, SchemaNode>;
+  /** Schemas, booleans included. */
+  readonly size: number;
+  readonly errors: readonly FieldError[];
+};
+
 // RFC 2606 reserves this domain, so no schema can mean a real place by it.
 const NO_PLACE = "https://schema.invalid/";
 
-/** The schemas in `root`, in reading order, and the errors of its names and references. */
-export function readSchema(
-  root: SchemaObject,
-  draft: Draft,
-): { readonly nodes: ReadonlyMap<SchemaObject, SchemaNode>; readonly errors: readonly FieldError[] } {
+/**
+ * The schemas in `root`, in reading order, and the errors of its names and references.
+ * @throws {WorkExceeded}
+ */
+export function readSchema(root: SchemaObject, draft: Draft, meter = new WorkMeter()): SchemaReading {
   const nodes = new Map<SchemaObject, SchemaNode>();
   const identified = new Map<string, SchemaNode>();
   const errors: FieldError[] = [];
+  let size = 0;
 
   function identify(node: SchemaNode, uri: string, keyword: string): void {
     if (identified.has(uri)) {
@@ -38,11 +51,14 @@ export function readSchema(
   }
 
   function visit(schema: JsonSchema, pointer: string, outerBase: string): void {
+    size++;
+    meter.spend(1);
     if (typeof schema === "boolean" || nodes.has(schema)) return;
+    meter.spend(WORK_OF_A_NODE + Object.keys(schema).length);
     const idKeyword = draft === "4" ? "id" : "$id";
     const hidden = refStandsAlone(draft) && schema.$ref !== undefined;
     const id = hidden ? undefined : schema[idKeyword];
-    const uri = typeof id === "string" ? parseUri(id, outerBase) : undefined;
+    const uri = typeof id === "string" ? parseUri(id, outerBase, meter) : undefined;
     const named = refStandsAlone(draft) && uri !== undefined && uri.fragment !== "";
     const node: SchemaNode = { schema, pointer, base: uri && !named ? uri.resource : outerBase };
     nodes.set(schema, node);
@@ -58,7 +74,7 @@ export function readSchema(
   }
 
   function resolve(node: SchemaNode, ref: string): { schema: JsonSchema; pointer: string; base: string } | undefined {
-    const uri = parseUri(ref, node.base);
+    const uri = parseUri(ref, node.base, meter);
     if (!uri) return undefined;
     const isPointer = uri.fragment === "" || uri.fragment.startsWith("/");
     const start = identified.get(isPointer ? uri.resource : `${uri.resource}#${uri.fragment}`);
@@ -92,10 +108,15 @@ export function readSchema(
       });
     }
   }
-  return { nodes, errors };
+  return { nodes, size, errors };
 }
 
-function parseUri(reference: string, base: string): { resource: string; fragment: string } | undefined {
+function parseUri(
+  reference: string,
+  base: string,
+  meter: WorkMeter,
+): { resource: string; fragment: string } | undefined {
+  meter.spend(2 + (reference.length + base.length) / URI_CHARS_OF_A_STEP);
   const url = URL.parse(reference, base);
   if (!url) return undefined;
   const { hash } = url;

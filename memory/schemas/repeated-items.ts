@@ -1,7 +1,12 @@
 // Finds the arrays with equal items in a value, in one pass. The validator would compare each item with every other.
 
+import type { WorkMeter } from "./work-meter.ts";
+
+/** Steps to number one part of a value. */
+const WORK_OF_A_PART = 1 / 2;
+
 /** The distinct arrays in `value` that have two equal items, by JSON Schema's equality. */
-export function arraysWithRepeats(value: unknown): readonly unknown[][] {
+export function arraysWithRepeats(value: unknown, meter: WorkMeter): readonly unknown[][] {
   // Equal values get equal numbers. The number of an array or object depends on the numbers of its parts.
   const numbers = new Map<string, number>();
   const found = new Map<number, unknown[]>();
@@ -9,6 +14,7 @@ export function arraysWithRepeats(value: unknown): readonly unknown[][] {
   function numberOf(part: unknown): number {
     let identity: string;
     let repeats = false;
+    meter.spend(WORK_OF_A_PART);
     if (Array.isArray(part)) {
       const items = part.map(numberOf);
       repeats = new Set(items).size < items.length;

@@ -5,7 +5,7 @@ import { format, ucs2length } from "@cfworker/json-schema";
 import { generalTextComplaint, textComplaint } from "./describe-errors.ts";
 import type { SchemaObject } from "./json-schema.ts";
 import { patternOf } from "./patterns/pattern-cache.ts";
-import type { WorkMeter } from "./work-meter.ts";
+import type { Gauge } from "./step.ts";
 
 export type TextRule = {
   readonly message: string;
@@ -31,19 +31,20 @@ export function useTextRules(rules: readonly TextRule[]): void {
 type StringKeywords = { pattern?: string; minLength?: number; maxLength?: number };
 
 /** The schema's rule for strings, if it has one. */
-export function textRuleOf(schema: SchemaObject, meter: WorkMeter): TextRule | undefined {
+export function textRuleOf(schema: SchemaObject, gauge: Gauge): TextRule | undefined {
   const { pattern, minLength, maxLength } = schema as StringKeywords;
   if (pattern === undefined && minLength === undefined && maxLength === undefined) return undefined;
   return {
     message: textComplaint(minLength, maxLength, pattern),
     general: generalTextComplaint((minLength ?? maxLength) !== undefined, pattern !== undefined),
     fits(text) {
+      const { meter } = gauge;
       meter.spend(text.length / 512);
       const length = ucs2length(text);
       return (
         length >= (minLength ?? 0) &&
         length <= (maxLength ?? Infinity) &&
-        (pattern === undefined || patternOf(pattern).test(text, (steps) => meter.spend(steps / 32)))
+        (pattern === undefined || patternOf(pattern, meter).test(text, (steps) => meter.spend(steps / 32)))
       );
     },
   };

@@ -3,7 +3,8 @@
 
 import { authorize, type Caller } from "../access/principal.ts";
 import { announce } from "../channels/publish.ts";
-import { openStore } from "../store/open-store.ts";
+import type { Deadline } from "../deadline.ts";
+import type { WorkMeter } from "../schemas/work-meter.ts";
 import type { Idempotency, Operation, OperationResult, Store } from "../store/store.ts";
 import { type FinalOutcome, refusalError } from "./final-outcome.ts";
 import { type Draft, writeValues } from "./write-values.ts";
@@ -13,6 +14,11 @@ export type Committer = {
   readonly env: Env;
   readonly executionCtx: Pick<ExecutionContext, "waitUntil">;
   readonly caller: Caller;
+  readonly store: Store;
+  /** Bounds how long the caller waits. @default a timer for each write */
+  readonly deadline?: Deadline | undefined;
+  /** Counts the work of all that it commits. @default a meter for each write */
+  readonly meter?: WorkMeter | undefined;
   /** The name that the caller gave itself. */
   readonly by?: string | undefined;
 };
@@ -32,10 +38,10 @@ export function commit(
   drafts: readonly Draft[],
   { idempotency, pathOf }: CommitOptions = {},
 ): Promise<readonly OperationResult[]> {
-  const { by, caller } = committer;
+  const { by, caller, meter } = committer;
   const mayRead = (key: string) => caller.allows("read", key);
   const write = (store: Store, namespace: string) =>
-    writeValues(store, namespace, drafts, { idempotency, by, mayRead });
+    writeValues(store, namespace, drafts, { idempotency, by, mayRead, ...(meter && { meter }) });
   return commitWith(committer, drafts, write, pathOf);
 }
 
@@ -44,15 +50,15 @@ export function commit(
  * @throws {ApiError} as `commit`, and what `write` refuses with
  */
 export async function commitWith(
-  { env, executionCtx, caller }: Committer,
+  { env, executionCtx, caller, store, deadline }: Committer,
   operations: readonly Pick<Operation, "op" | "key">[],
   write: (store: Store, namespace: string) => Promise<FinalOutcome>,
   pathOf?: (operation: number) => string,
 ): Promise<readonly OperationResult[]> {
   // A check changes nothing, and its result says what the key holds.
   for (const { op, key } of operations) authorize(caller, op === "check" ? "read" : "write", key);
-  const written = write(openStore(env), caller.namespace);
-  const outcome = await announce(env, executionCtx, caller.namespace, written);
+  const written = write(store, caller.namespace);
+  const outcome = await announce(env, executionCtx, caller.namespace, written, deadline);
   if (outcome.outcome === "applied") return outcome.results;
   throw refusalError(outcome, { caller, operations, pathOf });
 }

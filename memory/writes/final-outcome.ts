@@ -14,7 +14,8 @@ export type FinalRefusal =
   | SchemaViolation
   | SchemaUnsettled
   | PatchRefused
-  | TooLarge;
+  | TooLarge
+  | TooComplex;
 
 /** The value of an operation does not match its key's current schema. `errors` are relative to that value. */
 export type SchemaViolation = {
@@ -31,6 +32,9 @@ export type PatchRefused = { readonly outcome: "patch_refused"; readonly code: R
 
 /** The patched value would exceed the limit. */
 export type TooLarge = { readonly outcome: "too_large"; readonly maxBytes: number };
+
+/** Checking the request takes too many steps. `operation` is the one at which they ran out. */
+export type TooComplex = { readonly outcome: "too_complex"; readonly operation: number };
 
 /** What an error message needs to know of the write. */
 export type Refusing = {
@@ -64,6 +68,13 @@ export function refusalError(outcome: FinalRefusal, { caller, operations, pathOf
       const summary = errors.map(({ path, message }) => `${path || "The value"}: ${message}`).join(" ");
       return new ApiError("schema_violation", `The value does not match the key's schema. ${summary}`, { errors });
     }
+    case "too_complex": {
+      const message = "Checking the values against their schemas takes too many steps.";
+      const path = pathOf && `${pathOf(outcome.operation)}/value`;
+      return new ApiError("too_complex", `${message} Write fewer or smaller values, or use simpler schemas.`, {
+        ...(path && { errors: [{ path, message: "The steps of the request ran out here." }] }),
+      });
+    }
     case "schema_unsettled":
       return new ApiError("conflict", "The key's schema changes faster than the value can be checked. Try again.");
     case "ts_ahead": {
@@ -84,6 +95,11 @@ export function refusalError(outcome: FinalRefusal, { caller, operations, pathOf
       return new ApiError(
         "invalid_request",
         "This Idempotency-Key was already used for a different request. Use a new one for each write.",
+      );
+    case "value_gone":
+      return new ApiError(
+        "value_gone",
+        `An earlier request with this Idempotency-Key applied the patch as revision ${outcome.revision}. The value that it wrote has been replaced since and is no longer stored.`,
       );
     case "patch_refused":
       return new ApiError(outcome.code, `The patch cannot be applied. ${outcome.detail}`);

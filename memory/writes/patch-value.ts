@@ -5,6 +5,7 @@ import { LIMITS } from "../../config/limits.ts";
 import type { CurrentText } from "../../sdk/protocol.ts";
 import { isLonger } from "../json-text.ts";
 import { applyPatch, type Patch } from "../patch/apply-patch.ts";
+import { WorkMeter } from "../schemas/work-meter.ts";
 import { currentValue, type Idempotency, type Store, type WriteOptions } from "../store/store.ts";
 import type { FinalOutcome } from "./final-outcome.ts";
 import { canStart, type SetDraft, writeValues } from "./write-values.ts";
@@ -14,19 +15,21 @@ type Options = WriteOptions & {
   readonly expect?: number | undefined;
   /** Seconds, or `keep` for what is left of the current time to live. @default "keep" */
   readonly ttl?: number | "keep" | undefined;
+  /** Counts the work of the patch. @default a meter of its own */
+  readonly meter?: WorkMeter | undefined;
 };
 
 /** Milliseconds. Pauses are random up to these, so that many callers that patch one key do not collide again. */
 const MIN_PAUSE_MS = 4;
 const MAX_PAUSE_MS = 250;
 
-/** @throws {ApiError} `store_unavailable` */
+/** @throws {ApiError} `store_unavailable`, `rate_limited` */
 export async function patchValue(
   store: Store,
   namespace: string,
   key: string,
   patch: Patch,
-  { expect, ttl, idempotency, by }: Options,
+  { expect, ttl, idempotency, by, meter = new WorkMeter() }: Options,
 ): Promise<FinalOutcome> {
   const startMs = Date.now();
   let current = await readCurrent(store, namespace, key);
@@ -35,13 +38,16 @@ export async function patchValue(
     if (expect !== undefined && expect !== draft.expect) {
       return (await recall(store, namespace, draft, idempotency)) ?? { outcome: "conflict", operation: 0, current };
     }
-    const patched = applyPatch(current?.text ?? null, patch);
+    meter.begin();
+    const { left } = meter;
+    const patched = applyPatch(current?.text ?? null, patch, meter);
     if (patched.outcome === "refused") {
       const { code, detail } = patched;
       return (await recall(store, namespace, draft, idempotency)) ?? { outcome: "patch_refused", code, detail };
     }
     if (isLonger(patched.text, LIMITS.maxValueBytes)) {
-      return { outcome: "too_large", maxBytes: LIMITS.maxValueBytes };
+      const tooLarge = { outcome: "too_large", maxBytes: LIMITS.maxValueBytes } as const;
+      return (await recall(store, namespace, draft, idempotency)) ?? tooLarge;
     }
     const value = { value: patched.text, parsed: JSON.parse(patched.text) };
     // Only a caller that may read the key may patch it.
@@ -51,6 +57,7 @@ export async function patchValue(
       by,
       mayRead,
       startMs,
+      meter,
     });
     if (outcome.outcome !== "conflict" || expect !== undefined) return outcome;
     current = outcome.current;
@@ -59,7 +66,8 @@ export async function patchValue(
       await scheduler.wait(Math.random() * Math.min(MAX_PAUSE_MS, MIN_PAUSE_MS * 2 ** attempt));
       current = await readCurrent(store, namespace, key);
     }
-    if (!canStart(store, startMs)) return { ...outcome, current };
+    const cost = left - meter.left;
+    if (!canStart(store, startMs) || meter.left < cost) return { ...outcome, current };
   }
 }
 
@@ -71,7 +79,7 @@ async function recall(
   idempotency: Idempotency | undefined,
 ): Promise<FinalOutcome | null> {
   if (!idempotency) return null;
-  // The store's record has kept the text.
+  // The store finds the text that the first write wrote.
   return store.recall(namespace, [{ ...draft, value: "", schemaRevision: 0 }], idempotency);
 }
 

@@ -3,7 +3,8 @@
 
 import { storeUnavailable } from "../errors.ts";
 import { type CompiledSchema, knownSchema, learnSchema } from "../schemas/schema-cache.ts";
-import type { Operation, Store, WriteOptions } from "../store/store.ts";
+import { WorkExceeded, WorkMeter } from "../schemas/work-meter.ts";
+import type { Operation, Store, StoredSchema, WriteOptions } from "../store/store.ts";
 import type { FinalOutcome } from "./final-outcome.ts";
 
 type SetOperation = Extract<Operation, { op: "set" }>;
@@ -17,6 +18,8 @@ type Options = WriteOptions & {
   readonly mayRead: (key: string) => boolean;
   /** When the request began, in milliseconds since the epoch. */
   readonly startMs?: number;
+  /** Counts the work of the whole request. @default a meter of its own */
+  readonly meter?: WorkMeter;
 };
 
 /** A write gives up after this many attempts. Each one needs another schema change within the same request. */
@@ -30,46 +33,64 @@ export function canStart({ timeouts }: Store, startMs: number): boolean {
   return Date.now() <= startMs + timeouts.lastAttemptMs;
 }
 
-/** @throws {ApiError} `store_unavailable` */
+/** @throws {ApiError} `store_unavailable`, `rate_limited` */
 export async function writeValues(
   store: Store,
   namespace: string,
   drafts: readonly Draft[],
-  { idempotency, by, mayRead, startMs = Date.now() }: Options,
+  { idempotency, by, mayRead, startMs = Date.now(), meter = new WorkMeter() }: Options,
 ): Promise<FinalOutcome> {
   const schemas = new Map<string, CompiledSchema>();
   const schemaOf = (key: string) => schemas.get(key) ?? knownSchema(namespace, key);
   const checked = new Map<number, CompiledSchema>();
-  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-    if (!canStart(store, startMs)) throw storeUnavailable("the store was slow to say that a schema changed");
-    const operations = drafts.map((draft) => toOperation(draft, schemaOf));
-    let outdated = false;
-    for (const [index, draft] of drafts.entries()) {
-      if (draft.op !== "set") continue;
-      const schema = schemaOf(draft.key);
-      if (checked.get(index) === schema) continue;
-      const errors = schema.check(draft.parsed);
-      if (errors.length === 0) {
-        checked.set(index, schema);
-        continue;
+  const learn = (key: string, stored: StoredSchema | null) => {
+    const schema = learnSchema(namespace, key, stored, meter);
+    schemas.set(key, schema);
+    return schema;
+  };
+  // The operation whose check or schema is being worked on.
+  let at = 0;
+  try {
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+      if (!canStart(store, startMs)) throw storeUnavailable("the store was slow to say that a schema changed");
+      const operations = drafts.map((draft) => toOperation(draft, schemaOf));
+      let outdated = false;
+      for (const [index, draft] of drafts.entries()) {
+        if (draft.op !== "set") continue;
+        const schema = schemaOf(draft.key);
+        if (checked.get(index) === schema) continue;
+        at = index;
+        if (schema.revision > 0) meter.begin();
+        const errors = schema.check(draft.parsed, { meter, wording: mayRead(draft.key) ? "quoting" : "general" });
+        if (errors.length === 0) {
+          checked.set(index, schema);
+          continue;
+        }
+        // The schema may have been loosened or deleted since; only the current one may refuse a value.
+        const current = learn(draft.key, await store.readSchema(namespace, draft.key));
+        if (current.revision !== schema.revision) {
+          outdated = true;
+          continue;
+        }
+        // A repeat gets the outcome of the first write, which an earlier schema may have allowed.
+        const earlier = idempotency && (await store.recall(namespace, operations, idempotency));
+        return earlier ?? { outcome: "schema_violation", operation: index, errors };
       }
-      // The schema may have been loosened or deleted since; only the current one may refuse a value.
-      const current = learnSchema(namespace, draft.key, await store.readSchema(namespace, draft.key));
-      if (current.revision !== schema.revision) {
-        schemas.set(draft.key, current);
-        outdated = true;
-        continue;
+      if (outdated) continue;
+      const outcome = await store.write(namespace, operations, { idempotency, by });
+      if (outcome.outcome !== "schema_changed") return outcome;
+      meter.begin();
+      for (const { key, schema } of outcome.schemas) {
+        at = drafts.findIndex((draft) => draft.op === "set" && draft.key === key);
+        learn(key, schema);
       }
-      // A repeat gets the outcome of the first write, which an earlier schema may have allowed.
-      const earlier = idempotency && (await store.recall(namespace, operations, idempotency));
-      if (earlier) return earlier;
-      const shown = mayRead(draft.key) ? errors : schema.check(draft.parsed, "general");
-      return { outcome: "schema_violation", operation: index, errors: shown };
     }
-    if (outdated) continue;
-    const outcome = await store.write(namespace, operations, { idempotency, by });
-    if (outcome.outcome !== "schema_changed") return outcome;
-    for (const { key, schema } of outcome.schemas) schemas.set(key, learnSchema(namespace, key, schema));
+  } catch (error) {
+    if (!(error instanceof WorkExceeded)) throw error;
+    // The first write may have needed less, because its schemas were in the cache.
+    const operations = drafts.map((draft) => toOperation(draft, schemaOf));
+    const earlier = idempotency && (await store.recall(namespace, operations, idempotency));
+    return earlier ?? { outcome: "too_complex", operation: at };
   }
   return { outcome: "schema_unsettled" };
 }

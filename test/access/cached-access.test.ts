@@ -56,6 +56,16 @@ describe("an API key that is good", () => {
     expect(await isGood("k")).toBe(false);
   });
 
+  it("is not believed for longer because the clock has gone back, and neither is a refusal", async () => {
+    const { good, wait, isGood } = setUp();
+    good.add("k");
+    expect([await isGood("k"), await isGood("x")]).toEqual([true, false]);
+    wait(-60 * MINUTE);
+    good.delete("k");
+    good.add("x");
+    expect([await isGood("k"), await isGood("x")]).toEqual([false, true]);
+  });
+
   it("is asked for again by one of many that come at once, before it expires", async () => {
     const { good, asked, wait, isGood } = setUp();
     good.add("k");

@@ -1,4 +1,5 @@
-// How often an API key may call: by the limiter that wrangler.toml binds, as it is simulated here.
+// How often an API key may call: by the limiter that wrangler.toml binds, as it is simulated here, and by memX's own
+// count where none is bound.
 
 import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
@@ -47,16 +48,46 @@ describe("an API key that calls too often", () => {
     await problem(await refused("/get?key=a", freshKey()), "rate_limited");
   });
 
-  it("is let through where no limiter is bound, or in development, or when the limiter fails", async () => {
+  it("is let through in development, or when the limiter fails", async () => {
     const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
     const limit = vi.fn(async () => ({ success: false }));
-    const { RATE_LIMITER: _, ...unbound } = production;
-    expect((await call("/get?key=a", keys[0], unbound)).status).toBe(200);
     const development = { ...production, MEMX_ENV: "development", RATE_LIMITER: { limit } };
     expect((await call("/get?key=a", keys[0], development)).status).toBe(200);
     expect(limit).not.toHaveBeenCalled();
     limit.mockRejectedValue(new Error("broken"));
     expect((await call("/get?key=a", keys[0], { ...production, RATE_LIMITER: { limit } })).status).toBe(200);
     expect(warn.mock.calls).toEqual([[expect.objectContaining({ event: "rate_limiter_failed" })]]);
+  });
+
+  describe("where no limiter is bound", () => {
+    const { RATE_LIMITER: _, ...unbound } = production;
+    afterEach(() => void vi.useRealTimers());
+
+    it("gets 2,000 calls in 10 seconds, and learns when the next period begins", async () => {
+      vi.useFakeTimers({ toFake: ["Date"], now: 1_790_000_006_500 });
+      const apiKey = freshKey();
+      for (let n = 0; n < 2_000; n++) await problem(await call("/get?key=a", apiKey, unbound), "invalid_api_key");
+      const response = await call("/get?key=a", apiKey, unbound);
+      expect(response.headers.get("retry-after")).toBe("4");
+      await problem(response, "rate_limited");
+      expect((await call("/get?key=a", keys[0], unbound)).status).toBe(200);
+      vi.setSystemTime(1_790_000_010_000);
+      await problem(await call("/get?key=a", apiKey, unbound), "invalid_api_key");
+    });
+
+    it("gets as many calls as RATE_LIMIT says, and any number with 0 or in development", async () => {
+      vi.useFakeTimers({ toFake: ["Date"], now: 1_790_000_000_000 });
+      const allowed = async (settings: Partial<Env>) => {
+        const apiKey = freshKey();
+        for (let calls = 0; calls < 10; calls++) {
+          const { status } = await call("/get?key=a", apiKey, { ...unbound, ...settings } as Env);
+          if (status === 429) return calls;
+        }
+        return "any";
+      };
+      expect(await allowed({ RATE_LIMIT: "7" })).toBe(7);
+      expect(await allowed({ RATE_LIMIT: "0" })).toBe("any");
+      expect(await allowed({ RATE_LIMIT: "7", MEMX_ENV: "development" })).toBe("any");
+    });
   });
 });

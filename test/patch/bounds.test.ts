@@ -10,6 +10,11 @@ const patch = (value: string, operations: readonly string[]) =>
 const fill = (operation: string) => Array.from({ length: maxBodyBytes / (operation.length + 1) }, () => operation);
 const nested = (levels: number, inside = "") => "[".repeat(levels) + inside + "]".repeat(levels);
 const refused = (detail: unknown) => ({ outcome: "refused", code: "invalid_request", detail });
+const tooComplex = {
+  outcome: "refused",
+  code: "too_complex",
+  detail: "The patch takes too many steps. Use smaller arrays or several patches.",
+};
 const tooDeep = `The result must not have more than ${maxJsonDepth} levels of nesting.`;
 
 describe("the copies of a patch are bounded:", () => {
@@ -36,11 +41,10 @@ describe("the copies of a patch are bounded:", () => {
 
 describe("the steps of a patch are bounded:", () => {
   const long = `[${"0,".repeat(maxValueBytes / 2 - 1)}0]`;
-  const steps = "The patch takes too many steps. Use smaller arrays or several patches.";
 
   it("refuses a patch whose every operation shifts a long array", () => {
-    expect(patch(long, fill('{"op":"add","path":"/0","value":1}'))).toEqual(refused(expect.stringContaining(steps)));
-    expect(patch(long, fill('{"op":"remove","path":"/0"}'))).toEqual(refused(expect.stringContaining(steps)));
+    expect(patch(long, fill('{"op":"add","path":"/0","value":1}'))).toEqual(tooComplex);
+    expect(patch(long, fill('{"op":"remove","path":"/0"}'))).toEqual(tooComplex);
   });
 
   it("accepts as many additions to the end of an array as fit in a body", () => {
@@ -51,8 +55,9 @@ describe("the steps of a patch are bounded:", () => {
   it("refuses a patch that reads a long number again and again", () => {
     const value = `{"a":1.${"0".repeat(maxValueBytes)}}`;
     const operations = fill('{"op":"test","path":"/a","value":1}');
-    expect(patch(value, operations)).toEqual(refused(expect.stringContaining(steps)));
-    expect(patch(`{"a":1e-${"9".repeat(maxValueBytes)}}`, operations)).toMatchObject({ code: "conflict" });
+    expect(patch(value, operations)).toEqual(tooComplex);
+    const few = operations.slice(0, 10);
+    expect(patch(`{"a":1e-${"9".repeat(maxValueBytes)}}`, few)).toMatchObject({ code: "conflict" });
   });
 
   it("accepts a test of a whole value in which every number has another notation", () => {

@@ -297,7 +297,7 @@ const operation = fc
   });
 
 it("a JSON Patch agrees with a simple model of the RFC, with every digit", { tags: ["long"] }, () => {
-  const seen = { patched: 0, invalid_request: 0, conflict: 0 };
+  const seen: Record<string, number> = { patched: 0, invalid_request: 0, conflict: 0 };
   fc.assert(
     fc.property(jsonText, fc.array(operation, { maxLength: 4 }), (value, operations) => {
       const text = `[${operations}]`;
@@ -309,7 +309,8 @@ it("a JSON Patch agrees with a simple model of the RFC, with every digit", { tag
         if (!(error instanceof ModelRefusal)) throw error;
         expected = error.code;
       }
-      seen[outcome.outcome === "patched" ? "patched" : outcome.code]++;
+      const end = outcome.outcome === "patched" ? "patched" : outcome.code;
+      seen[end] = (seen[end] ?? 0) + 1;
       expect(outcome.outcome === "patched" ? canonical(read(outcome.text)) : outcome.code).toBe(expected);
     }),
     { numRuns: runs(10_000) },

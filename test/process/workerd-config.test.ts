@@ -5,6 +5,7 @@ import { createRequire } from "node:module";
 import { basename } from "node:path";
 import { expect, it } from "vitest";
 import { unstable_readConfig as readConfig } from "wrangler";
+import { LIMITS } from "../../config/limits.ts";
 
 const require = createRequire(import.meta.url);
 /** TypeScript cannot resolve wrangler's own type here. */
@@ -12,6 +13,7 @@ const deployed = readConfig({ config: "wrangler.toml" }) as unknown as {
   readonly compatibility_date: string;
   readonly compatibility_flags: readonly string[];
   readonly durable_objects: { readonly bindings: readonly { readonly name: string; readonly class_name: string }[] };
+  readonly ratelimits: readonly { readonly name: string; readonly simple: object }[];
   readonly assets: { readonly directory: string; readonly binding: string };
 };
 const served = readFileSync("config/workerd.capnp", "utf8").replace(/#.*$/gm, "");
@@ -30,9 +32,9 @@ it("has the same Durable Objects, with SQL", () => {
   expect(all(/className = "(\w+)", uniqueKey = "\w+", enableSql = true/g)).toEqual(bindings.map(([, name]) => name));
 });
 
-it("serves the same files for the page at /docs", () => {
-  expect(all(/name = "(\w+)", service = "swagger-ui"/g)).toEqual([deployed.assets.binding]);
-  expect(all(/"swagger-ui", disk = \( path = "([^"]+)" \)/g)).toEqual([deployed.assets.directory]);
+it("serves the same files for the dashboard and the page at /docs", () => {
+  expect(all(/name = "(\w+)", service = "assets"/g)).toEqual([deployed.assets.binding]);
+  expect(all(/"assets", disk = \( path = "([^"]+)" \)/g)).toEqual([deployed.assets.directory]);
 });
 
 it("binds every setting except MEMX_ENV and the rate limiter", () => {
@@ -40,6 +42,11 @@ it("binds every setting except MEMX_ENV and the rate limiter", () => {
   const bound = all(/fromEnvironment = "(\w+)"/g);
   expect([...bound, "MEMX_ENV", "RATE_LIMITER"].sort()).toEqual(settings.sort());
   expect(all(/name = "(\w+)", fromEnvironment/g)).toEqual(bound);
+});
+
+it("has the same rate limit, which memX counts itself where there is no limiter", () => {
+  const limits = { limit: LIMITS.callsPerPeriod, period: LIMITS.callPeriodSeconds };
+  expect(deployed.ratelimits.map(({ name, simple }) => [name, simple])).toEqual([["RATE_LIMITER", limits]]);
 });
 
 it("has every Lua script", () => {

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { checkSchema } from "../../memory/schemas/check-schema.ts";
 import { compileSchema } from "../../memory/schemas/compile-schema.ts";
 import { draftOf, type JsonSchema, type SchemaObject } from "../../memory/schemas/json-schema.ts";
+import { WorkExceeded } from "../../memory/schemas/work-meter.ts";
 import { schemaLike, valueLike } from "../support/arbitrary-schemas.ts";
 import { runs } from "../support/long-runs.ts";
 import fc from "../support/properties.ts";
@@ -140,7 +141,7 @@ describe("a hostile value", () => {
   ];
   it.each(refused)("is refused: %s", (_what, schema, value) => {
     expect(checkSchema(schema)).toEqual([]);
-    expect(compileSchema(schema)(value).length).toBeGreaterThan(0);
+    expect(refusal(schema, value)).not.toBeUndefined();
   });
 
   const accepted: [what: string, schema: JsonSchema, value: unknown][] = [
@@ -149,9 +150,9 @@ describe("a hostile value", () => {
     ["131,000 items of a type", { items: { type: "integer" } }, new Array(131_000).fill(1)],
     ["20,000 properties", { additionalProperties: { type: "integer", minimum: 0 } }, record],
     [
-      "20,000 properties by pattern",
+      "12,000 properties by pattern",
       { patternProperties: { "^k\\d+$": { type: "integer" } }, additionalProperties: false },
-      record,
+      Object.fromEntries(numbers(12_000).map((n) => [`k${n}`, n])),
     ],
     [
       "a repeated choice of objects",
@@ -167,6 +168,16 @@ describe("a hostile value", () => {
     expect(compileSchema(schema)(value)).toEqual([]);
   });
 });
+
+/** How a value is refused: by an error, or because its check takes too long. */
+function refusal(schema: JsonSchema, value: unknown): string | undefined {
+  try {
+    return compileSchema(schema)(value)[0]?.message;
+  } catch (error) {
+    if (error instanceof WorkExceeded) return error.message;
+    throw error;
+  }
+}
 
 it("agrees with the validator on every schema that checkSchema accepts", { tags: ["long"] }, () => {
   let compared = 0;

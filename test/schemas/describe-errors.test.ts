@@ -270,7 +270,7 @@ const FIXED = new Set(
 
 describe("a caller that must not read the schema gets the same paths, and none of the schema's text:", () => {
   it.each(cases)("$keyword of draft $draft, as in $schema", ({ keyword, schema, value, errors }) => {
-    const general = compileSchema(schema)(value, "general");
+    const general = compileSchema(schema)(value, { wording: "general" });
     expect(new Set(general.map(({ path }) => path))).toEqual(new Set(errors.map(([path]) => path)));
     for (const { message } of general) {
       expect(message).toMatch(VOICE);
@@ -289,7 +289,7 @@ describe("a caller that must not read the schema gets the same paths, and none o
         const check = compileSchema(schema as JsonSchema);
         for (const value of values) {
           const quoting = check(value);
-          const general = check(value, "general");
+          const general = check(value, { wording: "general" });
           expect(new Set(general.map(({ path }) => path))).toEqual(new Set(quoting.map(({ path }) => path)));
           for (const { message } of general) {
             expect(FIXED.has(message) || message.startsWith("Checking the value takes"), message).toBe(true);

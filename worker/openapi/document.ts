@@ -4,7 +4,7 @@ import { version } from "../../package.json";
 import { ERROR_STATUS, PING_INTERVAL_SECONDS } from "../../sdk/protocol.ts";
 import { type ApiOperation, OPERATIONS } from "../request/operations.ts";
 import { HEALTH_WARNINGS } from "../response/health-warnings.ts";
-import { details, failures, type Json, json, object, requestParts, revision, ts } from "./parts.ts";
+import { details, failures, type Json, json, object, onMcp, requestParts, revision, ts } from "./parts.ts";
 import { RESPONSES } from "./responses.ts";
 
 /** Operations by path and method. */
@@ -24,11 +24,21 @@ for (const [operationId, operation] of Object.entries<ApiOperation>(OPERATIONS))
 }
 
 /** What needs no API key. */
-const service = (operationId: string, summary: string, responses: Json) => ({
-  get: { tags: ["Service"], operationId, summary, security: [], responses },
+const service = (operationId: string, summary: string, responses: Json, parameters?: readonly Json[]) => ({
+  get: { tags: ["Service"], operationId, summary, security: [], ...(parameters && { parameters }), responses },
 });
 
 const text = { type: "string" };
+
+const ready = {
+  name: "ready",
+  in: "query",
+  required: false,
+  allowEmptyValue: true,
+  description:
+    "Also requires that the store takes writes and that API keys can be checked. Otherwise 503, and `detail` says why.",
+  schema: { enum: ["", "true"] },
+};
 
 export const openApiDocument = {
   openapi: "3.1.1",
@@ -52,33 +62,75 @@ export const openApiDocument = {
   ],
   paths: {
     ...paths,
-    "/": service("home", "What this is: a page for browsers, JSON for everything else", {
+    "/mcp": {
+      post: {
+        tags: ["Service"],
+        operationId: "mcp",
+        summary: "Speak the Model Context Protocol",
+        description:
+          "One JSON-RPC message of the Streamable HTTP transport: 2025-06-18, 2025-11-25 or 2026-07-28, without sessions. MCP clients call it; see docs/mcp.md.",
+        requestBody: { required: true, content: { "application/json": { schema: { type: "object" } } } },
+        responses: {
+          200: {
+            description: "The JSON-RPC response, alone or as a server-sent event.",
+            content: { "application/json": { schema: { type: "object" } }, "text/event-stream": {} },
+          },
+          202: { description: "The notification was accepted." },
+          400: json("A JSON-RPC error: this is no valid message.", { type: "object" }),
+          404: json("A JSON-RPC error: there is no such method.", { type: "object" }),
+          ...failures(...onMcp),
+        },
+      },
+    },
+    "/": service("home", "What this is: the dashboard for browsers, JSON for everything else", {
       200: json(
         "The service's name and version, and where to go next.",
         object({ name: { const: "memX" }, version: text, docs: text, openapi: text, health: text }),
       ),
     }),
-    "/health": service("health", "Check memX and its store", {
-      200: json("Both respond.", {
-        type: "object",
-        required: ["status", "store", "version"],
-        properties: {
-          status: {
-            description:
-              "`ok`; `full` if the store has room only for writes that free some; `read_only` if it takes no writes. Reads work.",
-            enum: ["ok", "full", "read_only"],
+    "/health": service(
+      "health",
+      "Check memX and its store",
+      {
+        200: json("Both respond.", {
+          type: "object",
+          required: ["status", "store", "version"],
+          properties: {
+            status: {
+              description:
+                "`ok`; `full` if the store has room only for writes that free some; `read_only` if it takes no writes. Reads work.",
+              enum: ["ok", "full", "read_only"],
+            },
+            store: { enum: ["embedded", "redis"] },
+            version: text,
+            warnings: {
+              description: "What the operator must mend. Absent if there is nothing.",
+              type: "array",
+              items: object({ code: { enum: Object.keys(HEALTH_WARNINGS) }, detail: text }),
+            },
           },
-          store: { enum: ["embedded", "redis"] },
-          version: text,
-          warnings: {
-            description: "What the operator must mend. Absent if there is nothing.",
-            type: "array",
-            items: object({ code: { enum: Object.keys(HEALTH_WARNINGS) }, detail: text }),
+        }),
+        ...failures("store_unavailable", "auth_unavailable", "invalid_request", "internal"),
+      },
+      [ready],
+    ),
+    "/metrics": {
+      get: {
+        tags: ["Service"],
+        operationId: "metrics",
+        summary: "Read what this memX has counted since its start",
+        description:
+          "For Prometheus, in OpenMetrics if `Accept` names it. With the token of the setting METRICS_TOKEN, which is no API key.",
+        security: [{ bearer: [] }],
+        responses: {
+          200: {
+            description: "The metrics.",
+            content: { "text/plain": {}, "application/openmetrics-text": {} },
           },
+          ...failures("missing_api_key", "invalid_api_key", "not_found", "auth_unavailable", "internal"),
         },
-      }),
-      ...failures("store_unavailable", "internal"),
-    }),
+      },
+    },
     "/openapi.json": service("openApi", "This document", { 200: json("OpenAPI 3.1.", { type: "object" }) }),
     "/docs": service("docs", "The interactive reference", {
       200: { description: "A page.", content: { "text/html": {} } },

@@ -74,8 +74,10 @@ const lastEventId = {
 
 export const always = ["invalid_api_key", "missing_api_key", "rate_limited", "auth_unavailable", "internal"] as const;
 export const onStore = [...always, "invalid_request", "forbidden", "store_unavailable"] as const;
-export const onBody = [...onStore, "unsupported_media_type", "too_large"] as const;
+export const onBody = [...onStore, "unsupported_media_type", "too_large", "too_complex"] as const;
 export const onWrite = [...onBody, "schema_violation", "conflict", "quota_exceeded", "store_full"] as const;
+/** Before MCP begins. What a tool or a resource fails with is in a JSON-RPC response. */
+export const onMcp = [...always, "forbidden", "unsupported_media_type", "too_large"] as const;
 
 export const change = {
   type: "object",

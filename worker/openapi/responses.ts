@@ -32,6 +32,17 @@ const stream = {
 const globs = { type: "array", items: { type: "string" } };
 const most = (description: string) => ({ type: "integer", description });
 
+/** The response of a call among others. */
+const answer = {
+  type: "object",
+  required: ["status", "body"],
+  properties: {
+    status: { type: "integer", description: "The status that HTTP would have." },
+    retry: { type: "number", description: "Seconds, as `Retry-After`. Absent if there is nothing to wait for." },
+    body: { description: "The body that HTTP would have: the call's own, or a Problem." },
+  },
+};
+
 export const RESPONSES: Readonly<Record<keyof typeof OPERATIONS, Json>> = {
   set: {
     200: json("Written.", object({ ok, updated, revision: currentRevision, ts })),
@@ -63,7 +74,7 @@ export const RESPONSES: Readonly<Record<keyof typeof OPERATIONS, Json>> = {
   },
   patch: {
     200: json("Changed.", object({ ok, updated: ok, revision, ts, value: { description: "The new value." } })),
-    ...failures(...onWrite),
+    ...failures(...onWrite, "value_gone"),
   },
   batch: {
     200: json(
@@ -81,6 +92,13 @@ export const RESPONSES: Readonly<Record<keyof typeof OPERATIONS, Json>> = {
       }),
     ),
     ...failures(...onWrite),
+  },
+  bulk: {
+    200: json(
+      "Done. Each result is what the operation would return alone: its status and its body.",
+      object({ results: { type: "array", items: answer } }),
+    ),
+    ...failures(...onBody),
   },
   keys: {
     200: json(
@@ -121,6 +139,10 @@ export const RESPONSES: Readonly<Record<keyof typeof OPERATIONS, Json>> = {
   deleteSchema: {
     200: json("Deleted.", object({ ok, revision })),
     ...failures(...onStore, "not_found", "conflict", "store_full"),
+  },
+  connect: {
+    101: { description: "The WebSocket is open." },
+    ...failures("auth_unavailable", "store_unavailable", "upgrade_required", "internal"),
   },
   whoami: {
     200: json("What the API key may do, and what this memX is.", {

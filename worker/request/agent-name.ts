@@ -17,10 +17,14 @@ export function isAgentName(name: string): boolean {
  * @throws {ApiError} `invalid_request`
  */
 export function readAgentName(c: AppContext): string | undefined {
-  const name = c.req.header("x-memx-agent");
+  return checkAgentName(c.req.header("x-memx-agent"), "The header x-memx-agent");
+}
+
+/** @throws {ApiError} `invalid_request` */
+export function checkAgentName(name: string | undefined, what: string): string | undefined {
   if (name === undefined || isAgentName(name)) return name;
   throw new ApiError(
     "invalid_request",
-    `The header x-memx-agent must have 1 to ${LIMITS.maxAgentChars} visible ASCII characters, with spaces only between them.`,
+    `${what} must have 1 to ${LIMITS.maxAgentChars} visible ASCII characters, with spaces only between them.`,
   );
 }

@@ -31,6 +31,8 @@ type Declaration = {
   readonly description?: string;
   /** Where the request's fields are. */
   readonly in: "body" | "query";
+  /** Arrays and objects of the body around a value, which do not count toward the value's own depth. @default 1 */
+  readonly levelsAboveValue?: number;
   /** Takes an `Idempotency-Key` and an `x-memx-agent`. */
   readonly writes?: true;
   /** Takes a `Last-Event-ID`, and responds with a stream. */
@@ -136,6 +138,7 @@ export const OPERATIONS = {
     description:
       "Takes exactly one of `merge`, `patch`, `increment` and `append`. The body can also be a patch itself, of type `application/merge-patch+json` or `application/json-patch+json`; then the query has the other fields. Never undoes a concurrent change. Numbers keep their digits. The API key must be allowed to read and to write the key.",
     writes: true,
+    levelsAboveValue: 3,
     documents: { fields: PATCH_DOCUMENTS, query: patchQuery },
     in: "body",
     request: fields(
@@ -173,6 +176,7 @@ export const OPERATIONS = {
     description:
       "Operations apply in order. Each `expect` refers to what the key held before the first operation of the batch.",
     writes: true,
+    levelsAboveValue: 3,
     in: "body",
     request: fields(
       {
@@ -189,6 +193,41 @@ export const OPERATIONS = {
             [
               { op: "check", key: "task:1:lease", expect: 1795433327397 },
               { op: "set", key: "task:1:result", value: { ok: true } },
+            ],
+          ],
+        },
+      },
+      ["operations"],
+    ),
+  }),
+  bulk: defineOperation({
+    method: "post",
+    path: "/bulk",
+    tag: "Values",
+    summary: "Write several keys, each for itself",
+    description:
+      "Each operation has its own outcome, as if it had come alone. Operations on the same key apply in order. The answers must not be larger than 4 MiB together: an operation that would make them larger gets 413 `too_large` and is not applied.",
+    writes: true,
+    // Room for a patch in an operation.
+    levelsAboveValue: 5,
+    in: "body",
+    request: fields(
+      {
+        operations: {
+          description: `1 to ${LIMITS.maxBulk} operations: \`set\`, \`delete\` or \`patch\`, with the fields of that call.`,
+          type: "array",
+          minItems: 1,
+          maxItems: LIMITS.maxBulk,
+          items: {
+            type: "object",
+            properties: { op: { type: "string", enum: ["set", "delete", "patch"] }, key: { type: "string" } },
+            required: ["op", "key"],
+          },
+          examples: [
+            [
+              { op: "set", key: "agent:goal", value: { x: 1 } },
+              { op: "patch", key: "stats", increment: { path: "/searches", by: 1 } },
+              { op: "delete", key: "agent:old", expect: 1795433327397 },
             ],
           ],
         },
@@ -288,6 +327,16 @@ export const OPERATIONS = {
     writes: true,
     in: "query",
     request: fields({ key, expect: expectedSchema }, ["key"]),
+  }),
+  connect: defineOperation({
+    method: "get",
+    path: "/connect",
+    tag: "Service",
+    summary: "Make calls over a WebSocket",
+    description:
+      'A WebSocket with the subprotocol `memx.calls.v1`, for many calls in flight. A frame has one or more messages, one a line: `{"id": 7, "call": "set", "body": {…}}`; the answer is `{"id": 7, "status": 200, "body": {…}}`, with exactly the body that HTTP has. See docs/protocol.md.',
+    in: "query",
+    request: fields({}, []),
   }),
   whoami: defineOperation({
     method: "get",

@@ -24,7 +24,7 @@ const KINDS = ["merge", "patch", "increment", "append"] as const;
 export async function readPatch(c: AppContext): Promise<PatchRequest> {
   const mediaType = mediaTypeOf(c, ["application/json", ...Object.keys(PATCH_DOCUMENTS)]);
   if (mediaType !== "application/json") return readPatchDocument(c, mediaType as keyof typeof PATCH_DOCUMENTS);
-  const { body, members } = await readBody(c, OPERATIONS.patch.request, { levelsAboveValue: 3 });
+  const { body, members } = await readBody(c, OPERATIONS.patch.request, OPERATIONS.patch);
   return { key: body.key, expect: body.expect, ttl: body.ttl, patch: patchOf(body, members) };
 }
 
@@ -41,7 +41,8 @@ async function readPatchDocument(c: AppContext, mediaType: keyof typeof PATCH_DO
   return { key, expect, ttl, patch: { kind: PATCH_DOCUMENTS[mediaType], text } };
 }
 
-function patchOf(body: Body, members: ReadonlyMap<string, JsonText>): Patch {
+/** @throws {ApiError} `invalid_request` */
+export function patchOf(body: Body, members: ReadonlyMap<string, JsonText>): Patch {
   const [kind, ...others] = KINDS.filter((name) => members.has(name));
   if (!kind || others.length > 0) {
     throw invalid("body", [{ path: "", message: `Must have exactly one of ${KINDS.join(", ")}.` }]);

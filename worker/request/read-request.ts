@@ -7,8 +7,16 @@ import { LIMITS } from "../../config/limits.ts";
 import { ApiError } from "../../memory/errors.ts";
 import { isLonger, type JsonDocument, JsonTextError, parseJsonText } from "../../memory/json-text.ts";
 import { pointerStep, unescapeStep } from "../../memory/pointer-escape.ts";
+import { requestVariables } from "../../memory/request-context.ts";
+import { WorkExceeded } from "../../memory/schemas/work-meter.ts";
 import type { FieldError, JsonText } from "../../sdk/protocol.ts";
 import type { RequestShape } from "./shapes.ts";
+
+/** A body up to this size needs nothing of the namespace's share of time: the rate limit bounds how many there are. */
+const SMALL_BODY_BYTES = 8 * 1024;
+
+/** Bytes of JSON that memX parses and checks in about a microsecond. */
+const PARSED_IN_A_STEP = 32;
 
 const limitSize = bodyLimit({
   maxSize: LIMITS.maxBodyBytes,
@@ -26,10 +34,22 @@ export const limitBody = createMiddleware(async (c, next) => {
 
 /**
  * Returns the bytes of the body.
- * @throws {ApiError} `invalid_request` if the client goes away before the end of its body
+ * @throws {ApiError} `invalid_request` if the client goes away before the end of its body, `rate_limited`
  */
-export function readBytes(c: Context): Promise<ArrayBuffer> {
-  return received(c.req.arrayBuffer());
+export async function readBytes(c: Context): Promise<ArrayBuffer> {
+  const bytes = await received(c.req.arrayBuffer());
+  countReceived(bytes.byteLength);
+  return bytes;
+}
+
+/**
+ * Takes the steps that parsing a body costs from the namespace's share of time.
+ * @throws {ApiError} `rate_limited`
+ */
+export function countReceived(bytes: number): void {
+  const { workShare } = requestVariables();
+  if (bytes > SMALL_BODY_BYTES) workShare?.require();
+  workShare?.spend(bytes / PARSED_IN_A_STEP);
 }
 
 /** A client that goes away in the middle of its body, or breaks its framing, is no defect of memX: nothing is logged. */
@@ -56,19 +76,51 @@ export function mediaTypeOf(c: Context, accepted: readonly string[]): string {
   return mediaType;
 }
 
+/** How deep a body may be. */
+export type BodyDepth = {
+  /** Arrays and objects of the body around a value, which do not count toward the value's own depth. @default 1 */
+  readonly levelsAboveValue?: number;
+};
+
 /**
  * Returns the checked JSON body, and the text of each of its members.
- * @param levelsAboveValue arrays and objects of the body around a value, which do not count toward the value's own depth
  * @throws {ApiError} `unsupported_media_type`, `invalid_request`
  */
 export async function readBody<T extends object>(
   c: Context,
   shape: RequestShape<T>,
-  { levelsAboveValue = 1 }: { levelsAboveValue?: number } = {},
+  depth: BodyDepth = {},
 ): Promise<{ body: T; members: JsonDocument["members"] }> {
   mediaTypeOf(c, ["application/json"]);
-  const { value, members } = parseBody(await readText(c), LIMITS.maxJsonDepth + levelsAboveValue);
+  return readBodyText(await readText(c), shape, depth);
+}
+
+/**
+ * The same of a body that is a text already.
+ * @throws {ApiError} `invalid_request`
+ */
+export function readBodyText<T extends object>(
+  text: string,
+  shape: RequestShape<T>,
+  { levelsAboveValue = 1 }: BodyDepth = {},
+): { body: T; members: JsonDocument["members"] } {
+  const { value, members } = parseBody(text, LIMITS.maxJsonDepth + levelsAboveValue);
   return { body: checked(shape, value, "body"), members };
+}
+
+/**
+ * For a body whose text was read as a part of another.
+ * @throws {ApiError} `invalid_request`
+ */
+export function requireDepth(depth: number, { levelsAboveValue = 1 }: BodyDepth): void {
+  const maxDepth = LIMITS.maxJsonDepth + levelsAboveValue;
+  if (depth > maxDepth) throw new ApiError("invalid_request", `The body has more than ${maxDepth} levels of nesting.`);
+}
+
+/** @throws {ApiError} `unsupported_media_type` */
+export function requireJson(c: Context): void {
+  mediaTypeOf(c, ["application/json"]);
+  requireNoEncoding(c);
 }
 
 /**
@@ -82,11 +134,15 @@ export async function readDocument(c: Context, maxDepth: number): Promise<JsonTe
 }
 
 async function readText(c: Context): Promise<string> {
+  requireNoEncoding(c);
+  return decodeUtf8(await readBytes(c));
+}
+
+function requireNoEncoding(c: Context): void {
   const encoding = c.req.header("content-encoding") ?? "identity";
   if (encoding.toLowerCase() !== "identity") {
     throw new ApiError("unsupported_media_type", "The body must not have a content-encoding.");
   }
-  return decodeUtf8(await readBytes(c));
 }
 
 /**
@@ -136,7 +192,8 @@ export function decodePercent(text: string): string {
 
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
-function decodeUtf8(bytes: ArrayBuffer): string {
+/** @throws {ApiError} `invalid_request` */
+export function decodeUtf8(bytes: ArrayBuffer): string {
   try {
     return strictUtf8.decode(bytes);
   } catch {
@@ -153,10 +210,14 @@ function parseBody(text: string, maxDepth: number): JsonDocument {
   }
 }
 
-/** @throws {ApiError} `invalid_request` */
+/**
+ * Returns the input if it has the shape.
+ * @param part of the request, for the message
+ * @throws {ApiError} `invalid_request`, `too_complex`
+ */
 export function checked<T extends object>(shape: RequestShape<T>, input: unknown, part: string): T {
   const errors = new Map<string, FieldError>();
-  for (const error of shape.check(input)) {
+  for (const error of checkShape(shape, input, part)) {
     const message = unknownField(shape, error) ?? expected(shape, error) ?? error.message;
     // Several rules of one field can have the same message.
     errors.set(`${error.path} ${message}`, { ...error, message });
@@ -165,6 +226,16 @@ export function checked<T extends object>(shape: RequestShape<T>, input: unknown
   const tooLong = keyError((input as { key?: string }).key ?? "", "/key");
   if (tooLong) throw invalid(part, [tooLong]);
   return input as T;
+}
+
+/** Most valid requests take no steps, because the quick check accepts them. */
+function checkShape(shape: RequestShape<unknown>, input: unknown, part: string): readonly FieldError[] {
+  try {
+    return shape.check(input);
+  } catch (error) {
+    if (!(error instanceof WorkExceeded)) throw error;
+    throw new ApiError("too_complex", `The ${part} is not valid, or too large to find out.`);
+  }
 }
 
 /** JSON Schema counts characters; an index row and a URL count bytes. */

@@ -4,7 +4,9 @@
 import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
 import { createMiddleware } from "hono/factory";
+import { matchedRoutes } from "hono/route";
 import { secureHeaders } from "hono/secure-headers";
+import { METRICS } from "../../memory/metrics.ts";
 import type { AppEnv } from "../app-env.ts";
 
 /** Pages of any origin may call memX. Also responds to preflight requests. */
@@ -51,14 +53,21 @@ export const responseHeaders = createMiddleware<AppEnv>(async (c, next) => {
   else await next();
   // Hono drops the body of a response to HEAD without cancelling it, and its source would go on.
   if (c.req.method === "HEAD") await c.res.body?.cancel();
-  const { headers } = c.res;
+  const { headers, status } = c.res;
   if (!headers.has("x-content-type-options")) {
     for (const [name, value] of standard) {
       if (name !== "content-type" && !(name === "cache-control" && headers.has(name))) headers.set(name, value);
     }
   }
   headers.set("x-request-id", c.get("requestId"));
-  headers.set("server-timing", [...timings, `total;dur=${(Date.now() - startMs).toFixed(1)}`].join());
+  const ms = Date.now() - startMs;
+  headers.set("server-timing", [...timings, `total;dur=${ms.toFixed(1)}`].join());
+  if (c.env.METRICS_TOKEN) {
+    // Not the path itself, which can be anything.
+    const route = matchedRoutes(c).findLast(({ method }) => method !== "ALL")?.path ?? "none";
+    METRICS.requests.add(route, String(status));
+    METRICS.requestSeconds.observe(ms / 1_000, route);
+  }
 });
 
 /** For the constructor of a JSON response: setting all headers at once costs a fraction of setting them one by one. */

@@ -1,12 +1,22 @@
 // JSON responses. A stored value or schema is spliced in as text, never parsed and printed again.
 
-import { currentValue, type Entry, type OperationResult } from "../../memory/store/store.ts";
-import { encodeCurrent, type JsonText } from "../../sdk/protocol.ts";
+import { requestVariables } from "../../memory/request-context.ts";
+import { currentValue, type Entry, type ListedKey, type OperationResult } from "../../memory/store/store.ts";
+import { encodeCurrent, encodeDetails, type JsonText } from "../../sdk/protocol.ts";
 import { jsonHeaders } from "./headers.ts";
+
+/** Characters of a response that cost about a microsecond: the store reads them, and they are copied several times. */
+const SENT_IN_A_STEP = 100;
 
 /** @param text `null` for the JSON `null` */
 export function jsonResponse(text: JsonText | null): Response {
+  if (text !== null) countSent(text.length);
   return new Response(text ?? "null", { headers: jsonHeaders() });
+}
+
+/** Takes what a response costs from the namespace's share of time. */
+export function countSent(chars: number): void {
+  requestVariables().workShare?.spend(chars / SENT_IN_A_STEP);
 }
 
 /** An entry as responses carry it, `null` if the key holds nothing. */
@@ -40,6 +50,12 @@ export function deleteFields(result: OperationResult | undefined): { deleted: bo
 /** Fields of a check: the revision that it found. */
 export function checkFields(result: OperationResult | undefined): { revision: number } {
   return { revision: versionOf(result).revision };
+}
+
+/** A key of a listing. */
+export function listedKeyText({ key, ts, revision, value, ...details }: ListedKey): string {
+  const spliced = value === null ? "" : `,"value":${value}`;
+  return `{"key":${JSON.stringify(key)},"ts":${ts},"revision":${revision}${spliced}${encodeDetails(details)}}`;
 }
 
 function versionOf(result: OperationResult | undefined): { revision: number; ts: number } {

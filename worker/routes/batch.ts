@@ -1,58 +1,25 @@
-// Batches: several operations as one, all of them or none.
+// Several writes in one request: all of them or none, or each for itself.
 
 import { Hono } from "hono";
-import { LIMITS } from "../../config/limits.ts";
-import { outline } from "../../memory/json-text.ts";
-import { commit } from "../../memory/writes/commit.ts";
-import type { Draft } from "../../memory/writes/write-values.ts";
-import type { FieldError, JsonText } from "../../sdk/protocol.ts";
+import { turnStore } from "../../memory/store/turn-store.ts";
 import { type AppEnv, committer } from "../app-env.ts";
+import { batchCall } from "../calls/batch-call.ts";
+import { bulkCall } from "../calls/bulk-call.ts";
 import { readIdempotency } from "../request/idempotency-key.ts";
-import { BATCH_FIELDS, OPERATIONS } from "../request/operations.ts";
-import { invalid, keyError, limitText, readBody } from "../request/read-request.ts";
-import { checkFields, deleteFields, jsonResponse, setFields } from "../response/json.ts";
+import { OPERATIONS } from "../request/operations.ts";
+import { readBody } from "../request/read-request.ts";
+import { jsonResponse } from "../response/json.ts";
 
 export const batch = new Hono<AppEnv>();
 
-type Requested = NonNullable<(typeof OPERATIONS.batch.request)["passed"]>["operations"][number];
-
-const FIELDS = { set: setFields, delete: deleteFields, check: checkFields } as const;
-
 batch.post("/batch", async (c) => {
-  const { body, members } = await readBody(c, OPERATIONS.batch.request, { levelsAboveValue: 3 });
-  const { operations } = body;
-  const errors = operations.flatMap(fieldErrors);
-  if (errors.length > 0) throw invalid("body", errors);
-  const texts = outline(members.get("operations") as JsonText).items;
-  const drafts = operations.map((operation, index) => toDraft(operation, texts[index] as JsonText));
-  const results = await commit(committer(c), drafts, {
-    idempotency: await readIdempotency(c),
-    pathOf: (operation) => `/operations/${operation}`,
-  });
-  const fields = operations.map(({ op }, index) => FIELDS[op](results[index]));
-  return jsonResponse(JSON.stringify({ ok: true, results: fields }));
+  const body = await readBody(c, OPERATIONS.batch.request, OPERATIONS.batch);
+  return jsonResponse(await batchCall(committer(c), body, await readIdempotency(c)));
 });
 
-/** Fields that this kind of operation does not take, or lacks. */
-function fieldErrors(operation: Requested, index: number): FieldError[] {
-  const path = `/operations/${index}`;
-  const { takes, needs } = BATCH_FIELDS[operation.op];
-  const fields = Object.keys(operation).filter((field) => field !== "op" && field !== "key");
-  const errors = fields
-    .filter((field) => !(takes as readonly string[]).includes(field))
-    .map((field) => ({
-      path: `${path}/${field}`,
-      message: `Unknown field. A ${operation.op} takes only op, key, ${takes.join(", ")}.`,
-    }));
-  if (needs && !Object.hasOwn(operation, needs)) {
-    errors.push({ path: `${path}/${needs}`, message: `Required for a ${operation.op}.` });
-  }
-  const tooLong = keyError(operation.key, `${path}/key`);
-  return tooLong ? [...errors, tooLong] : errors;
-}
-
-function toDraft({ op, key, value: parsed, ts, expect, ttl }: Requested, text: JsonText): Draft {
-  if (op !== "set") return { op, key, expect };
-  const value = limitText(outline(text).members, "value", LIMITS.maxValueBytes);
-  return { op, key, value, parsed, ts, expect, ttl };
-}
+batch.post("/bulk", async (c) => {
+  const body = await readBody(c, OPERATIONS.bulk.request, OPERATIONS.bulk);
+  const writer = committer(c);
+  const store = turnStore(writer.store);
+  return jsonResponse(await bulkCall({ ...writer, store, deadline: store.deadline }, body, await readIdempotency(c)));
+});

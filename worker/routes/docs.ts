@@ -1,8 +1,9 @@
 // The interactive reference at /docs, and the OpenAPI document it shows. Serves every file of the page.
 
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import type { AppEnv } from "../app-env.ts";
 import { openApiDocument } from "../openapi/document.ts";
+import { serveAsset } from "../response/asset.ts";
 import { PUBLIC_CACHE } from "../response/headers.ts";
 
 const JAVASCRIPT = "text/javascript; charset=utf-8";
@@ -23,18 +24,8 @@ docs.get("/docs", (c) => {
 docs.get("/docs/start.js", (c) =>
   c.body(START, { headers: { "content-type": JAVASCRIPT, "cache-control": PUBLIC_CACHE } }),
 );
-docs.get("/docs/swagger-ui.css", (c) => asset(c, "swagger-ui.css", "text/css; charset=utf-8"));
-docs.get("/docs/swagger-ui-bundle.js", (c) => asset(c, "swagger-ui-bundle.js", JAVASCRIPT));
-docs.get("/docs/favicon-32x32.png", (c) => asset(c, "favicon-32x32.png", "image/png"));
-
-/** Sets the content type, because workerd's disk service does not. A failure is not cached. */
-async function asset(c: Context<AppEnv>, file: string, type: string): Promise<Response> {
-  const response = await c.env.ASSETS.fetch(new Request(new URL(`/${file}`, c.req.url), c.req.raw));
-  const headers = new Headers(response.headers);
-  if (response.ok) headers.set("content-type", type);
-  if (response.ok || response.status === 304) headers.set("cache-control", PUBLIC_CACHE);
-  else headers.delete("cache-control");
-  return new Response(response.body, { status: response.status, headers });
+for (const file of ["swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"]) {
+  docs.get(`/docs/${file}`, (c) => serveAsset(c, `/docs/${file}`));
 }
 
 const PAGE = `<!doctype html>

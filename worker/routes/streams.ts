@@ -2,7 +2,7 @@
 // hibernate under them too.
 
 import { Hono } from "hono";
-import { type Join, joinChannel } from "../../memory/channels/join.ts";
+import { type Join, joinSocket } from "../../memory/channels/join.ts";
 import { ApiError } from "../../memory/errors.ts";
 import type { AppContext, AppEnv } from "../app-env.ts";
 import { eventStream } from "../streams/event-stream.ts";
@@ -26,22 +26,16 @@ streams.get("/watch", (c) => stream(c, readWatch));
 streams.get("/changes", async (c) => {
   const { join, waitMs } = readPoll(c);
   if (c.req.method === "HEAD") return headOf("application/json");
-  return longPoll(await openSocket(c.env, join), waitMs);
+  return longPoll(await joinSocket(c.env, join), waitMs);
 });
 
 async function stream(c: AppContext, read: (c: AppContext) => Join): Promise<Response> {
   const join = { ...read(c), ...STREAM };
   if (c.req.method === "HEAD") return headOf("text/event-stream");
-  return eventStream(await openSocket(c.env, join), join);
+  return eventStream(await joinSocket(c.env, join), join);
 }
 
 /** Responds to HEAD, which has no reader and so joins nothing. Hono runs the handler of GET for it. */
 function headOf(contentType: string): Response {
   return new Response(null, { headers: { "content-type": contentType } });
-}
-
-async function openSocket(env: Env, join: Join): Promise<WebSocket> {
-  const { webSocket } = await joinChannel(env, join);
-  if (!webSocket) throw new Error("the channel responded without a socket");
-  return webSocket;
 }

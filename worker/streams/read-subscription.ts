@@ -58,7 +58,8 @@ export function readPoll(c: AppContext): { join: Join; waitMs: number } {
   return { join: { ...watchTopic(c.var.caller, pattern), event, ...from, ...STREAM }, waitMs: Number(wait) * 1000 };
 }
 
-function watchTopic({ namespace, keyHash, read }: Caller, patterns: readonly string[]) {
+/** @throws {ApiError} `invalid_request` */
+export function watchTopic({ namespace, keyHash, read }: Caller, patterns: readonly string[]) {
   // The platform stores a text with any character past Latin-1 as two bytes per character.
   const bytes = [...patterns, ...read].reduce(
     (sum, text) => sum + text.length * (/^[\0-\xff]*$/.test(text) ? 1 : 2) + 8,

@@ -1,6 +1,7 @@
 // Matches a regular expression in time linear in the text, by following all its alternatives at once (Thompson 1968).
 // The platform's engine backtracks, and hostile patterns take it exponential time. Says only whether the text matches.
 
+import { WorkMeter } from "../work-meter.ts";
 import { type Look, PatternError, type PatternTree, parsePattern } from "./parse-pattern.ts";
 
 export type Pattern = {
@@ -12,6 +13,10 @@ export type Pattern = {
 
 /** Steps. Allows `^.{1,4000}$`. check-schema.ts bounds the total for a schema. */
 export const MAX_PATTERN_SIZE = 8_192;
+/** Characters of a pattern, or steps of its program, that can be written in one step of work. */
+const WRITTEN_IN_A_STEP = 4;
+/** Steps of work to find out which characters a set has. */
+const WORK_OF_A_SET = 8;
 /** Lookarounds of one pattern. Each takes a byte per character of text. */
 const MAX_LOOKS = 16;
 
@@ -24,16 +29,20 @@ type Step =
 type LookResults = ReadonlyMap<Look, Uint8Array>;
 
 /**
+ * @throws {WorkExceeded}
  * @throws {PatternError} if the pattern cannot be matched within bounds
  * @throws {SyntaxError} if the source is not a regular expression
  */
-export function compilePattern(source: string): Pattern {
+export function compilePattern(source: string, meter = new WorkMeter()): Pattern {
+  meter.spend(4 + source.length / WRITTEN_IN_A_STEP);
   new RegExp(source, "u");
   const tree = parsePattern(source);
-  if (sizeOf(tree) > MAX_PATTERN_SIZE) {
+  const size = sizeOf(tree);
+  if (size > MAX_PATTERN_SIZE) {
     throw new PatternError(`Must not have more than ${MAX_PATTERN_SIZE} steps when its repeats are written out.`);
   }
-  const sets = new Map<string, CharTest>();
+  meter.spend(size / WRITTEN_IN_A_STEP);
+  const sets = new CharSets(meter);
   const looks = looksIn(tree);
   if (looks.length > MAX_LOOKS) throw new PatternError(`Must not have more than ${MAX_LOOKS} lookarounds.`);
   const lookPrograms = looks.map((look) => ({ look, program: writeProgram(look.item, !look.behind, sets) }));
@@ -86,7 +95,7 @@ function looksIn(tree: PatternTree): readonly Look[] {
   }
 }
 
-function writeProgram(tree: PatternTree, backward: boolean, sets: Map<string, CharTest>): readonly Step[] {
+function writeProgram(tree: PatternTree, backward: boolean, sets: CharSets): readonly Step[] {
   const steps: Step[] = [];
 
   /** Runs `body` or skips it; `again` makes it a loop. */
@@ -100,7 +109,7 @@ function writeProgram(tree: PatternTree, backward: boolean, sets: Map<string, Ch
   function write(part: PatternTree): void {
     switch (part.kind) {
       case "set":
-        steps.push({ op: "char", test: charTest(part.source, sets) });
+        steps.push({ op: "char", test: sets.test(part.source) });
         return;
       case "position":
         steps.push({ op: "assert", test: POSITIONS[part.source] });
@@ -145,14 +154,35 @@ const POSITIONS = {
   "\\B": (text: string, index: number) => isWord(text, index - 1) === isWord(text, index),
 };
 
-function charTest(source: string, sets: Map<string, CharTest>): CharTest {
-  const known = sets.get(source);
-  if (known) return known;
-  const one = new RegExp(`^${source}$`, "u");
-  const ascii = Uint8Array.from({ length: 128 }, (_, code) => Number(one.test(String.fromCharCode(code))));
-  const test = (code: number) => (code < 128 ? ascii[code] === 1 : one.test(String.fromCodePoint(code)));
-  sets.set(source, test);
-  return test;
+/** The tests for characters that one pattern uses. */
+class CharSets {
+  readonly #tests = new Map<string, CharTest>();
+  readonly #meter: WorkMeter;
+
+  constructor(meter: WorkMeter) {
+    this.#meter = meter;
+  }
+
+  test(source: string): CharTest {
+    let test = this.#tests.get(source);
+    if (!test) {
+      test = this.#create(source);
+      this.#tests.set(source, test);
+    }
+    return test;
+  }
+
+  #create(source: string): CharTest {
+    const [character, more] = source;
+    if (more === undefined && character !== undefined && character !== ".") {
+      const only = character.codePointAt(0);
+      return (code) => code === only;
+    }
+    this.#meter.spend(WORK_OF_A_SET);
+    const one = new RegExp(`^${source}$`, "u");
+    const ascii = Uint8Array.from({ length: 128 }, (_, code) => Number(one.test(String.fromCharCode(code))));
+    return (code) => (code < 128 ? ascii[code] === 1 : one.test(String.fromCodePoint(code)));
+  }
 }
 
 /** Tries the program at every position, and calls `found` with the end of each match until `found` returns true. */

@@ -2,16 +2,17 @@
 // characters can make a large program, and the isolate keeps thousands of schemas.
 
 import { LRUCache } from "lru-cache";
+import type { WorkMeter } from "../work-meter.ts";
 import { compilePattern, type Pattern } from "./compile-pattern.ts";
 
 // The size is in steps, of about 100 bytes each.
 const compiled = new LRUCache<string, Pattern>({ maxSize: 100_000, sizeCalculation: ({ size }) => size });
 
-/** Only for a source that `compilePattern` has already accepted. */
-export function patternOf(source: string): Pattern {
+/** Only for a source that `compilePattern` has already accepted. @throws {WorkExceeded} */
+export function patternOf(source: string, meter: WorkMeter): Pattern {
   let pattern = compiled.get(source);
   if (!pattern) {
-    pattern = compilePattern(source);
+    pattern = compilePattern(source, meter);
     compiled.set(source, pattern);
   }
   return pattern;

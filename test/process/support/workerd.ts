@@ -30,7 +30,7 @@ export function newDisk(): string {
 
 /**
  * Resolves when memX responds, and ends it after the test. memX gets `bindings` for its settings, and none of the
- * environment. By default it knows the API keys of development, and waits long for a slow store.
+ * environment. By default it knows the API keys of development, waits long for a slow store, and limits no calls.
  */
 export async function startWorkerd({
   bindings = {},
@@ -48,6 +48,7 @@ export async function startWorkerd({
   const child = startProcess(command, rest, {
     MEMX_ACL: JSON.stringify(developmentList),
     STORE_TIMEOUT_MS: PATIENT_MS,
+    RATE_LIMIT: "0",
     ...bindings,
   });
   let output = "";

@@ -1,0 +1,43 @@
+// Refuses a WebSocket: accepts it and closes it with a code, because a browser does not show a page the HTTP response to a failed
+// handshake.
+
+import { ApiError } from "../../memory/errors.ts";
+import { CLOSE_CODES } from "../../sdk/protocol.ts";
+import { chosenSubprotocol } from "../request/subprotocols.ts";
+
+export function isUpgrade(request: Request): boolean {
+  // Hono routes HEAD as GET, but a HEAD has no client to open a socket for.
+  return request.method === "GET" && request.headers.get("upgrade")?.toLowerCase() === "websocket";
+}
+
+/** @throws what was caught, unless it has a close code */
+export function refuseSocket(
+  headers: Headers,
+  error: unknown,
+  subprotocol: Parameters<typeof chosenSubprotocol>[1],
+): Response {
+  const code = error instanceof ApiError ? closeCode(error.code) : undefined;
+  if (code === undefined) throw error;
+  const { 0: client, 1: server } = new WebSocketPair();
+  server.accept();
+  server.close(code, closeReason((error as ApiError).message));
+  return socketResponse(client, chosenSubprotocol(headers, subprotocol));
+}
+
+export function socketResponse(client: WebSocket, subprotocol: string | undefined): Response {
+  // A browser that does not get its subprotocol back sees no close code.
+  const headers = new Headers(subprotocol && { "sec-websocket-protocol": subprotocol });
+  return new Response(null, { status: 101, webSocket: client, headers });
+}
+
+/** Returns `undefined` for an error that has none. */
+export function closeCode(code: string): number | undefined {
+  return CLOSE_CODES[code as keyof typeof CLOSE_CODES];
+}
+
+/** RFC 6455 §5.5 leaves a close frame 123 bytes for its reason. */
+export function closeReason(message: string): string {
+  const room = new Uint8Array(123);
+  const { written } = new TextEncoder().encodeInto(message, room);
+  return new TextDecoder().decode(room.subarray(0, written));
+}
