@@ -59,7 +59,8 @@ alter table public.api_keys
   drop constraint if exists api_keys_key_or_hash,
   drop constraint if exists api_keys_key_characters,
   drop constraint if exists api_keys_key_hash,
-  drop constraint if exists api_keys_scopes;
+  drop constraint if exists api_keys_scopes,
+  drop constraint if exists api_keys_size;
 alter table public.api_keys
   add constraint api_keys_key_or_hash check (num_nonnulls(key, key_hash) = 1 and key <> '') not valid,
   -- Headers carry nothing but visible ASCII unchanged, so memX refuses any other API key.
@@ -68,6 +69,16 @@ alter table public.api_keys
   add constraint api_keys_scopes check (
     coalesce(jsonb_typeof(scopes::jsonb -> 'read'), '') = 'array'
       and coalesce(jsonb_typeof(scopes::jsonb -> 'write'), '') = 'array'
+  ) not valid,
+  -- As in memX, which refuses API keys with more, because it compiles them again and again. Rows from before can be
+  -- deactivated.
+  add constraint api_keys_size check (
+    active is not true or (
+      octet_length(scopes::text) + coalesce(octet_length(name), 0) <= 16384
+        and 256 >=
+          case when jsonb_typeof(scopes::jsonb -> 'read') = 'array' then jsonb_array_length(scopes::jsonb -> 'read') else 0 end
+          + case when jsonb_typeof(scopes::jsonb -> 'write') = 'array' then jsonb_array_length(scopes::jsonb -> 'write') else 0 end
+    )
   ) not valid;
 
 -- A namespace is the first 8 characters of user_id. Two users with the same 8 characters would share their memory, so

@@ -1,12 +1,12 @@
 // Upstash's REST protocol in front of any Redis 7 or later. memX talks to Redis only through @upstash/redis; this
-// bridge lets it use a plain Redis too. All callers share one connection, so the bridge refuses commands that would
-// change or block it.
+// bridge lets it use a plain Redis too. It sends only the commands that memX needs: see allowed-commands.ts.
 
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { ErrorReply } from "redis";
+import { type CommandCheck, createAllowList } from "./allowed-commands.ts";
 import { REDIS_TIMEOUT_MS, RedisConnection, RedisUnavailable, withinDeadline } from "./redis-connection.ts";
 
 /** A running bridge. */
@@ -19,14 +19,6 @@ export type RedisBridge = {
 };
 
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
-
-const REFUSED_COMMANDS = new Set(
-  [
-    "SUBSCRIBE PSUBSCRIBE SSUBSCRIBE UNSUBSCRIBE PUNSUBSCRIBE SUNSUBSCRIBE MONITOR SYNC PSYNC REPLCONF",
-    "MULTI EXEC DISCARD WATCH UNWATCH SELECT AUTH HELLO QUIT RESET CLIENT",
-    "WAIT WAITAOF BLPOP BRPOP BLMOVE BLMPOP BZPOPMIN BZPOPMAX BZMPOP BRPOPLPUSH",
-  ].flatMap((line) => line.split(" ")),
-);
 
 /** Makes the bridge respond with `status` and `{"error": message}`. */
 class Refusal extends Error {
@@ -44,6 +36,8 @@ class Refusal extends Error {
  * @param options.token What callers send as `Authorization: Bearer`. Random by default.
  * @param options.port 0 picks a free port.
  * @param options.timeoutMs How long Redis may take to reply.
+ * @param options.anyCommand Sends every command, for tests and the bench. All callers share one connection, so a command
+ * that changes or blocks the connection then affects all of them.
  */
 export async function startRedisBridge({
   redisUrl,
@@ -51,13 +45,16 @@ export async function startRedisBridge({
   host = "127.0.0.1",
   port,
   timeoutMs = REDIS_TIMEOUT_MS,
+  anyCommand = false,
 }: {
   redisUrl: string;
   token?: string | undefined;
   host?: string;
   port: number;
   timeoutMs?: number;
+  anyCommand?: boolean;
 }): Promise<RedisBridge> {
+  const check = anyCommand ? () => undefined : createAllowList();
   const redis = await RedisConnection.open(redisUrl, timeoutMs);
   const open = new Set<ServerResponse>();
 
@@ -68,7 +65,7 @@ export async function startRedisBridge({
     let body: unknown;
     try {
       checkToken(request, token);
-      body = await handle(redis, request);
+      body = await handle(redis, request, check);
     } catch (error) {
       status = error instanceof Refusal ? error.status : error instanceof RedisUnavailable ? 503 : 500;
       // A caller that disconnects in the middle of its body is not a failure of the bridge.
@@ -121,7 +118,7 @@ function checkToken(request: IncomingMessage, token: string): void {
   }
 }
 
-async function handle(redis: RedisConnection, request: IncomingMessage): Promise<unknown> {
+async function handle(redis: RedisConnection, request: IncomingMessage, check: CommandCheck): Promise<unknown> {
   const path = request.url?.replace(/\?.*/s, "");
   if (path !== "/" && path !== "/pipeline" && path !== "/multi-exec") {
     throw new Refusal(404, "No such path. Use /, /pipeline or /multi-exec.");
@@ -130,12 +127,12 @@ async function handle(redis: RedisConnection, request: IncomingMessage): Promise
   const body = await readJson(request);
   const base64 = request.headers["upstash-encoding"] === "base64";
   if (path === "/") {
-    const [reply] = await send(redis, [readCommand(body)], base64);
+    const [reply] = await send(redis, [readCommand(body, check)], base64);
     if (reply && "error" in reply) throw new Refusal(400, reply.error);
     return reply;
   }
   if (!Array.isArray(body)) throw new Refusal(400, "The body must be an array of commands.");
-  const commands = body.map(readCommand);
+  const commands = body.map((command) => readCommand(command, check));
   return path === "/pipeline" ? send(redis, commands, base64) : transact(redis, commands, base64);
 }
 
@@ -156,35 +153,15 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   }
 }
 
-function readCommand(value: unknown): string[] {
+function readCommand(value: unknown, check: CommandCheck): string[] {
   if (!Array.isArray(value) || value.length === 0) throw new Refusal(400, "A command must be a non-empty array.");
   const command = value.map((arg) => {
     if (typeof arg === "string" || typeof arg === "number" || typeof arg === "boolean") return String(arg);
     throw new Refusal(400, "The parts of a command must be strings, numbers or booleans.");
   });
-  const refused = refusedCommand(command);
-  if (refused)
-    throw new Refusal(400, `The bridge does not allow ${refused}, because all callers share one connection to Redis.`);
+  const refusal = check(command);
+  if (refusal !== undefined) throw new Refusal(400, refusal);
   return command;
-}
-
-/** The name of the command, if the bridge must not pass it on. */
-function refusedCommand([command = "", ...args]: string[]): string | undefined {
-  const name = command.toUpperCase();
-  if (REFUSED_COMMANDS.has(name)) return name;
-  if (name === "SCRIPT" && args[0]?.toUpperCase() === "DEBUG") return "SCRIPT DEBUG";
-  return /^XREAD(GROUP)?$/.test(name) && blocks(args) ? `${name} with BLOCK` : undefined;
-}
-
-/** Whether XREAD or XREADGROUP has the option BLOCK. A group, consumer or stream may have that name as well. */
-function blocks(args: string[]): boolean {
-  for (let at = 0; at < args.length; at++) {
-    const option = args[at]?.toUpperCase();
-    if (option === "BLOCK") return true;
-    if (option === "STREAMS") return false;
-    if (option === "GROUP") at += 2;
-  }
-  return false;
 }
 
 type Reply = { readonly result: unknown } | { readonly error: string };

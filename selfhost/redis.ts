@@ -11,10 +11,20 @@ try {
     options: {
       host: { type: "string", default: env.REDIS_BRIDGE_HOST || "127.0.0.1" },
       port: { type: "string", default: env.REDIS_BRIDGE_PORT || "8079" },
+      // For the bench, which compares memX with Redis itself.
+      "any-command": { type: "boolean", default: false },
     },
   });
   const token = env.UPSTASH_REDIS_REST_TOKEN || undefined;
-  const bridge = await startRedisBridge({ redisUrl: REDIS_URL, token, host: values.host, port: Number(values.port) });
+  const bridge = await startRedisBridge({
+    redisUrl: REDIS_URL,
+    token,
+    host: values.host,
+    port: Number(values.port),
+    anyCommand: values["any-command"],
+  });
+  if (values["any-command"])
+    console.warn("With --any-command, a program that has the token can do anything to this Redis.");
 
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.once(signal, async () => {

@@ -3,8 +3,14 @@
 // not build.
 
 import { createServer } from "node:net";
+import { join } from "node:path";
+import { callLimit } from "../config/call-limit.ts";
+import { metricsToken } from "../config/metrics-token.ts";
+import { readPublicProject } from "../config/public-project.ts";
 import { logLength, quota, storeTimeouts } from "../config/store-settings.ts";
+import { subrequestLimit } from "../config/subrequests.ts";
 import { openDataFolder } from "./data-folder.ts";
+import { removeEmptyFiles } from "./empty-files.ts";
 import { type RedisBridge, startRedisBridge } from "./redis-bridge.ts";
 import { REDIS_TIMEOUT_MS, withoutPassword } from "./redis-connection.ts";
 import { runWorkerd } from "./workerd.ts";
@@ -19,9 +25,10 @@ await start().catch((error) => {
 async function start(): Promise<void> {
   loadSettings();
   const { env } = process;
-  const host = env.HOST || "127.0.0.1";
-  const address = await freeAddress(host, env.PORT || "8000");
+  const host = settingOf(env, "MEMX_HOST", "HOST") ?? "127.0.0.1";
+  const address = await freeAddress(host, settingOf(env, "MEMX_PORT", "PORT") ?? "8000");
   const dataFolder = openDataFolder(env.MEMX_DATA_DIR || "data");
+  removeEmptyFiles(join(dataFolder, "channel"));
   const bridge = await openBridge(env);
 
   const workerd = runWorkerd({
@@ -83,14 +90,30 @@ function loadSettings(): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }
+  callLimit(process.env);
   logLength(process.env);
+  metricsToken(process.env);
   quota(process.env);
   storeTimeouts(process.env);
+  subrequestLimit(process.env);
+  readPublicProject(process.env);
+}
+
+/** Reads a setting by its name, or else by its old name, with a warning. */
+function settingOf(env: NodeJS.ProcessEnv, name: string, oldName: string): string | undefined {
+  const value = env[name];
+  if (value) return value;
+  const old = env[oldName];
+  if (!old) return undefined;
+  console.warn(
+    `memX listens on ${oldName}=${old}. Call this setting ${name}, because shells and other programs set ${oldName} too.`,
+  );
+  return old;
 }
 
 /** The address in workerd's format. @throws {Error} if this process cannot listen there */
 async function freeAddress(host: string, port: string): Promise<string> {
-  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) throw new Error("PORT must be a number from 0 to 65535.");
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) throw new Error("MEMX_PORT must be a number from 0 to 65535.");
   const server = createServer();
   try {
     await new Promise<void>((resolve, reject) => server.once("error", reject).listen(Number(port), host, resolve));
@@ -98,12 +121,12 @@ async function freeAddress(host: string, port: string): Promise<string> {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "EADDRINUSE") {
       throw new Error(
-        `Port ${port} on ${host} is in use. Stop the program that listens there, or set PORT to another port.`,
+        `Port ${port} on ${host} is in use. Stop the program that listens there, or set MEMX_PORT to another port.`,
       );
     }
     if (code === "EACCES")
-      throw new Error(`This user is not allowed to listen on port ${port}. Set PORT to 1024 or higher.`);
-    throw new Error(`HOST: memX cannot listen on ${host} (${code}).`);
+      throw new Error(`This user is not allowed to listen on port ${port}. Set MEMX_PORT to 1024 or higher.`);
+    throw new Error(`MEMX_HOST: memX cannot listen on ${host} (${code}).`);
   }
   const bound = server.address() as { address: string };
   await new Promise((resolve) => server.close(resolve));

@@ -1,7 +1,9 @@
 // The bridge in front of a real Redis: through the client that memX uses, and over plain HTTP if that client would hide
 // the response.
 
+import { createHash } from "node:crypto";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, connect as openSocket, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -9,7 +11,7 @@ import { join } from "node:path";
 import { Redis } from "@upstash/redis";
 import { createClient, RESP_TYPES } from "redis";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
-import { startRedisBridge } from "../../selfhost/redis-bridge.ts";
+import { type RedisBridge, startRedisBridge } from "../../selfhost/redis-bridge.ts";
 import { withoutPassword } from "../../selfhost/redis-connection.ts";
 import { freePort } from "../support/free-port.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
@@ -21,8 +23,13 @@ let closeBridge: () => Promise<void>;
 
 beforeAll(async () => {
   redis = await startRedisServer();
-  ({ url, close: closeBridge } = await startRedisBridge({ redisUrl: redis.url, token: TOKEN, port: 0 }));
+  ({ url, close: closeBridge } = await openBridge({ redisUrl: redis.url }));
 });
+
+/** A bridge that sends every command, to test how it carries commands and replies. */
+function openBridge(options: { redisUrl: string; timeoutMs?: number }): Promise<RedisBridge> {
+  return startRedisBridge({ ...options, token: TOKEN, port: 0, anyCommand: true });
+}
 
 afterAll(async () => {
   await closeBridge?.();
@@ -228,41 +235,84 @@ it.each([
   expect(await post(path, body)).toEqual(error(400, expect.any(String)));
 });
 
-it.each([
-  ["SUBSCRIBE", "c"],
-  ["subscribe", "c"],
-  ["PSUBSCRIBE", "*"],
-  ["SSUBSCRIBE", "c"],
-  ["UNSUBSCRIBE"],
-  ["MONITOR"],
-  ["MULTI"],
-  ["EXEC"],
-  ["DISCARD"],
-  ["WATCH", "k"],
-  ["UNWATCH"],
-  ["SELECT", "1"],
-  ["AUTH", "x"],
-  ["HELLO", "3"],
-  ["QUIT"],
-  ["RESET"],
-  ["Client", "REPLY", "OFF"],
-  ["SYNC"],
-  ["PSYNC", "?", "-1"],
-  ["WAIT", "1", "0"],
-  ["BLPOP", "k", "0"],
-  ["BRPOPLPUSH", "a", "b", "0"],
-  ["BZMPOP", "0", "1", "k", "MIN"],
-  ["XREAD", "BLOCK", "0", "STREAMS", "k", "$"],
-  ["XREADGROUP", "GROUP", "STREAMS", "c", "BLOCK", "0", "STREAMS", "k", ">"],
-  ["SCRIPT", "DEBUG", "YES"],
-  ["script", "debug", "sync"],
-  ["xreadgroup", "GROUP", "g", "c", "count", "1", "block", "0", "STREAMS", "k", ">"],
-])("refuses %s, which would break the shared connection", async (...command) => {
-  const refused = error(400, expect.stringContaining("one connection"));
-  expect(await post("/", command)).toEqual(refused);
-  expect(await post("/pipeline", [["PING"], command])).toEqual(refused);
-  expect(await post("/multi-exec", [command])).toEqual(refused);
-  expect(await post("/", ["PING"])).toEqual(result("PONG"));
+describe("sends Redis only what memX needs", () => {
+  let strict: { url: string; close(): Promise<void> };
+  beforeAll(async () => {
+    strict = await startRedisBridge({ redisUrl: redis.url, token: TOKEN, port: 0 });
+  });
+  afterAll(() => strict?.close());
+  const call = (path: string, body: unknown) => post(path, body, {}, strict.url);
+  const script = (name: string) => readFileSync(`memory/store/redis/${name}.lua`, "utf8");
+  const digest = (text: string) => createHash("sha1").update(text).digest("hex");
+
+  it.each([
+    ["CONFIG", "GET", "requirepass"],
+    ["config", "set", "dir", "/tmp"],
+    ["SHUTDOWN", "NOSAVE"],
+    ["FLUSHALL"],
+    ["DEBUG", "SLEEP", "9"],
+    ["REPLICAOF", "127.0.0.1", "1"],
+    ["ACL", "LIST"],
+    ["INFO"],
+    ["KEYS", "*"],
+    ["GET", "{memx:}:revision"],
+    ["SET", "{memx:}:revision", "1"],
+    ["SUBSCRIBE", "c"],
+    ["MONITOR"],
+    ["MULTI"],
+    ["SELECT", "1"],
+    ["Client", "REPLY", "OFF"],
+    ["BLPOP", "k", "0"],
+    ["SCRIPT", "FLUSH"],
+    ["FUNCTION", "LIST"],
+    ["ZADD", "other", "1", "member"],
+    ["ZRANGE", "{memx:}:keys", "0", "-1"],
+    ["a name\r\nwith a line break"],
+    ["EVAL", "return redis.call('CONFIG', 'GET', '*')", "0"],
+    ["eval", "return 1", "0"],
+    ["EVAL_RO", "return 1", "0"],
+    ["FCALL", "f", "0"],
+    ["EVALSHA", digest("return 1"), "0"],
+    ["EVAL", `${script("read-entry")} `, "1", "{memx:}:entry:a"],
+    ["EVAL", script("namespace"), "0"],
+    ["EVAL", script("read-entry"), "1", "session:1"],
+    ["EVAL", script("read-entry"), "1", "memx:expiring"],
+    ["EVALSHA", digest(script("read-many")), "2", "{memx:}:revision", "session:1"],
+  ])("refuses %s", async (...command) => {
+    const refused = error(400, expect.stringMatching(/^The bridge (sends Redis only|runs) /));
+    expect(await call("/", command)).toEqual(refused);
+    expect(await call("/pipeline", [["PING"], command])).toEqual(refused);
+    expect(await call("/multi-exec", [command])).toEqual(refused);
+    expect(await call("/", ["PING"])).toEqual(result("PONG"));
+  });
+
+  it("says what to do about a script of another version, so that memX does not send the script again", async () => {
+    const { body } = await call("/", ["EVALSHA", digest("return 'another version'"), 0]);
+    expect((body as { error: string }).error).toMatch(/^The bridge runs only the scripts of memX.*same version\.$/);
+  });
+
+  it("runs the scripts of memX on the keys of memX, and its sweep", async () => {
+    expect(await call("/", ["EVAL", script("read-entry"), 1, "{memx:ns}:entry:a"])).toEqual(
+      result([null, null, null, null, null, null]),
+    );
+    const sha = digest(script("read-entry"));
+    expect(await call("/", ["evalsha", sha.toUpperCase(), "1", "{memx:ns}:entry:a"])).toMatchObject({ status: 200 });
+    expect(await call("/", ["EVAL", script("check-health"), 1, "memx:health"])).toMatchObject({ status: 200 });
+    const keys = ["revision", "begin", "log", "texts", "keys", "expiries", "bytes", "entry:"];
+    const expire = [
+      "EVAL",
+      script("namespace") + script("expire"),
+      8,
+      ...keys.map((key) => `{memx:ns}:${key}`),
+      1,
+      1,
+      1,
+    ];
+    expect(await call("/", expire)).toEqual(result(""));
+    expect(await call("/", ["zadd", "memx:expiring", 1, "ns"])).toEqual(result(1));
+    expect(await call("/", ["ZRANGE", "memx:expiring", 0, -1])).toEqual(result(["ns"]));
+    expect(await call("/", ["ZREM", "memx:expiring", "ns"])).toEqual(result(1));
+  });
 });
 
 it("loads and forgets scripts", async () => {
@@ -330,7 +380,7 @@ describe("when Redis stops", () => {
     const args = ["--dir", folder, "--appendonly", "yes", "--appendfsync", "always"];
     let server = await startRedisServer({ args });
     onTestFinished(() => server.stop());
-    const bridge = await startRedisBridge({ redisUrl: server.url, token: TOKEN, port: 0 });
+    const bridge = await openBridge({ redisUrl: server.url });
     onTestFinished(() => bridge.close());
     const call = (path: string, body: unknown) => post(path, body, {}, bridge.url);
 
@@ -385,7 +435,7 @@ describe("when the network to Redis drops every packet", () => {
     });
     const { port } = proxy.address() as { port: number };
     const redisUrl = `redis://127.0.0.1:${port}`;
-    const bridge = await startRedisBridge({ redisUrl, token: TOKEN, port: 0, timeoutMs: 2_000 });
+    const bridge = await openBridge({ redisUrl, timeoutMs: 2_000 });
     onTestFinished(() => bridge.close());
     const call = () => post("/", ["PING"], {}, bridge.url);
 
@@ -427,7 +477,7 @@ it.each([
 
 describe("close", () => {
   it("finishes requests in flight, and does not wait for idle connections", async () => {
-    const bridge = await startRedisBridge({ redisUrl: redis.url, token: TOKEN, port: 0 });
+    const bridge = await openBridge({ redisUrl: redis.url });
     // One connection that has sent nothing, and one that fetch keeps open.
     const silent = openSocket(Number(new URL(bridge.url).port), "127.0.0.1");
     await once(silent, "connect");
@@ -454,7 +504,7 @@ describe("close", () => {
       return /connected_clients:(\d+)/.exec((body as { result: string }).result)?.[1];
     };
     const before = await clients();
-    const bridge = await startRedisBridge({ redisUrl: redis.url, token: TOKEN, port: 0 });
+    const bridge = await openBridge({ redisUrl: redis.url });
     expect(await clients()).not.toBe(before);
     await bridge.close();
     await expect.poll(clients).toBe(before);
@@ -531,7 +581,7 @@ describe("without a usable Redis", () => {
     onTestFinished(() => void vi.restoreAllMocks());
     const server = await startRedisServer({ args: ["--maxmemory-policy", "allkeys-lru"] });
     onTestFinished(() => server.stop());
-    const bridge = await startRedisBridge({ redisUrl: server.url, token: TOKEN, port: 0 });
+    const bridge = await openBridge({ redisUrl: server.url });
     await bridge.close();
     expect(warn.mock.calls).toEqual([[expect.stringContaining("maxmemory-policy allkeys-lru")]]);
   });

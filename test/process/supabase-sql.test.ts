@@ -123,6 +123,31 @@ describe.each([
     expect((await db.from("api_keys").insert({ key: "a", scopes, lookup_hash: "x" })).error?.code).toBe("428C9");
   });
 
+  it("takes no more scopes than memX, and lets a key with more be deactivated", async () => {
+    const { db, id } = await newUser();
+    const row = (name: string, scopes: object) => ({ key: `${name}-${id}`, scopes });
+    const many = (length: number) => Array.from({ length }, (_, n) => `a${n}:*`);
+    expect((await db.from("api_keys").insert(row("most", { read: many(200), write: many(56) }))).error).toBeNull();
+    for (const [scopes, name] of [
+      [{ read: many(100_000), write: [] }, "n"],
+      [{ read: many(200), write: many(57) }, "n"],
+      [{ read: ["é".repeat(8 * 1024)], write: [] }, "n"],
+      [{ read: [], write: [], other: ["a".repeat(16 * 1024)] }, "n"],
+      [{ read: [], write: [] }, "n".repeat(16 * 1024)],
+    ] as const) {
+      const { error } = await db.from("api_keys").insert({ ...row("more", scopes), name });
+      expect([error?.code, error?.message]).toEqual(["23514", expect.stringContaining("api_keys_size")]);
+    }
+    // A row from before.
+    await supabase.sql("alter table api_keys drop constraint api_keys_size");
+    expect((await db.from("api_keys").insert(row("old", { read: many(257), write: [] }))).error).toBeNull();
+    await supabase.sql(CONFIG_SQL);
+    const old = db.from("api_keys").update({ active: false }).eq("key", `old-${id}`);
+    expect((await old).error).toBeNull();
+    const again = await db.from("api_keys").update({ active: true }).eq("key", `old-${id}`);
+    expect(again.error?.code).toBe("23514");
+  });
+
   it("does not let a user take over the key of another user by its hash", async () => {
     const [one, other] = [await newUser(), await newUser()];
     const key = `key-${other.id}`;

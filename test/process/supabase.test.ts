@@ -185,6 +185,24 @@ describe("an API key", () => {
   });
 });
 
+it("opens nothing to an API key with too many scopes, and names its user in the log", async () => {
+  const memx = await start();
+  await supabase.sql("alter table api_keys drop constraint if exists api_keys_size");
+  const [user, large, long, fine] = [newUser(), newKey(), newKey(), newKey()];
+  await supabase.addKey({ key: large, userId: user });
+  // Too long for a command line.
+  const globs = "select jsonb_agg(format('*a%s*', n)) || '[\"*\"]' from generate_series(1, 100000) n";
+  await supabase.sql(`update api_keys set scopes = jsonb_build_object('read', (${globs}), 'write', '["*"]'::jsonb)
+    where key = '${large}'`);
+  await supabase.addKey({ key: long, userId: user, scopes: { read: ["*", "a".repeat(17 * 1024)], write: ["*"] } });
+  await supabase.addKey({ key: fine, userId: user });
+  for (const apiKey of [large, long]) expect((await get(memx, apiKey)).code).toBe("invalid_api_key");
+  expect((await get(memx, fine)).status).toBe(200);
+  await expect.poll(() => memx.output().split("oversized_api_key").length - 1).toBe(2);
+  expect(memx.output()).toContain(user);
+  for (const apiKey of [large, long]) expect(memx.output()).not.toContain(apiKey);
+});
+
 describe("a revoked API key", () => {
   it("is refused after the bound, and its open sockets and streams are closed, and no others", async () => {
     // Instead of 60 and 90 seconds: 2 for calls, 3 for sockets.
@@ -293,8 +311,13 @@ describe("an outage of Supabase in the middle of traffic", () => {
     });
     expect(refused.status).toBe(503);
     expect(watcher.isOpen()).toBe(true);
+    const ready = () => fetch(`${memx.url}/health?ready`);
+    const notReady = await ready();
+    expect([notReady.status, ((await notReady.json()) as Problem).code]).toEqual([503, "auth_unavailable"]);
+    expect((await fetch(`${memx.url}/health`)).status).toBe(200);
 
     await supabase.startPostgrest();
+    await expect.poll(async () => (await ready()).status).toBe(200);
     await supabase.sql(`delete from api_keys where key = '${known}'`);
     expect((await watcher.closed).code).toBe(4403);
     await expect.poll(async () => (await get(memx, known)).status).toBe(403);
@@ -386,4 +409,8 @@ it("refuses every data route without any configuration, and says what to set", a
     await expect(connect(memx, path, "local_dev_key")).rejects.toThrow("503");
   }
   expect((await fetch(`${memx.url}/health`)).status).toBe(200);
+  const ready = await fetch(`${memx.url}/health?ready`);
+  const { code, detail } = (await ready.json()) as Problem;
+  expect([ready.status, code]).toEqual([503, "auth_unavailable"]);
+  expect(detail).toContain("MEMX_ACL");
 });
