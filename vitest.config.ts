@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { LongestFirst } from "./test/support/longest-first.ts";
@@ -5,6 +6,9 @@ import { PATIENCE_MS } from "./test/support/patience.ts";
 
 // Each test file on Redis has a workerd of its own, and each of those listens for the end of this process.
 process.setMaxListeners(1_000);
+
+// Every Worker serves them. In a process of its own, because Vite's build needs another NODE_ENV, which tests must not inherit.
+execFileSync(process.execPath, ["scripts/build-assets.ts"], { stdio: ["ignore", "ignore", "inherit"] });
 
 /** Set by `npm run test:long`, which runs the tests with the tag "long", and only those. */
 const long = process.env.TEST_LONG === "1";
@@ -19,12 +23,26 @@ const unset = {
   MAX_NAMESPACE_BYTES: "",
   SUPABASE_URL: "",
   SUPABASE_SERVICE_KEY: "",
+  SUPABASE_ANON_KEY: "",
   REVOCATION_SECONDS: "",
+  MCP_ORIGINS: "",
+  RATE_LIMIT: "",
+  METRICS_TOKEN: "",
+  // So that no socket of calls is renewed, unless a test sets another.
+  SUBREQUEST_LIMIT: "1000000",
   // So that no test fails because the store is slow on a busy machine.
   STORE_TIMEOUT_MS: "30000",
 };
 /** So low that tests reach it. The limiter does not count in development, which all other tests run in. */
 const ratelimits = { RATE_LIMITER: { namespace_id: "1001", simple: { limit: 20, period: 10 } } } as const;
+const onEmbeddedStore = () =>
+  cloudflareTest({
+    ...worker,
+    miniflare: {
+      ratelimits,
+      bindings: { ...unset, MEMX_ENV: "development", UPSTASH_REDIS_REST_URL: "", UPSTASH_REDIS_REST_TOKEN: "" },
+    },
+  });
 /** A log so short that subscribers fall behind it, and the seeds to run. */
 const simulation = {
   MEMX_ENV: "development",
@@ -40,13 +58,19 @@ const common = {
   testTimeout: 180_000,
   hookTimeout: 180_000,
   expect: { poll: { timeout: PATIENCE_MS, interval: 20 } },
-  provide: { long, propertySeed: PROPERTY_SEED ? Number(PROPERTY_SEED) : undefined },
+  provide: { long, propertySeed: PROPERTY_SEED ? Number(PROPERTY_SEED) : undefined, transport: "http" as const },
   tags: [{ name: "long", description: "Does more in a long run.", timeout: long ? 1_800_000 : 180_000 }],
   ...(long && { tagsFilter: ["long"] }),
 };
 
 /** The test files with tests that do more in a long run, or all test files. */
 const files = (all: readonly string[], withLongTests: readonly string[]) => [...(long ? withLongTests : all)];
+
+/** Test files of calls that a socket has too, and not of what only HTTP has. */
+const SOCKET_FILES = [
+  "test/http/{access,batch,bulk,conditions,idempotency,keys,patch,read,schemas,values,write-only,writers}.test.ts",
+  "test/guarantees/*.test.ts",
+];
 
 /** Each test file has its own Redis: Vitest evaluates the options of a project before each file. */
 async function newRedis(starter: string) {
@@ -68,20 +92,7 @@ export default defineConfig({
     },
     projects: [
       {
-        plugins: [
-          cloudflareTest({
-            ...worker,
-            miniflare: {
-              ratelimits,
-              bindings: {
-                ...unset,
-                MEMX_ENV: "development",
-                UPSTASH_REDIS_REST_URL: "",
-                UPSTASH_REDIS_REST_TOKEN: "",
-              },
-            },
-          }),
-        ],
+        plugins: [onEmbeddedStore()],
         test: {
           ...common,
           name: "embedded",
@@ -94,7 +105,17 @@ export default defineConfig({
               "test/store/embedded-store.test.ts",
             ],
           ),
-          exclude: ["test/process/**", "test/simulation/**", "test/store/redis-*.test.ts"],
+          exclude: ["test/process/**", "test/adapters/**", "test/simulation/**", "test/store/redis-*.test.ts"],
+        },
+      },
+      {
+        plugins: [onEmbeddedStore()],
+        test: {
+          ...common,
+          name: "socket",
+          // The tests of HTTP once more, with their calls over GET /connect.
+          provide: { ...common.provide, transport: "socket" as const },
+          include: long ? [] : SOCKET_FILES,
         },
       },
       {
@@ -110,15 +131,15 @@ export default defineConfig({
           globalSetup: "test/support/redis-setup.ts",
           // What a caller can see must be the same on both stores; and what is Redis's own.
           include: files(
-            ["test/{http,feed,sdk,guarantees}/*.test.ts", "test/store/redis-*.test.ts"],
+            ["test/{http,mcp,feed,sdk,guarantees}/*.test.ts", "test/store/redis-*.test.ts"],
             ["test/http/namespaces.test.ts", "test/store/redis-store.test.ts"],
           ),
           // These tests never reach a store, or are about the client, whatever the store is.
           exclude: [
-            "test/http/{bad-requests,rate-limit}.test.ts",
+            "test/http/{bad-requests,call-counter,rate-limit}.test.ts",
             "test/feed/adapters.test.ts",
             "test/sdk/{consumers,delivery,identifiers,json-values,lease,lease-table,option-numbers,options}.test.ts",
-            "test/sdk/{outages,patterns,request-samples,samples}.test.ts",
+            "test/sdk/{outages,patterns,samples}.test.ts",
           ],
         },
       },
@@ -156,9 +177,21 @@ export default defineConfig({
           name: "process",
           globalSetup: "test/process/support/build.ts",
           include: files(
-            ["test/process/*.test.ts"],
-            ["test/process/{bench,fuzz,sdk-feed,shared-key,two-servers}.test.ts"],
+            ["test/{process,adapters}/*.test.ts"],
+            [
+              "test/adapters/*-oracle.test.ts",
+              "test/process/{bench,connect-fuzz,dashboard,dashboard-account-keyboard,dashboard-barriers}.test.ts",
+              "test/process/{dashboard-keyboard,dashboard-scale}.test.ts",
+              "test/process/{docker,fuzz,mcp-fuzz,mcp-team}.test.ts",
+              "test/process/{kills,porcupine,promtool,redis-loses-writes,sdk-feed,shared-key,soak,two-servers}.test.ts",
+            ],
           ),
+          // Porcupine needs Go, and promtool Prometheus, which only a long run installs. The others take long whatever they test.
+          exclude: long
+            ? []
+            : [
+                "test/process/{dashboard-account-keyboard,dashboard-barriers,dashboard-keyboard,dashboard-scale,docker,porcupine,promtool,soak}.test.ts",
+              ],
         },
       },
     ],

@@ -1,8 +1,12 @@
-// `npm run build`: writes the bundle that a deploy uploads into dist/, where config/workerd.capnp reads it.
+// `npm run build`: writes the bundle that a deploy uploads into dist/, and the files that it serves into dashboard/dist/.
+// config/workerd.capnp reads both.
 
 import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { buildAssets } from "./build-assets.ts";
+
+await buildAssets();
 
 const wrangler = join(dirname(createRequire(import.meta.url).resolve("wrangler/package.json")), "bin/wrangler.js");
 try {

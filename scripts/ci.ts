@@ -1,16 +1,18 @@
 // `npm run ci`: everything that CI checks. Goes on after a failure, and ends with one line that counts the checks: lint,
-// types, and each test.
+// types, known vulnerabilities, and each test.
 
 import { spawnSync } from "node:child_process";
+import { audit } from "./audit.ts";
 import { testPython } from "./python.ts";
 import { type Counts, runTests } from "./run-tests.ts";
 
 const steps: Readonly<Record<string, () => Counts>> = {
   "npm run lint": () => runScript("lint"),
   "npm run types": () => runScript("types"),
-  "npm test": () => runTests({ long: false }),
-  "npm run test:long": () => runTests({ long: true }),
-  "npm run test:python": () => testPython({ long: true }),
+  "npm run audit": audit,
+  "npm test, without Python": () => runTests({ long: false }),
+  "npm run test:long, without Python": () => runTests({ long: true }),
+  "npm run test:python -- --long": () => testPython({ long: true }),
 };
 
 const summary: string[] = [];
@@ -21,7 +23,10 @@ for (const [name, run] of Object.entries(steps)) {
   passed += counts.passed;
   failed += counts.failed;
   const seconds = Math.round((performance.now() - startMs) / 1000);
-  summary.push(`${name}: ${counts.failed === 0 ? "good" : `${counts.failed} failed`} after ${seconds} s`);
+  summary.push(
+    `${name}: ${counts.failed === 0 ? (counts.note ?? "good") : `${counts.failed} failed`} after ${seconds} s`,
+    ...(counts.failures ?? []).map((failure) => `  ${failure}`),
+  );
 }
 console.log(`\n${summary.join("\n")}\n\n${passed} passed, ${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);

@@ -5,11 +5,11 @@ import { spawnSync } from "node:child_process";
 import { programPath } from "./program-path.ts";
 
 /**
- * The version that `--version` prints, such as "7.0.15"; "" if it prints none, `undefined` if there is no such program.
+ * The version that the program prints, such as "7.0.15"; "" if it prints none, `undefined` if there is no such program.
  */
-export function versionOf(program: string): string | undefined {
-  const { status, stdout } = spawnSync(programPath(program), ["--version"], { encoding: "utf8" });
-  return status === 0 ? (/\bv?=?(\d+(\.\d+)+)/.exec(stdout)?.[1] ?? "") : undefined;
+export function versionOf(program: string, argument = "--version"): string | undefined {
+  const { status, stdout } = spawnSync(programPath(program), [argument], { encoding: "utf8" });
+  return status === 0 ? (/\b(?:v|go)?=?(\d+(\.\d+)+)/.exec(stdout)?.[1] ?? "") : undefined;
 }
 
 /** Returns whether the packages are installed now. */

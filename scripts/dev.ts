@@ -1,20 +1,25 @@
 // `npm run dev`: runs memX on wrangler dev for development. Accepts the API keys of config/acl.json, makes wrangler
-// quiet, and passes every argument on. With --redis (`npm run dev:redis`) the store is the Redis at REDIS_URL, through
-// a bridge in this process. Exits when its parent process does, so that no server stays behind on the port.
+// quiet, and passes every argument on. Without --ip and --port it listens on MEMX_HOST and MEMX_PORT. With --redis
+// (`npm run dev:redis`) the store is the Redis at REDIS_URL, through a bridge in this process. Exits when its parent
+// process does, so that no server stays behind on the port.
 
 import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { startRedisBridge } from "../selfhost/redis-bridge.ts";
 import { REDIS_URL, withoutPassword } from "../selfhost/redis-connection.ts";
+import { buildAssets } from "./build-assets.ts";
 
 const { values } = parseArgs({
   strict: false,
   options: {
-    port: { type: "string", default: "8000" },
-    ip: { type: "string", default: "127.0.0.1" },
+    port: { type: "string", default: process.env.MEMX_PORT || "8000" },
+    ip: { type: "string", default: process.env.MEMX_HOST || "127.0.0.1" },
     redis: { type: "boolean", default: false },
+    "env-file": { type: "string", multiple: true, default: [] },
   },
 });
 const address = `http://${values.ip}:${values.port}`;
@@ -24,12 +29,26 @@ if (await get("/health")) {
   process.exit(1);
 }
 
+await buildAssets();
+
 const bridge = values.redis
   ? await startRedisBridge({ redisUrl: REDIS_URL, port: 0 }).catch((error) => {
       console.error(error.message);
       process.exit(1);
     })
   : undefined;
+
+// In a file that only this user can read, because every user of the machine can read the arguments of a process.
+const settings = bridge && mkdtempSync(join(tmpdir(), "memx-dev-"));
+const envFiles: string[] = [];
+if (bridge && settings) {
+  const file = join(settings, "redis");
+  const lines = `UPSTASH_REDIS_REST_URL=${bridge.url}\nUPSTASH_REDIS_REST_TOKEN=${bridge.token}\n`;
+  writeFileSync(file, lines, { mode: 0o600 });
+  // Once a file is named, wrangler does not read those that it reads by default.
+  const byDefault = existsSync(".dev.vars") ? [".dev.vars"] : [".env", ".env.local"].filter((name) => existsSync(name));
+  envFiles.push(...((values["env-file"] as string[]).length > 0 ? [] : byDefault), file);
+}
 
 const wrangler = spawn(
   // This Node, because the one on the path may be too old.
@@ -39,13 +58,13 @@ const wrangler = spawn(
     "dev",
     "--var",
     "MEMX_ENV:development",
-    ...(bridge
-      ? ["--var", `UPSTASH_REDIS_REST_URL:${bridge.url}`, "--var", `UPSTASH_REDIS_REST_TOKEN:${bridge.token}`]
-      : []),
     "--show-interactive-dev-session=false",
     // Silences a warning about the cron trigger, which the timer below replaces.
     "--test-scheduled",
+    ...(["ip", "port"] as const).filter((name) => !isArgument(name)).map((name) => `--${name}=${values[name]}`),
     ...process.argv.slice(2).filter((arg) => arg !== "--redis"),
+    // The last file wins.
+    ...envFiles.flatMap((file) => ["--env-file", file]),
   ],
   {
     stdio: ["ignore", "inherit", "inherit"],
@@ -59,6 +78,7 @@ const wrangler = spawn(
   },
 );
 wrangler.on("exit", async (code) => {
+  if (settings) rmSync(settings, { recursive: true, force: true });
   await bridge?.close();
   process.exit(code ?? 1);
 });
@@ -76,10 +96,14 @@ while (!(await get("/health"))?.ok) await new Promise((resolve) => setTimeout(re
 const open = (await get("/get?key=agent:goal", { "x-api-key": "local_dev_key" }))?.ok;
 const key = open ? "local_dev_key" : "YOUR_API_KEY";
 console.log(`
-memX is ready on ${address}   API key: ${open ? key : "as configured"}   reference: ${address}/docs
+memX is ready on ${address}   API key: ${open ? key : "as configured"}   dashboard: ${address}   reference: ${address}/docs
 ${bridge ? `Its store is the Redis at ${withoutPassword(REDIS_URL)}.\n` : ""}
   curl ${address}/set -H 'x-api-key: ${key}' -H 'content-type: application/json' -d '{"key":"agent:goal","value":{"x":1}}'
 `);
+
+function isArgument(name: string): boolean {
+  return process.argv.some((arg) => arg === `--${name}` || arg.startsWith(`--${name}=`));
+}
 
 async function get(path: string, headers: Record<string, string> = {}): Promise<Response | undefined> {
   try {

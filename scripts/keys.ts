@@ -51,7 +51,7 @@ async function create(
   const scopes = { read: namespaced(read), write: namespaced(write) };
   const apiKey = `memx_${randomBytes(24).toString("base64url")}`;
   if (!supabase) {
-    const entry = JSON.stringify({ [apiKey]: { ...scopes, ...(user && { user_id: user }) } });
+    const entry = JSON.stringify({ [apiKey]: { ...scopes, ...(user && { user_id: user }), ...(name && { name }) } });
     console.log(`This API key is shown only once. Add the entry to the JSON of MEMX_ACL:\n\n${entry}`);
     return;
   }

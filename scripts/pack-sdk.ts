@@ -5,12 +5,15 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { installFrameworks } from "./frameworks.ts";
 
 const root = join(import.meta.dirname, "..");
 const source = join(root, "sdk/typescript");
 
 /** Returns the path of the tarball, in `folder`. */
 export function packSdk(folder: string): string {
+  // The adapters are built against them.
+  installFrameworks();
   mkdirSync(folder, { recursive: true });
   const args = ["pack", "--silent", "--pack-destination", folder];
   return join(folder, execFileSync("npm", args, { cwd: source, encoding: "utf8" }).trim());

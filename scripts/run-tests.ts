@@ -4,22 +4,37 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { installPackages, versionOf } from "./debian.ts";
 
 /** Each program with its Debian package, and the oldest major version that works. */
-const PROGRAMS = [
+const PROGRAMS: readonly {
+  readonly program: string;
+  readonly debianPackage: string;
+  readonly minVersion: number;
+  readonly versionArgument?: string;
+  /** Only `npm run test:long` needs it. */
+  readonly long?: boolean;
+}[] = [
   { program: "redis-server", debianPackage: "redis-server", minVersion: 7 },
   { program: "chromium", debianPackage: "chromium", minVersion: 120 },
   { program: "postgres", debianPackage: "postgresql", minVersion: 15 },
+  { program: "promtool", debianPackage: "prometheus", minVersion: 2, long: true },
+  { program: "go", debianPackage: "golang-go", minVersion: 1, versionArgument: "version", long: true },
 ];
 
-/** A failure outside of all tests counts as one failed test. */
-export type Counts = { readonly passed: number; readonly failed: number };
+/** A failure outside of all tests counts as one failed test. `note` says why a step counts nothing. */
+export type Counts = {
+  readonly passed: number;
+  readonly failed: number;
+  /** The failed tests, each with its file. */
+  readonly failures?: readonly string[];
+  readonly note?: string;
+};
 
 /** Runs the tests of `npm test`, or those of `npm run test:long`. `args` are Vitest's own. */
 export function runTests({ long, args = [] }: { long: boolean; args?: readonly string[] }): Counts {
-  installPrograms();
+  installPrograms(PROGRAMS.filter((program) => long || !program.long));
   const folder = mkdtempSync(join(tmpdir(), "memx-test-"));
   const report = join(folder, "report.json");
   try {
@@ -42,26 +57,47 @@ export function runTests({ long, args = [] }: { long: boolean; args?: readonly s
       console.error("\nThe tests ended without a report. The output above says why.");
       return { passed: 0, failed: 1 };
     }
-    const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, "utf8"));
-    return { passed: numPassedTests, failed: status === 0 ? numFailedTests : Math.max(numFailedTests, 1) };
+    const { numPassedTests, numFailedTests, testResults } = JSON.parse(readFileSync(report, "utf8")) as Report;
+    const failed = status === 0 ? numFailedTests : Math.max(numFailedTests, 1);
+    return { passed: numPassedTests, failed, failures: testResults.flatMap(failuresOf) };
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
+/** What memX reads of Vitest's JSON report. */
+type Report = {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly testResults: readonly FileResult[];
+};
+
+type FileResult = {
+  readonly name: string;
+  readonly status: string;
+  readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+};
+
+/** A file that fails outside of its tests is named alone. */
+function failuresOf({ name, status, assertionResults }: FileResult): string[] {
+  const file = relative(process.cwd(), name);
+  const failed = assertionResults.filter((test) => test.status === "failed").map((test) => `${file}: ${test.fullName}`);
+  return status === "failed" && failed.length === 0 ? [file] : failed;
+}
+
 /** Ends the process if a program is missing or too old. */
-function installPrograms(): void {
-  const missing = PROGRAMS.filter(({ program }) => versionOf(program) === undefined);
+function installPrograms(programs: typeof PROGRAMS): void {
+  const missing = programs.filter(({ program, versionArgument }) => versionOf(program, versionArgument) === undefined);
   const packages = missing.map(({ debianPackage }) => debianPackage);
   if (packages.length > 0 && !installPackages(packages)) {
     const names = packages.join(" ");
     console.error(
-      `The tests need ${names}. Install it first: apt-get install ${names}, or brew install redis chromium postgresql.`,
+      `The tests need ${names}. Install it first: apt-get install ${names}, or with brew: redis chromium postgresql go.`,
     );
     process.exit(1);
   }
-  for (const { program, minVersion } of PROGRAMS) {
-    const version = versionOf(program) || "unknown";
+  for (const { program, minVersion, versionArgument } of programs) {
+    const version = versionOf(program, versionArgument) || "unknown";
     if (Number.parseInt(version, 10) >= minVersion) continue;
     console.error(`The tests need ${program} ${minVersion} or later: the one on the path is version ${version}.`);
     process.exit(1);

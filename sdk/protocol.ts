@@ -65,6 +65,40 @@ export function encodeReset(revision: number): string {
 /** The WebSocket subprotocol of memX clients. */
 export const SUBPROTOCOL = "memx.v1";
 
+/** The WebSocket subprotocol of `GET /connect`. */
+export const CALLS_SUBPROTOCOL = "memx.calls.v1";
+
+/** The calls that a socket takes, and the HTTP call that each one is. */
+export const SOCKET_CALLS = {
+  set: "POST /set",
+  get: "GET /get",
+  read: "POST /read",
+  delete: "POST /delete",
+  patch: "POST /patch",
+  batch: "POST /batch",
+  bulk: "POST /bulk",
+  keys: "GET /keys",
+  history: "GET /history",
+  schema_get: "GET /schema",
+  schema_set: "POST /schema",
+  schema_delete: "DELETE /schema",
+} as const;
+
+/**
+ * Returns the messages or answers of a frame, at most `limit` of them. They are separated by a line break between `}` and `{`.
+ * JSON has none there, because it needs a comma, so values may have line breaks.
+ */
+export function splitFrame(frame: string, limit?: number): string[] {
+  const parts = frame.split("}\n{", limit);
+  return parts.map((part, index) => `${index > 0 ? "{" : ""}${part}${index < parts.length - 1 ? "}" : ""}`);
+}
+
+/** Sent on a socket of calls that will close soon. The client opens its next one, and sends no more on this one. */
+export const RENEW = '{"event":"renew"}';
+
+/** The socket of calls has made as many requests as the platform allows it, after `RENEW` (registered with RFC 6455). */
+export const SERVICE_RESTART = 1012;
+
 /** Prefix of the subprotocol that carries an API key if no header can. Its UTF-8 follows in unpadded base64url. */
 export const API_KEY_SUBPROTOCOL = "memx.key.";
 
@@ -93,9 +127,11 @@ export const ERROR_STATUS = {
   not_found: [404, "Not found"],
   method_not_allowed: [405, "Method not allowed"],
   conflict: [409, "The key has changed"],
+  value_gone: [410, "The value is no longer stored"],
   too_large: [413, "Too large"],
   unsupported_media_type: [415, "The body must be JSON"],
   invalid_request: [422, "Invalid request"],
+  too_complex: [422, "Too much work for one request"],
   upgrade_required: [426, "WebSocket upgrade required"],
   rate_limited: [429, "Too many requests"],
   internal: [500, "Internal error"],

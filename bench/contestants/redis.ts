@@ -44,7 +44,7 @@ export async function startBridgedRedis(): Promise<BridgedRedis> {
     if (error !== undefined) throw new Error(`Redis: ${error}`);
     return String(result);
   };
-  const bridge = await startServer(process.execPath, ["selfhost/redis.ts"], {
+  const bridge = await startServer(process.execPath, ["selfhost/redis.ts", "--any-command"], {
     env: { REDIS_URL: redisUrl, REDIS_BRIDGE_PORT: `${bridgePort}`, UPSTASH_REDIS_REST_TOKEN: TOKEN },
     ready: () => command("PING"),
   });

@@ -11,7 +11,8 @@ export type MemxErrorCode =
   | "unexpected_answer"
   | "lease_lost"
   | "closed"
-  | "schema_changed";
+  | "schema_changed"
+  | "mirror_full";
 
 export type MemxErrorDetails = {
   readonly status?: number | undefined;

@@ -39,6 +39,13 @@ export class EventBuffer<Item extends BufferedEvent | ResetMarker = BufferedEven
     return item;
   }
 
+  /** Returns all items, and leaves the buffer empty. */
+  takeAll(): readonly Item[] {
+    const items = this.#items;
+    this.clear();
+    return items;
+  }
+
   clear(): void {
     this.#items = [];
     this.#chars = 0;

@@ -28,6 +28,8 @@ export type Call = {
   readonly signal?: AbortSignal | undefined;
   /** @default that of the client */
   readonly retries?: number;
+  /** @default that of the client */
+  readonly timeoutMs?: number;
 };
 
 export class Http {
@@ -39,6 +41,10 @@ export class Http {
 
   get retries(): number {
     return this.#options.retries;
+  }
+
+  get timeoutMs(): number {
+    return this.#options.timeoutMs;
   }
 
   /**
@@ -98,8 +104,8 @@ export class Http {
   }
 
   async #attempt<T>(url: string, init: RequestInit, call: Call): Promise<T> {
-    const { fetch, timeoutMs, baseUrl, json } = this.#options;
-    const { key, signal } = call;
+    const { fetch, baseUrl, json } = this.#options;
+    const { key, signal, timeoutMs = this.#options.timeoutMs } = call;
     const abort = new AbortController();
     const cancel = () => abort.abort(signal?.reason);
     const timer = setTimeout(() => abort.abort(timer), timeoutMs);

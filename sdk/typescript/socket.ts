@@ -9,7 +9,7 @@ import type { Options, WebSocketClass, WebSocketLike } from "./options.ts";
 import { readRefusal } from "./read-error.ts";
 
 /** memX expects a ping after this many characters, as a sign that the client has read them. */
-const PING_AFTER_CHARS = 1024 * 1024;
+const PING_AFTER_CHARS = 32 * 1024;
 
 export class Socket implements Line {
   readonly #socket: WebSocketLike;

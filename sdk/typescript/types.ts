@@ -2,6 +2,7 @@
 
 import type { EventFilter } from "../protocol.ts";
 import type { MemxError } from "./errors.ts";
+import type { Mirror } from "./mirror.ts";
 
 /** A JSON Schema: draft 4, 6, 7, 2019-09 or 2020-12. */
 export type JsonSchema = boolean | { readonly [keyword: string]: unknown };
@@ -125,6 +126,12 @@ export type CallOptions = {
   readonly signal?: AbortSignal | undefined;
 };
 
+/** Options of `get`. */
+export type GetOptions = CallOptions & {
+  /** Answer from this mirror while it is live, if it covers the key, without a call. */
+  readonly mirror?: Mirror | undefined;
+};
+
 /** Options of every write. */
 export type WriteOptions = CallOptions & {
   /** Identifies the write, so that a repeat changes nothing, even after a restart. @default a new one for each call */
@@ -220,3 +227,10 @@ export type SubscribeOptions = CallOptions & {
    */
   readonly onReset?: (revision: number) => unknown;
 };
+
+/** Options of `mirror`. */
+export type MirrorOptions = CallOptions &
+  Pick<SubscribeOptions, "onStatus"> & {
+    /** The mirror ends with the code `mirror_full` if its entries have more characters of JSON. @default 67108864 */
+    readonly maxChars?: number;
+  };

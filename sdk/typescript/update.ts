@@ -35,7 +35,8 @@ export async function updateValue<T>(
       // memX keeps an `Idempotency-Key` with an applied write only, so all attempts can have the same.
       const once = idempotencyKey === undefined ? {} : { idempotencyKey };
       const written = await memx.set(key, value, { expect: expect ?? entry?.revision ?? 0, ttl, signal, ...once });
-      return { value, revision: written.revision, ts: written.ts };
+      const created = entry ? entry.created : written.ts;
+      return { value, revision: written.revision, ts: written.ts, ...(created !== undefined && { created }) };
     } catch (error) {
       if (!(error instanceof ConflictError) || expect !== undefined || attempt >= MAX_ATTEMPTS) throw error;
       // The first retry is immediate: most conflicts are with one other client.

@@ -115,8 +115,8 @@ describe("a call", () => {
 });
 
 describe("authentication", () => {
-  const PUBLIC = ["/", "/home.css", "/health", "/openapi.json"];
-  const isPublic = (path: string) => PUBLIC.includes(path) || /^\/docs(\/|$)/.test(path);
+  const PUBLIC = ["/", "/health", "/metrics", "/openapi.json"];
+  const isPublic = (path: string) => PUBLIC.includes(path) || /^\/(docs|dashboard)(\/|$)/.test(path);
   const routes = app.routes.filter(({ method, path }) => method !== "ALL" && !isPublic(path));
 
   it("is needed for every route except the public ones", async () => {
@@ -255,6 +255,17 @@ describe("an access list", () => {
     },
   );
 
+  it("takes as many scopes as an API key may have, and says what an API key with more has", () => {
+    const most = Array.from({ length: 256 }, (_, n) => `a${n}:*`);
+    expect(
+      parseAccessList({ [SECRET]: most })
+        .get(SECRET)
+        ?.allows("read", "a255:b"),
+    ).toBe(true);
+    const message = /API key number 1 must not have more than 256 scopes, or more than 16384 bytes of them/;
+    expect(() => parseAccessList({ [SECRET]: [...most, "b"] })).toThrow(message);
+  });
+
   it.each([null, undefined, [], ["a"], "text", 1, true])("has to be an object: %j", (list) => {
     expect(() => parseAccessList(list)).toThrow(AccessListError);
   });
@@ -272,6 +283,10 @@ describe("an access list", () => {
     ["a number for user_id", { read: ["*"], user_id: 12345678 }],
     ["null for user_id", { read: ["*"], user_id: null }],
     ["a number for a name", { read: ["*"], name: 1 }],
+    ["100,000 scopes", Array.from({ length: 100_000 }, (_, n) => `a${n}:*`)],
+    ["257 scopes in two lists", { read: Array(200).fill("a"), write: Array(57).fill("b") }],
+    ["scopes of more than 16 KiB", { read: [`${"é".repeat(8 * 1024)}a`] }],
+    ["a name of more than 16 KiB", { read: ["*"], name: "a".repeat(16 * 1024) }],
   ])("refuses the whole list for one key's %s, and repeats no API key", (_, listed) => {
     const parse = () => parseAccessList({ fine: ["*"], [SECRET]: listed });
     expect(parse).toThrow(AccessListError);
@@ -326,6 +341,7 @@ describe("the configuration", () => {
 
   it.each([
     ["is cut off", `{"${SECRET}":["*"]`],
+    ["has a key with too many scopes", JSON.stringify({ [SECRET]: Array(257).fill("*") })],
     ["is no JSON", SECRET],
     ["is an array", `["${SECRET}"]`],
     ["is null", "null"],

@@ -121,19 +121,54 @@ describe("Cache-Control", () => {
     expect(response.headers.get("cache-control")).toBe("no-store");
   });
 
-  it.each([
-    "/",
-    "/home.css",
-    "/docs",
-    "/docs/start.js",
-    "/docs/swagger-ui.css",
-    "/docs/favicon-32x32.png",
-    "/openapi.json",
-  ])("lets any cache keep the public file %s for some minutes", async (path) => {
-    const response = await ask("GET", path, { apiKey: null });
-    expect(response.status).toBe(200);
-    expect(response.headers.get("cache-control")).toBe("public, max-age=300");
-    await response.body?.cancel();
+  it.each(["/", "/docs", "/docs/start.js", "/docs/swagger-ui.css", "/docs/favicon-32x32.png", "/openapi.json"])(
+    "lets any cache keep the public file %s for some minutes",
+    async (path) => {
+      const response = await ask("GET", path, { apiKey: null });
+      expect(response.status).toBe(200);
+      expect(response.headers.get("cache-control")).toBe("public, max-age=300");
+      await response.body?.cancel();
+    },
+  );
+});
+
+describe("the dashboard's files", () => {
+  const html = { accept: "text/html" };
+
+  it("are cached forever under names that change with their content, and the page that names them is asked for again", async () => {
+    const page = await request("GET", "/", { apiKey: null, headers: html });
+    expect(page.headers.get("cache-control")).toBe("no-cache");
+    const files = [...(await page.text()).matchAll(/(?:src|href)="(\/dashboard\/[^"]+)"/g)].map(
+      ([, path]) => path as string,
+    );
+    expect(files.map((path) => path.replace(/^.*\./, "")).sort()).toEqual(["css", "js", "svg"]);
+    for (const path of files) {
+      expect(path).toMatch(/-[\w-]{8}\.\w+$/);
+      const file = await request("GET", path, { apiKey: null });
+      expect(file.status).toBe(200);
+      expect(file.headers.get("cache-control")).toBe("public, max-age=31536000, immutable");
+      expect(file.headers.get("content-type")).toMatch(/^(?:text\/css|text\/javascript|image\/svg\+xml)\b/);
+      await file.body?.cancel();
+    }
+  });
+
+  it("that are gone are a 404 that no cache keeps", async () => {
+    const response = await request("GET", "/dashboard/app-00000000.js", { apiKey: null });
+    await problem(response.clone() as unknown as Response, "not_found");
+    expect(response.headers.get("cache-control")).toBe("no-store");
+  });
+
+  it("run no script and load nothing that memX does not serve", async () => {
+    const page = await request("GET", "/", { apiKey: null, headers: html });
+    const policy = page.headers.get("content-security-policy") ?? "";
+    for (const part of ["default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'"]) {
+      expect(policy.split("; ")).toContain(part);
+    }
+    expect(policy).toContain("require-trusted-types-for 'script'");
+    expect(policy).not.toMatch(/unsafe|\*|https?:/);
+    expect(page.headers.get("cross-origin-opener-policy")).toBe("same-origin");
+    const text = await page.text();
+    expect(text).not.toMatch(/<script(?![^>]* src="\/dashboard\/)|<style| style=| on\w+=/);
   });
 });
 

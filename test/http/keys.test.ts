@@ -3,6 +3,8 @@
 import { describe, expect, it } from "vitest";
 import { type Agent, createAgent } from "../support/agent.ts";
 import { answer, post, problem, request, set, setSchema } from "../support/client.ts";
+import { grant } from "../support/grant.ts";
+import { result, useTool } from "../support/mcp.ts";
 
 type Listed = { keys: { key: string; ts: number; revision: number; value?: unknown }[]; cursor: string | null };
 
@@ -75,6 +77,124 @@ describe("a listing", () => {
     expect(keys).toEqual(["mine:1499", "mine:499", "mine:999", "theirs:998"]);
     expect(pages).toBeLessThanOrEqual(3);
     expect(await listAll(createAgent({ namespace, read: [] }), "?limit=100")).toMatchObject({ keys: [] });
+  });
+
+  it("tells in its cursors no name that the API key may not read, and none that was deleted", async () => {
+    const writer = createAgent();
+    const { namespace } = writer;
+    const secrets = Array.from({ length: 30 }, (_, n) => `secret:${"x".repeat(n * 9)}:${n}`);
+    for (const key of ["a:1", ...secrets, "z:1"]) await writer.set(key, 1);
+    await writer.setSchema("b:only-a-schema", true);
+    for (const n of [1, 2, 3]) await writer.set(`b:deleted:${n}`, n);
+    await writer.writeUnannounced(...[1, 2, 3].map((n) => ({ op: "delete" as const, key: `b:deleted:${n}` })));
+    const reader = createAgent({ namespace, read: ["a:*", "b:*", "z:*"].map((glob) => `${namespace}:${glob}`) });
+    const sealed = new Set<number>();
+    const keys: string[] = [];
+    for (let cursor: string | null = ""; cursor !== null; ) {
+      const page: Listed = await list(reader, `?limit=1${cursor && `&cursor=${cursor}`}`);
+      keys.push(...names(page));
+      cursor = page.cursor;
+      if (cursor === null) break;
+      if (cursor.startsWith(".")) sealed.add(cursor.length);
+      else expect(names(page)).toEqual([atob(cursor)]);
+      const bytes = atob(cursor.replace(".", "").replaceAll("-", "+").replaceAll("_", "/"));
+      expect(bytes).not.toMatch(/secret|deleted|schema|xxx/);
+    }
+    expect(keys).toEqual(["a:1", "z:1"]);
+    // However long the names are.
+    expect(sealed.size).toBeLessThanOrEqual(1);
+  });
+
+  it("tells no such name through MCP either", async () => {
+    const writer = createAgent();
+    const { namespace } = writer;
+    const operations = Array.from({ length: 600 }, (_, n) => ({
+      op: "set" as const,
+      key: n === 0 ? "a" : `secret:${n}`,
+      value: "1",
+      schemaRevision: 0,
+    }));
+    for (const n of [0, 300]) await writer.writeUnannounced(...operations.slice(n, n + 300));
+    const apiKey = `reader-${namespace}`;
+    grant({ [apiKey]: { read: [`${namespace}:a`, ...Array(255).fill("x*")], write: [], user_id: namespace } });
+    const tool = await useTool("memx_list", { limit: 2 }, { apiKey });
+    const { resources, nextCursor } = await result("resources/list", {}, { apiKey });
+    expect([tool.keys.length, resources.length]).toEqual([1, 1]);
+    // After 391 keys: the API key has 256 scopes.
+    for (const cursor of [tool.cursor, nextCursor]) expect(cursor).toMatch(/^\.[\w-]+$/);
+    const rest = await useTool("memx_list", { cursor: tool.cursor }, { apiKey });
+    expect(rest).toEqual({ keys: [], cursor: null });
+  });
+
+  it("refuses the cursor of another namespace or prefix, and one that was changed", async () => {
+    const writer = createAgent();
+    const { namespace } = writer;
+    for (let n = 0; n < 3; n++) await writer.set(`s:${n}`, n);
+    await writer.writeUnannounced(
+      { op: "delete", key: "s:0" },
+      { op: "delete", key: "s:1" },
+      { op: "delete", key: "s:2" },
+    );
+    await writer.set("s:3", 3);
+    const reader = createAgent({ namespace, read: [] });
+    const operations = Array.from({ length: 500 }, (_, n) => ({
+      op: "set" as const,
+      key: `s:${n}`,
+      value: "1",
+      schemaRevision: 0,
+    }));
+    for (let n = 0; n < 12; n++) {
+      await writer.writeUnannounced(
+        ...operations.map((operation) => ({ ...operation, key: `s:${n}:${operation.key}` })),
+      );
+    }
+    const { cursor } = await list(reader, "?prefix=s:");
+    expect(cursor).toMatch(/^\.[\w-]{700,800}$/);
+    expect((await list(reader, `?prefix=s:&cursor=${cursor}`)).cursor).toBeNull();
+    const changed = `${cursor?.slice(0, -2)}${cursor?.endsWith("AA") ? "BA" : "AA"}`;
+    const attempts = [
+      [reader, `?cursor=${cursor}`],
+      [reader, `?prefix=s:&cursor=${changed}`],
+      [reader, `?prefix=s:&cursor=${cursor?.slice(1)}`],
+      [createAgent(), `?prefix=s:&cursor=${cursor}`],
+    ] as const;
+    for (const [agent, query] of attempts) await problem(await agent.send(`/keys${query}`), "invalid_request");
+  });
+
+  it("looks at fewer keys for a page the more scopes the API key has", async () => {
+    const writer = createAgent();
+    const { namespace } = writer;
+    const operations = Array.from({ length: 1_200 }, (_, n) => ({
+      op: "set" as const,
+      key: `theirs:${n}`,
+      value: "1",
+      schemaRevision: 0,
+    }));
+    for (let n = 0; n < 1_200; n += 400) await writer.writeUnannounced(...operations.slice(n, n + 400));
+    await writer.set("zzz", 1);
+    const globs = Array.from({ length: 249 }, (_, n) => `*no${n}*`);
+    const { keys, pages } = await listAll(
+      createAgent({ namespace, read: [...globs, `${namespace}:z*`] }),
+      "?limit=1000",
+    );
+    expect(keys).toEqual(["zzz"]);
+    expect(pages).toBe(4);
+  });
+
+  it("reads values only from where a readable key is", async () => {
+    const writer = createAgent();
+    const { namespace } = writer;
+    const operations = Array.from({ length: 40 }, (_, n) => ({
+      op: "set" as const,
+      key: `theirs:${n}`,
+      value: JSON.stringify("x".repeat(1_000)),
+      schemaRevision: 0,
+    }));
+    await writer.writeUnannounced(...operations);
+    await writer.setText("you", "[1.0]");
+    const reader = createAgent({ namespace, read: [`${namespace}:you`] });
+    const { keys } = await list(reader, "?limit=10&values=true");
+    expect(keys).toMatchObject([{ key: "you", value: [1] }]);
   });
 
   it("leaves out what has expired, at once", async () => {

@@ -3,8 +3,10 @@
 import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import { LIMITS } from "../../config/limits.ts";
 import type { Operation } from "../../memory/store/store.ts";
 import { app } from "../../worker/app.ts";
+import { createAgent, setOperation } from "../support/agent.ts";
 import {
   answer,
   freshKey,
@@ -157,6 +159,23 @@ describe("a patch as the body itself", () => {
     const key = `${freshKey()} /?&=+%é`;
     await answer(send(`key=${encodeURIComponent(key)}`, merge, "1"));
     expect(await getText(key)).toBe("1");
+  });
+
+  it("is not applied again by a repeat for whose response memX no longer stores the value, and the repeat says so", async () => {
+    const agent = createAgent();
+    const headers = { "idempotency-key": crypto.randomUUID(), "content-type": "application/json" };
+    const send = () => agent.send("/patch", { method: "POST", body: '{"key":"a","increment":{"by":1}}', headers });
+    const first = await (await send()).json();
+    expect(await (await send()).json()).toEqual(first);
+    await agent.set("a", "replaced");
+    expect(await (await send()).json()).toEqual(first);
+    // As many changes as the log keeps.
+    const sets = Array.from({ length: 100 }, () => setOperation("b", 1));
+    for (let n = 0; n < LIMITS.logLength; n += 100) await agent.writeUnannounced(...sets);
+    const { detail } = await problem(await send(), "value_gone");
+    expect(detail).toContain(`as revision ${(first as Patched).revision}.`);
+    expect(detail).not.toContain('"replaced"');
+    expect(await (await agent.send("/get?key=a")).json()).toMatchObject({ value: "replaced" });
   });
 
   it("is repeated by its Idempotency-Key, and only as the same kind of patch", async () => {

@@ -19,12 +19,35 @@ describe("/health", () => {
     expect(response.status).toBe(200);
     expect(await response.json()).toEqual({ status: "ok", store: engine, version });
   });
+
+  it.each(["?ready", "?ready=", "?ready=true"])(
+    "says the same with %s if memX can do all of its work",
+    async (query) => {
+      const response = await request("GET", `/health${query}`, { apiKey: null });
+      expect(response.status).toBe(200);
+      expect(await response.json()).toEqual({ status: "ok", store: engine, version });
+    },
+  );
+
+  it.each(["?ready=no", "?ready=false", "?ready&ready", "?ready=1"])("refuses %s", async (query) => {
+    const { detail } = await problem(await request("GET", `/health${query}`, { apiKey: null }), "invalid_request");
+    expect(detail).toContain("/ready");
+  });
+});
+
+describe("/metrics", () => {
+  it("does not exist unless the operator has set a token", async () => {
+    for (const apiKey of [null, "local_dev_key"]) {
+      const { detail } = await problem(await request("GET", "/metrics", { apiKey }), "not_found");
+      expect(detail).toContain("METRICS_TOKEN");
+    }
+  });
 });
 
 describe("/", () => {
   const visit = (accept: string | null) => request("GET", "/", { apiKey: null, headers: { accept } });
 
-  it("shows a browser a page that says what this is and links the reference", async () => {
+  it("shows a browser the dashboard, which links the reference without JavaScript, too", async () => {
     const response = await visit("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8");
     expect(response.status).toBe(200);
     expect(response.headers.get("content-type")).toMatch(/^text\/html\b/);
@@ -33,7 +56,7 @@ describe("/", () => {
     const page = await response.text();
     expect(page).toContain("shared memory for teams of AI agents");
     expect(page).toContain('href="/docs"');
-    const [, style = ""] = /<link rel="stylesheet" href="([^"]+)"/.exec(page) ?? [];
+    const [, style = ""] = /<link rel="stylesheet"[^>]* href="([^"]+)"/.exec(page) ?? [];
     const css = await request("GET", style, { apiKey: null });
     expect(css.status).toBe(200);
     expect(css.headers.get("content-type")).toBe("text/css; charset=utf-8");
@@ -80,7 +103,7 @@ describe("/openapi.json", () => {
   it("lists exactly the routes of the app, but for the page's own files", () => {
     const routes = app.routes
       // Middleware is there for all methods.
-      .filter(({ method, path }) => method !== "ALL" && !path.startsWith("/docs/") && path !== "/home.css")
+      .filter(({ method, path }) => method !== "ALL" && !/^\/(docs|dashboard)\//.test(path))
       .map(({ method, path }) => `${method} ${path.replace("/*", "/{key}")}`);
     expect(operations.map(({ name }) => name).toSorted()).toEqual([...new Set(routes)].toSorted());
   });

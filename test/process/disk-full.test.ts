@@ -24,6 +24,7 @@ it.skipIf(!canMount)("says that the store is full, goes on reading, and writes a
   const set = (key: string) => send("/set", { key, value: LARGE });
   const health = async () => JSON.parse((await send("/health")).text);
   expect(await health()).toMatchObject({ status: "ok", store: "embedded" });
+  expect(await send("/health?ready")).toMatchObject({ status: 200 });
 
   let written = 0;
   let last = await set("k0");
@@ -34,6 +35,9 @@ it.skipIf(!canMount)("says that the store is full, goes on reading, and writes a
   expect(JSON.parse(last.text)).toMatchObject({ code: "store_full", title: "The store is full" });
   expect(last.text).not.toMatch(/sqlite|disk/i);
   expect(await health()).toMatchObject({ status: "full", warnings: [{ code: "store_full" }] });
+  const { status, text } = await send("/health?ready");
+  expect([status, JSON.parse(text).code]).toEqual([503, "store_unavailable"]);
+  expect(JSON.parse(text).detail).toMatch(/^The store is full\./);
   const keys = Array.from({ length: written }, (_, n) => `k${n}`);
   const values = async () => {
     const { text } = await send("/keys?limit=1000");

@@ -1,7 +1,6 @@
 // Random requests of every kind, from tenants that must not see each other's data, against the deployed bundle on
 // workerd. `npm run fuzz -- --requests 100000 --seed 7` sends more of them.
 
-import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { afterAll, describe, expect, it, onTestFinished } from "vitest";
 import { startRedisBridge } from "../../selfhost/redis-bridge.ts";
@@ -11,9 +10,10 @@ import { ALL_MARKS, LIST } from "../fuzz/tenants.ts";
 import { isLong } from "../support/long-runs.ts";
 import { createRandom } from "../support/random.ts";
 import { startRedisServer } from "../support/redis-server.ts";
+import { rssOf } from "./support/usage.ts";
 import { startWorkerd } from "./support/workerd.ts";
 
-const requests = Number(process.env.FUZZ_REQUESTS || (isLong ? 50_000 : 2_000));
+const requests = Number(process.env.FUZZ_REQUESTS || (isLong ? 50_000 : 1_000));
 const seed = process.env.FUZZ_SEED || String(isLong ? Date.now() : 1);
 const CONCURRENCY = 24;
 /** For the process, in MiB: an isolate may use 128, and workerd runs several, plus the store's cache. */
@@ -93,10 +93,6 @@ function faultOf({ method, tenant }: FuzzRequest, { status, headers, text }: Out
 function describeFault(n: number, { tenant, method, path, headers, body }: FuzzRequest, fault: string, text: string) {
   const request = JSON.stringify({ tenant: tenant.name, headers, body: body?.toString("latin1").slice(0, 300) });
   return `request ${n}: ${fault}\n  ${method} ${path.slice(0, 300)} ${request}\n  ${text.slice(0, 300)}`;
-}
-
-function rssOf(pid: number | undefined): number {
-  return Math.round(Number(execFileSync("ps", ["-o", "rss=", "-p", String(pid)], { encoding: "utf8" })) / 1024);
 }
 
 async function startRedis(): Promise<Record<string, string>> {

@@ -71,7 +71,10 @@ describe("with Supabase", () => {
 describe("without Supabase", () => {
   it("prints entries for MEMX_ACL, each with a different key", async () => {
     const user = randomUUID();
-    const [one, other] = [await run(["create", "--user", user], {}), await run(["create", "--read", "a"], {})];
+    const [one, other] = [
+      await run(["create", "--user", user, "--name", 'the "ci"'], {}),
+      await run(["create", "--read", "a"], {}),
+    ];
     const entries = [one, other].map(({ out }) => JSON.parse(out.split("\n").at(-2) as string));
     const [mine, plain] = entries.map((entry) => Object.keys(entry)[0] as string) as [string, string];
     expect(mine).toMatch(API_KEY);
@@ -82,6 +85,11 @@ describe("without Supabase", () => {
     expect(await statusOf(memx.url, mine, "anything")).toBe(200);
     expect(await statusOf(memx.url, plain, "a")).toBe(200);
     expect(await statusOf(memx.url, plain, "b")).toBe(403);
+    const nameOf = async (apiKey: string) => {
+      const response = await fetch(`${memx.url}/whoami`, { headers: { "x-api-key": apiKey } });
+      return ((await response.json()) as { name?: string }).name;
+    };
+    expect(await Promise.all([mine, plain].map(nameOf))).toEqual(['the "ci"', undefined]);
   });
 
   it("names MEMX_ACL as the place of the list", async () => {

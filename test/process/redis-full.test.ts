@@ -1,11 +1,14 @@
 // A Redis that has no room, that takes no writes, or that evicts: memX says which, in its responses and in /health, and
 // everything that the Redis can still do works. memX is on workerd, the Redis is a real one.
 
-import { createClient } from "redis";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { type RedisBridge, startRedisBridge } from "../../selfhost/redis-bridge.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
+import { dataFolder } from "./support/dev-server.ts";
 import { connectRaw } from "./support/raw-subscriber.ts";
+import { command as sendTo } from "./support/redis-command.ts";
 import { startWorkerd, type Workerd } from "./support/workerd.ts";
 
 const SECRET = "value-that-must-stay-secret";
@@ -32,13 +35,7 @@ afterEach(async () => {
   vi.restoreAllMocks();
 });
 
-async function command(...args: string[]): Promise<unknown> {
-  const client = createClient({ url: redis.url });
-  await client.connect();
-  const reply = await client.sendCommand(args);
-  client.destroy();
-  return reply;
-}
+const command = (...args: string[]) => sendTo(redis.url, ...args);
 
 /** Now Redis has no room for anything, however much is deleted. */
 const fill = () => command("CONFIG", "SET", "maxmemory", "1");
@@ -69,7 +66,15 @@ async function succeeds<T = { revision: number }>(...args: Parameters<typeof sen
 
 const set = (key: string, value: unknown, rest: object = {}) => succeeds("POST", "/set", { key, value, ...rest });
 const get = (key: string) => succeeds<{ value: unknown; revision: number } | null>("GET", `/get?key=${key}`);
-const health = () => succeeds<{ status: string; warnings?: { code: string; detail: string }[] }>("GET", "/health");
+const health = (query = "") =>
+  succeeds<{ status: string; warnings?: { code: string; detail: string }[] }>("GET", `/health${query}`);
+
+async function expectNotReady(reason: string): Promise<void> {
+  const { status, headers, text } = await send("GET", "/health?ready");
+  expect(status).toBe(503);
+  expect(headers.get("retry-after")).toBe("10");
+  expect(JSON.parse(text)).toMatchObject({ code: "store_unavailable", detail: expect.stringContaining(reason) });
+}
 
 function expectStoreFull({ status, headers, text }: Reply): void {
   expect(status, text).toBe(507);
@@ -174,13 +179,72 @@ describe("while Redis is full", () => {
     for (const { texts } of [watcher, subscriber]) await expect.poll(() => texts.at(-1)).toContain('"delete"');
   });
 
+  /** Gives Redis a limit, takes all the room up to it, and returns the limit. */
+  async function fillUp(): Promise<string> {
+    const used = /used_memory:(\d+)/.exec(String(await command("INFO", "memory")))?.[1];
+    const maxMemory = String(Number(used) + 4_000_000);
+    await command("CONFIG", "SET", "maxmemory", maxMemory);
+    for (let n = 0; ; n++) {
+      const response = await send("POST", "/set", { key: `filler:${n}`, value: LARGE.repeat(8) });
+      if (response.status === 200) continue;
+      expectStoreFull(response);
+      // Now smaller ones, until not even those fit.
+      for (let small = 0; ; small++) {
+        const { status } = await send("POST", "/set", { key: `filler:${n}:${small}`, value: SECRET });
+        if (status !== 200) return maxMemory;
+      }
+    }
+  }
+
+  it("lets every kind of subscriber join, of keys that were written and that were not, and reads and deletes", async () => {
+    await set("a", SECRET);
+    const { revision } = await set("a", 2);
+    await set("expires", SECRET, { ttl: 1 });
+    const maxMemory = await fillUp();
+    // As after a restart: Redis knows no script, and another run has counted the revisions so far.
+    await command("SCRIPT", "FLUSH");
+    await makeRoom();
+    await command("SET", "{memx:}:revision:origin", `another-run ${revision - 2} 1`);
+    await command("CONFIG", "SET", "maxmemory", maxMemory);
+    const headers = { "x-api-key": "local_dev_key", "sec-websocket-protocol": "memx.v1" };
+    const paths = [
+      "/subscribe/a?since=0",
+      "/subscribe/never",
+      "/watch?pattern=*",
+      `/watch?pattern=a&since=${revision - 1}`,
+    ];
+    const sockets = await Promise.all(paths.map((path) => connectRaw(memx.url, path, headers)));
+    for (const { texts } of sockets) await expect.poll(() => texts.at(-1)).toContain('"ready"');
+    const stream = await fetch(`${memx.url}/watch?pattern=a&since=0`, {
+      headers: { ...HEADERS, accept: "text/event-stream" },
+    });
+    expect(stream.status).toBe(200);
+    const events = readEvents(stream);
+    await expect.poll(() => events.join()).toContain('"value":2');
+    const poll = succeeds<{ changes: unknown[] }>("GET", `/changes?pattern=a&since=${revision}&wait=20`);
+    expect(await succeeds("GET", "/history?key=a")).toMatchObject({ changes: [{ value: 2 }, { value: SECRET }] });
+    expect(await succeeds("POST", "/read", { keys: ["a", "never"] })).toMatchObject({ entries: [{ value: 2 }, null] });
+    expect(await succeeds("GET", "/keys?prefix=a")).toMatchObject({ keys: [{ key: "a" }] });
+    expect(await succeeds<object>("POST", "/delete", { key: "a" })).toMatchObject({ deleted: true });
+    for (const index of [0, 2, 3]) await expect.poll(() => sockets[index]?.texts.at(-1)).toContain('"delete"');
+    await expect.poll(() => events.join()).toContain('"delete"');
+    expect((await poll).changes).toMatchObject([{ key: "a", action: "delete" }]);
+    await expect.poll(() => get("expires")).toBeNull();
+    expect(await succeeds("GET", "/history?key=expires")).toMatchObject({
+      changes: [{ action: "expire" }, { action: "set" }],
+    });
+    expectStoreFull(await send("POST", "/set", { key: "large", value: LARGE }));
+  });
+
   it("says so in /health", async () => {
     await fill();
     const { status, warnings } = await health();
     expect(status).toBe("full");
     expect(warnings).toEqual([{ code: "store_full", detail: expect.stringMatching(/^The store is full\./) }]);
+    await expectNotReady("The store is full.");
     await makeRoom();
     expect(await health()).toEqual({ status: "ok", store: "redis", version: expect.any(String) });
+    expect(await health("?ready")).toEqual(await health());
   });
 });
 
@@ -206,12 +270,14 @@ describe("while Redis is a replica, which takes no writes", () => {
   it("says so in /health", async () => {
     await makeReplica();
     expect(await health()).toMatchObject({ status: "read_only", warnings: [{ code: "store_read_only" }] });
+    await expectNotReady("The store takes no writes.");
   });
 });
 
 it("warns in /health of a Redis that evicts", async () => {
   await command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru");
   expect(await health()).toMatchObject({ status: "ok", warnings: [{ code: "store_evicts" }] });
+  expect(await health("?ready")).toEqual(await health());
 });
 
 it("finds Redis healthy although its user may not do what only /health does", async () => {
@@ -231,9 +297,44 @@ describe("the bridge says when it starts that its Redis", () => {
     ["evicts", () => command("CONFIG", "SET", "maxmemory-policy", "volatile-ttl"), /maxmemory-policy volatile-ttl/],
     ["is a replica", makeReplica, /is a read-only replica/],
     ["is full", fill, /is full/],
+    [
+      "has too few replicas to write",
+      () => command("CONFIG", "SET", "min-replicas-to-write", "1"),
+      /takes no writes.*NOREPLICAS/,
+    ],
   ])("%s", async (_, begin, warning) => {
     expect(await restart()).toBe("");
     await begin();
     expect(await restart()).toMatch(warning);
   });
+
+  it("cannot save its data", async () => {
+    const server = await startRedisServer({ args: ["--dir", dataFolder(), "--save", "3600 1000"] });
+    onTestFinished(() => server.stop("SIGKILL"));
+    // A folder in the place of the file makes every attempt to save fail.
+    mkdirSync(join(dataFolder(), "dump.rdb"));
+    await sendTo(server.url, "BGSAVE");
+    const failed = async () => String(await sendTo(server.url, "INFO", "persistence"));
+    await expect.poll(failed).toContain("rdb_last_bgsave_status:err");
+    const other = await startRedisBridge({ redisUrl: server.url, port: 0 });
+    onTestFinished(() => other.close());
+    expect(warn.mock.calls.flat().join("\n")).toMatch(/takes no writes.*MISCONF/);
+  });
+
+  it("evicts, when it has reconnected to another server", async () => {
+    vi.spyOn(console, "log").mockImplementation(() => undefined);
+    await redis.stop("SIGKILL");
+    redis = await startRedisServer({ port: redis.port, args: ["--maxmemory-policy", "allkeys-lru"] });
+    await expect.poll(() => warn.mock.calls.flat().join("\n")).toMatch(/maxmemory-policy allkeys-lru/);
+  });
 });
+
+/** Collects what a stream of server-sent events says. */
+function readEvents(response: Response): string[] {
+  const texts: string[] = [];
+  void (async () => {
+    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>)
+      texts.push(new TextDecoder().decode(chunk));
+  })().catch(() => undefined);
+  return texts;
+}

@@ -7,7 +7,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, wr
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { chromium } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { gzipSize, lintPackage } from "../../scripts/pack-sdk.ts";
@@ -39,8 +39,11 @@ it("is built by `npm pack`, without files of an earlier build", () => {
   const copy = mkdtempSync(join(tmpdir(), "memx-sdk-"));
   onTestFinished(() => rmSync(copy, { recursive: true }));
   const root = join(import.meta.dirname, "../..");
-  for (const path of ["sdk", "tsconfig.json"]) cpSync(join(root, path), join(copy, path), { recursive: true });
-  symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
+  const isSource = (path: string) => basename(path) !== "node_modules" && basename(path) !== ".venv";
+  for (const path of ["sdk", "tsconfig.json"]) {
+    cpSync(join(root, path), join(copy, path), { recursive: true, filter: isSource });
+  }
+  for (const path of ["node_modules", "sdk/typescript/node_modules"]) symlinkSync(join(root, path), join(copy, path));
   const source = join(copy, "sdk/typescript");
   const dist = join(source, "dist");
   const pack = () => {
@@ -66,6 +69,8 @@ it("passes the package linters, and is small", () => {
   lintPackage(tarball);
   expect(gzipSize()).toBeLessThan(MAX_GZIP_BYTES);
   expect(JSON.parse(readFileSync(join(installed, "package.json"), "utf8")).dependencies).toBeUndefined();
+  // The frameworks of the adapters are optional, and not installed with the package.
+  expect(readdirSync(join(project, "node_modules")).filter((name) => !name.startsWith("."))).toEqual(["memx-sdk"]);
 });
 
 describe.each(["embedded", "redis"])("on the %s store", (store) => {
@@ -122,7 +127,7 @@ describe.each(["embedded", "redis"])("on the %s store", (store) => {
   it("runs in a Worker", async () => {
     const port = await freePort();
     const modules = readdirSync(join(installed, "dist"), { encoding: "utf8", recursive: true }).filter(
-      (file) => file.endsWith(".js") && !/cli[^/]*\.js$/.test(file),
+      (file) => file.endsWith(".js") && !/adapters\/|cli[^/]*\.js$/.test(file),
     );
     const worker = `import { MemX } from "./typescript/index.js";
       export default {

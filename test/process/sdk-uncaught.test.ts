@@ -56,7 +56,9 @@ const FRAMES: [name: string, misbehave: (socket: Duplex) => void][] = [
 ];
 
 it.each(FRAMES)("reconnects after %s", async (_, misbehave) => {
-  const { url, handshakes } = await startRudeServer(misbehave);
+  // Over HTTP it is memX, so that only the sockets fail.
+  const page = { changes: [], revision: 1, reset: false };
+  const { url, handshakes } = await startRudeServer(misbehave, page);
   expect(await runProgram(WATCH_TWICE, url)).toEqual(["NetworkError network", "NetworkError network", "closed"]);
   // On a busy machine the client may reconnect once more before the program closes it.
   expect(handshakes()).toBeGreaterThanOrEqual(2);

@@ -6,11 +6,11 @@ import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { createClient } from "redis";
-import { expect, it, onTestFinished } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
+import { startRedisBridge } from "../../selfhost/redis-bridge.ts";
 import { freePort } from "../support/free-port.ts";
 import { LONG_PATIENCE_MS } from "../support/patience.ts";
 import { startRedisServer } from "../support/redis-server.ts";
-import { startBridgedRedis } from "./support/bridged-redis.ts";
 import { dataFolder, PATIENT_MS, startProcess } from "./support/dev-server.ts";
 import { connectRaw } from "./support/raw-subscriber.ts";
 
@@ -27,20 +27,20 @@ type Run = {
 
 /** Runs memX in a folder of this test, with these settings only. */
 function run(settings: Readonly<Record<string, string>>): Run {
-  const env = { PATH: process.env.PATH, STORE_TIMEOUT_MS: PATIENT_MS, ...settings };
+  const env = { PATH: process.env.PATH, STORE_TIMEOUT_MS: PATIENT_MS, RATE_LIMIT: "0", ...settings };
   const child = startProcess(process.execPath, [resolve("selfhost/start.ts")], env, dataFolder());
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => (output += chunk));
   return {
     process: child,
-    url: `http://127.0.0.1:${settings.PORT}`,
+    url: `http://127.0.0.1:${settings.MEMX_PORT}`,
     output: () => output,
     code: once(child, "close").then(([code]) => code),
   };
 }
 
 async function start(settings: Readonly<Record<string, string>> = {}): Promise<Run> {
-  const started = run({ MEMX_ACL, PORT: String(await freePort()), ...settings });
+  const started = run({ MEMX_ACL, MEMX_PORT: String(await freePort()), ...settings });
   await expect.poll(started.output, { timeout: LONG_PATIENCE_MS }).toContain("memX is ready on ");
   return started;
 }
@@ -76,17 +76,17 @@ it("prints its address and its data folder, and nothing else", async () => {
 
 it("keeps a write that it acknowledged right before it was killed, and leaves no process on the port", async () => {
   const port = String(await freePort());
-  const first = await start({ PORT: port });
+  const first = await start({ MEMX_PORT: port });
   const workerd = workerdOf(first.process);
   for (let n = 1; n <= 20; n++) expect((await set(first.url, "n", n)).status).toBe(200);
   process.kill(-(first.process.pid as number), "SIGKILL");
   await expect.poll(() => isThere(workerd)).toBe(false);
-  const second = await start({ PORT: port });
+  const second = await start({ MEMX_PORT: port });
   expect(await get(second.url, "n")).toBe(20);
 });
 
 it("finishes requests in flight when it stops, and loses and invents no write", async () => {
-  const settings = { PORT: String(await freePort()) };
+  const settings = { MEMX_PORT: String(await freePort()) };
   const { process: child, url, code } = await start(settings);
   const { revision } = (await (await set(url, "other", 1)).json()) as { revision: number };
   const poll = fetch(`${url}/changes?pattern=nothing&since=${revision}&wait=2`, { headers: HEADERS });
@@ -122,7 +122,7 @@ it.each(["SIGTERM", "SIGINT"] as const)("exits on %s, also while a client subscr
 
 it("exits when the shell exits in which npm runs it", async () => {
   const port = String(await freePort());
-  const settings = { PATH: process.env.PATH, PORT: port, MEMX_ACL, npm_lifecycle_event: "start" };
+  const settings = { PATH: process.env.PATH, MEMX_PORT: port, MEMX_ACL, npm_lifecycle_event: "start" };
   // A shell that stays between this test and memX.
   const args = ["-c", '"$0" "$@"; exit 0', process.execPath, resolve("selfhost/start.ts")];
   const shell = startProcess("sh", args, settings, dataFolder());
@@ -145,17 +145,36 @@ it("exits if workerd exits", async () => {
 
 it("reads settings from .env, and prefers the environment", async () => {
   const port = await freePort();
-  const file = { MEMX_ACL: `'${MEMX_ACL}'`, PORT: "1", LOG_LENGTH: "nonsense", MEMX_DATA_DIR: "elsewhere" };
+  const file = { MEMX_ACL: `'${MEMX_ACL}'`, MEMX_PORT: "1", LOG_LENGTH: "nonsense", MEMX_DATA_DIR: "elsewhere" };
   writeFileSync(
     join(dataFolder(), ".env"),
     Object.entries(file)
       .map((entry) => `${entry.join("=")}\n`)
       .join(""),
   );
-  const started = run({ PORT: String(port), LOG_LENGTH: "10" });
+  const started = run({ MEMX_PORT: String(port), LOG_LENGTH: "10" });
   await expect.poll(started.output).toContain(`127.0.0.1:${port} `);
   expect(started.output()).toContain(`data: ${join(dataFolder(), "elsewhere")}\n`);
   expect((await set(started.url, "a", 1)).status).toBe(200);
+});
+
+it("reads HOST and PORT by their old names, with a warning, unless the new names are set", async () => {
+  const port = String(await freePort());
+  const old = run({ MEMX_ACL, HOST: "127.0.0.1", PORT: port });
+  await expect.poll(old.output, { timeout: LONG_PATIENCE_MS }).toContain(`memX is ready on http://127.0.0.1:${port} `);
+  const warnings = old
+    .output()
+    .split("\n")
+    .filter((line) => line.includes("memX listens"));
+  expect(warnings).toEqual([
+    "memX listens on HOST=127.0.0.1. Call this setting MEMX_HOST, because shells and other programs set HOST too.",
+    `memX listens on PORT=${port}. Call this setting MEMX_PORT, because shells and other programs set PORT too.`,
+  ]);
+  old.process.kill("SIGTERM");
+  expect(await old.code).toBe(0);
+
+  const { url, output } = await start({ HOST: "192.0.2.1", PORT: "1", MEMX_HOST: "127.0.0.1" });
+  expect(output()).toBe(`memX is ready on ${url}   store: embedded   data: ${join(dataFolder(), "data")}\n`);
 });
 
 it("refuses every request until API keys are configured, and says how", async () => {
@@ -207,15 +226,14 @@ it.each([
 });
 
 it("says what is wrong with a Redis that it reaches over REST", async () => {
-  const { UPSTASH_REDIS_REST_URL = "", UPSTASH_REDIS_REST_TOKEN = "" } = await startBridgedRedis();
-  const configure = (...args: string[]) =>
-    fetch(UPSTASH_REDIS_REST_URL, {
-      method: "POST",
-      headers: { authorization: `Bearer ${UPSTASH_REDIS_REST_TOKEN}` },
-      body: JSON.stringify(["CONFIG", "SET", ...args]),
-    });
-  await configure("maxmemory-policy", "allkeys-lru");
-  const { output } = await start({ UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN });
+  // The bridge says the same, in this process.
+  vi.spyOn(console, "warn").mockReturnValue();
+  onTestFinished(() => void vi.restoreAllMocks());
+  const server = await startRedisServer({ args: ["--maxmemory-policy", "allkeys-lru"] });
+  onTestFinished(() => server.stop());
+  const bridge = await startRedisBridge({ redisUrl: server.url, port: 0 });
+  onTestFinished(() => bridge.close());
+  const { output } = await start({ UPSTASH_REDIS_REST_URL: bridge.url, UPSTASH_REDIS_REST_TOKEN: bridge.token });
   await expect.poll(output).toMatch(/^The store deletes data by itself when it is full/m);
 });
 
@@ -229,8 +247,8 @@ it("serves the page at /docs with types that browsers accept", async () => {
 });
 
 it.each([
-  ["a port that is not a number", { PORT: "abc" }, "PORT must be a number"],
-  ["an address of another machine", { HOST: "192.0.2.1" }, "HOST: memX cannot listen on 192.0.2.1"],
+  ["a port that is not a number", { MEMX_PORT: "abc" }, "MEMX_PORT must be a number"],
+  ["an address of another machine", { MEMX_HOST: "192.0.2.1" }, "MEMX_HOST: memX cannot listen on 192.0.2.1"],
   [
     "a folder that is a file",
     { MEMX_DATA_DIR: "/dev/null" },
@@ -239,25 +257,28 @@ it.each([
   ["a length that is not a number", { LOG_LENGTH: "long" }, "LOG_LENGTH must be a whole number"],
   ["a time limit that is too short", { STORE_TIMEOUT_MS: "99" }, "STORE_TIMEOUT_MS must be a whole number from 100"],
   ["a time limit that is not a number", { STORE_TIMEOUT_MS: "2s" }, "STORE_TIMEOUT_MS must be a whole number from 100"],
+  ["a rate limit that is not a number", { RATE_LIMIT: "2,000" }, "RATE_LIMIT must be a whole number"],
+  ["a token that is easy to guess", { METRICS_TOKEN: "secret" }, "METRICS_TOKEN must have at least 16"],
+  ["too few requests of a socket", { SUBREQUEST_LIMIT: "9" }, "SUBREQUEST_LIMIT must be a whole number from 10"],
   ["a quota that is negative", { MAX_NAMESPACE_KEYS: "-1" }, "MAX_NAMESPACE_KEYS must be a whole number"],
   ["no Redis", { REDIS_URL: "redis://user:secret@127.0.0.1:1/0" }, "No Redis responds at redis://127.0.0.1:1/0"],
   ["two stores", { REDIS_URL: "redis://127.0.0.1:1", UPSTASH_REDIS_REST_URL: "http://127.0.0.1:1" }, "two stores"],
 ])("says in one line what is wrong with its settings: %s", async (_, settings, message) => {
-  const { code, output } = run({ MEMX_ACL, PORT: String(await freePort()), ...settings });
+  const { code, output } = run({ MEMX_ACL, MEMX_PORT: String(await freePort()), ...settings });
   expect(await code).toBe(1);
   expect(output()).toContain(message);
   expect(output().trim().split("\n")).toHaveLength(1);
 });
 
 it("fails if it cannot read its API keys, and names the setting", async () => {
-  const { code, output } = run({ MEMX_ACL: "{", PORT: String(await freePort()) });
+  const { code, output } = run({ MEMX_ACL: "{", MEMX_PORT: String(await freePort()) });
   expect(await code).toBe(1);
   expect(output()).toContain("MEMX_ACL");
   expect(output()).not.toContain("ready");
 });
 
 it("says which API key of its list no header can carry, and repeats none", async () => {
-  const { code, output } = run({ MEMX_ACL: '{"fine":["*"],"cl\u00e9":["*"]}', PORT: String(await freePort()) });
+  const { code, output } = run({ MEMX_ACL: '{"fine":["*"],"cl\u00e9":["*"]}', MEMX_PORT: String(await freePort()) });
   expect(await code).toBe(1);
   expect(output()).toMatch(/MEMX_ACL .*API key number 2 .*visible ASCII/);
   expect(output()).not.toContain("cl\u00e9");
@@ -269,12 +290,12 @@ it("does not start on a port in use, or on the data of another memX", async () =
   await once(other, "listening");
   onTestFinished(() => void other.close());
   const { port } = other.address() as { port: number };
-  const late = run({ MEMX_ACL, PORT: String(port) });
+  const late = run({ MEMX_ACL, MEMX_PORT: String(port) });
   expect(await late.code).toBe(1);
   expect(late.output()).toMatch(/^Port \d+ on 127.0.0.1 is in use\. .*\n$/);
 
   await start();
-  const second = run({ MEMX_ACL, PORT: String(await freePort()) });
+  const second = run({ MEMX_ACL, MEMX_PORT: String(await freePort()) });
   expect(await second.code).toBe(1);
   expect(second.output()).toMatch(/^Another memX uses the data in .*\n$/);
 });

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { type RedisBridge, startRedisBridge } from "../../selfhost/redis-bridge.ts";
 import { isLong } from "../support/long-runs.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
+import { command } from "./support/redis-command.ts";
 import { startWorkerd } from "./support/workerd.ts";
 
 const TOKEN = "a-token";
@@ -71,3 +72,39 @@ it("orders the writes on both servers without gaps, and both servers return the 
     expect(entries[1], key).toEqual(entries[0]);
   }
 });
+
+it("a subscriber on one server gets changes at once after a subscriber of the same key on the other has left", async () => {
+  const events = { "/subscribe/a": "a", "/watch?pattern=*": "" };
+  for (const [path, key] of Object.entries(events)) {
+    const marks = async () => String(await command(redis.url, "HGET", `{memx:}:entry:${key}`, "watcher"));
+    const stays = await subscribe(0, path);
+    const leaves = await subscribe(1, path);
+    const token = (await marks()).split(" ").findLast((text) => text.length > 20) as string;
+    leaves.socket.close();
+    // The next change that the other server makes finds no socket there, and ends its watch.
+    const marksAfterChange = async () => {
+      await set(1, "from the other server");
+      return marks();
+    };
+    await expect.poll(marksAfterChange).not.toContain(token);
+    await set(0, `to ${path}`);
+    await expect.poll(() => stays.texts.join("\n")).toContain(`"to ${path}"`);
+    stays.socket.close();
+  }
+});
+
+/** Resolves when the server has registered the subscriber. */
+async function subscribe(server: number, path: string): Promise<{ socket: WebSocket; texts: string[] }> {
+  const key = `memx.key.${Buffer.from("local_dev_key").toString("base64url")}`;
+  const socket = new WebSocket((urls[server] as string).replace("http", "ws") + path, ["memx.v1", key]);
+  const texts: string[] = [];
+  socket.addEventListener("message", ({ data }) => texts.push(data as string));
+  await expect.poll(() => texts.length).toBeGreaterThan(0);
+  return { socket, texts };
+}
+
+async function set(server: number, value: string): Promise<void> {
+  const body = JSON.stringify({ key: "a", value });
+  const response = await fetch(`${urls[server]}/set`, { method: "POST", headers: HEADERS, body });
+  expect(response.status).toBe(200);
+}

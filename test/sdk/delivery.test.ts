@@ -157,3 +157,46 @@ it("accepts nothing after its end", async () => {
     state: "ended",
   });
 });
+
+it("takes what a refresh finds, after the live events that arrive meanwhile, and stays live", async () => {
+  const { delivery, respond, deliver, states, taken } = start();
+  delivery.joined(5);
+  const refreshed = delivery.refresh();
+  deliver(6);
+  expect(await respond(page([6, 7], 9))).toBe(5);
+  await refreshed;
+  deliver(7, 9, 10);
+  expect(taken()).toEqual([6, 7, 10]);
+  expect(new Set(states)).toEqual(new Set(["live"]));
+  // A page that is older than the live events says nothing.
+  const late = delivery.refresh();
+  deliver(12);
+  await respond(page([11], 11));
+  await late;
+  expect(delivery.cursor).toBe(12);
+  expect(taken()).toEqual([12]);
+});
+
+it("catches up if a refresh finds a reset", async () => {
+  const { delivery, respond, taken } = start();
+  delivery.joined(5);
+  const refreshed = delivery.refresh();
+  await respond(page([8], 9, true));
+  expect(delivery.state).toBe("catching up");
+  await respond(page([8], 9, true));
+  await refreshed;
+  expect(taken()).toEqual(["reset 9", 8]);
+  expect(delivery.cursor).toBe(9);
+});
+
+it("does not refresh unless it is live, and not after its end", async () => {
+  const { delivery, reads, respond, taken } = start();
+  await delivery.refresh();
+  expect(reads).toEqual([]);
+  delivery.joined(5);
+  const refreshed = delivery.refresh();
+  delivery.end();
+  await respond(page([8], 9));
+  await refreshed;
+  expect(taken()).toEqual([]);
+});

@@ -12,7 +12,10 @@ import {
   encodeEvent,
   encodeReady,
   encodeReset,
+  RENEW,
+  SOCKET_CALLS,
   SUBPROTOCOL,
+  splitFrame,
 } from "../../sdk/protocol.ts";
 import samples from "../../sdk/samples.json";
 import { readFrame } from "../../sdk/typescript/events.ts";
@@ -21,6 +24,9 @@ import { MemxError, type ValueSet } from "../../sdk/typescript/index.ts";
 import { readOptions } from "../../sdk/typescript/options.ts";
 import { isFinal, readErrorResponse, readRefusal } from "../../sdk/typescript/read-error.ts";
 import { Socket } from "../../sdk/typescript/socket.ts";
+import { encodeAnswer } from "../../worker/calls/answer.ts";
+import { type Message, readMessage, targetOf } from "../../worker/connect/read-message.ts";
+import { socketCall } from "../../worker/connect/socket-calls.ts";
 import { isAgentName } from "../../worker/request/agent-name.ts";
 import { findApiKey } from "../../worker/request/find-api-key.ts";
 
@@ -110,6 +116,25 @@ describe("the server", () => {
 
   it.each(samples.apiKeys)("reads the API key $apiKey", ({ apiKey, subprotocol }) => {
     expect(findApiKey(new Headers({ "sec-websocket-protocol": `${SUBPROTOCOL}, ${subprotocol}` }))).toBe(apiKey);
+  });
+});
+
+describe("a socket of calls", () => {
+  it.each(samples.calls)("reads $text", ({ text, id, call, method, target, body = "" }) => {
+    const message = readMessage(text) as Message;
+    expect(message).toMatchObject({ id, call });
+    expect(SOCKET_CALLS[message.call]).toBe(`${method} ${target.split("?")[0]}`);
+    // What an idempotency key covers is the same as over HTTP.
+    expect(targetOf(message, socketCall(message.call).operation)).toEqual({ target: `${method} ${target}`, body });
+  });
+
+  it.each(samples.answers)("sends $text", ({ text, id, status, retry, body }) => {
+    expect(`{"id":${id},${encodeAnswer({ status, text: body, retry })}}`).toBe(text);
+  });
+
+  it.each(samples.frames)("splits $frame", ({ frame, texts }) => {
+    expect(splitFrame(frame)).toEqual(texts);
+    expect(texts).toContain(RENEW);
   });
 });
 

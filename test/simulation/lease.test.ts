@@ -8,7 +8,7 @@ import { simulateLeases } from "./lease/simulate.ts";
 
 const { SIMULATION_SEEDS, SIMULATION_FIRST_SEED } = env as unknown as Record<string, string | undefined>;
 const first = Number(SIMULATION_FIRST_SEED || 1);
-const count = Number(SIMULATION_SEEDS || (isLong ? 20_000 : 1_000));
+const count = Number(SIMULATION_SEEDS || (isLong ? 20_000 : 300));
 
 const MAX_FAILED_SEEDS = 3;
 

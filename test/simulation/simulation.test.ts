@@ -10,7 +10,7 @@ import { apiKeyOf, simulate, userOf } from "./simulate.ts";
 
 const { SIMULATION_SEEDS, SIMULATION_FIRST_SEED } = env as unknown as Record<string, string | undefined>;
 const first = Number(SIMULATION_FIRST_SEED || 1);
-const count = Number(SIMULATION_SEEDS || (isLong ? 400 : 25));
+const count = Number(SIMULATION_SEEDS || (isLong ? 400 : 6));
 const seeds = Array.from({ length: count }, (_, n) => first + n);
 
 /** Simulations at a time, in one isolate. */

@@ -7,19 +7,19 @@ import { channelName } from "../../memory/channels/topic.ts";
 
 export const engine = env.UPSTASH_REDIS_REST_URL ? "redis" : "embedded";
 
-const storeObject = () => env.EMBEDDED_STORE.getByName("namespace:");
+const storeObject = (namespace = "") => env.EMBEDDED_STORE.getByName(`namespace:${namespace}`);
 
 export const channelOf = (key: string) => env.CHANNEL.getByName(channelName({ namespace: "", key }));
 
 /** Clears the memory of the store. Redis has none in this process. */
-export async function evictStore(): Promise<void> {
-  if (engine === "embedded") await evictDurableObject(storeObject());
+export async function evictStore(namespace?: string): Promise<void> {
+  if (engine === "embedded") await evictDurableObject(storeObject(namespace));
 }
 
 /**
  * Makes every call to the store fail with `message`, which no client must see. The returned function repairs the store.
  */
-export async function breakStore(message: string): Promise<() => Promise<void>> {
+export async function breakStore(message: string, namespace?: string): Promise<() => Promise<void>> {
   if (engine === "redis") {
     const { fetch } = globalThis;
     const spy = vi.spyOn(globalThis, "fetch").mockImplementation(async (input, init) => {
@@ -28,11 +28,11 @@ export async function breakStore(message: string): Promise<() => Promise<void>> 
     });
     return async () => spy.mockRestore();
   }
-  await storeObject().ping();
-  await runInDurableObject(storeObject(), (_, { storage }) => {
+  await storeObject(namespace).ping();
+  await runInDurableObject(storeObject(namespace), (_, { storage }) => {
     storage.sql.exec = () => {
       throw new Error(message);
     };
   });
-  return evictStore;
+  return () => evictStore(namespace);
 }

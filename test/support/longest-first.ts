@@ -4,8 +4,12 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** Estimates for a machine on which no run has left its durations, in seconds. The first match counts. */
 const ESTIMATES: readonly [name: RegExp, seconds: number][] = [
+  [/process\/dashboard(-barriers|-keyboard|-scale)?\./, 90],
   [/simulation/, 30],
-  [/process\/(redis-failures|docker|start|supabase|redis-bridge|sdk-feed|example|dev)\./, 20],
+  [
+    /process\/(redis-failures|docker|start|supabase|redis-bridge|sdk-feed|soak|connect-fuzz|kills|example|dev|mcp-team)\./,
+    20,
+  ],
   [/process\//, 10],
   [/store\/|sdk\/subscriptions|feed\/expire|work-queue|retries/, 6],
   [/http\/|feed\/|guarantees\/|sdk\//, 3],

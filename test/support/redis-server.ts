@@ -10,6 +10,7 @@ import { freePort } from "./free-port.ts";
 export type RedisServer = {
   readonly port: number;
   readonly url: string;
+  readonly pid: number | undefined;
   /** Ends this process. @default SIGTERM */
   stop(signal?: NodeJS.Signals): Promise<void>;
 };
@@ -53,7 +54,7 @@ export async function startRedisServer({
     running = false;
   });
   while (running && !(await replies(chosen))) await new Promise((resolve) => setTimeout(resolve, 20));
-  if (running) return { port: chosen, url: `redis://127.0.0.1:${chosen}`, stop };
+  if (running) return { port: chosen, url: `redis://127.0.0.1:${chosen}`, pid: child.pid, stop };
 
   await stop();
   if ((await ended)?.code === "ENOENT") {

@@ -21,7 +21,13 @@ export default async function setup(project: TestProject): Promise<() => Promise
     try {
       const redis = await startRedisServer();
       stops.push(redis.stop);
-      const { url, token, close } = await startRedisBridge({ redisUrl: redis.url, port: 0, timeoutMs: 30_000 });
+      const { url, token, close } = await startRedisBridge({
+        redisUrl: redis.url,
+        port: 0,
+        timeoutMs: 30_000,
+        // Tests look into Redis through the bridge.
+        anyCommand: true,
+      });
       stops.push(close);
       response.end(JSON.stringify({ url, token }));
     } catch (error) {

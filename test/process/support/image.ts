@@ -89,8 +89,8 @@ function follow(
         ["-c", rest.replaceAll(/(?<= )\//g, stage.at("/")).replaceAll("chown node", `chown ${USER}`)],
         {
           cwd: stage.at(stage.workdir),
-          // npm uses the registry and the cache of this machine.
-          env: { ...process.env, ...stage.env, npm_config_prefer_offline: "true" },
+          // npm uses the registry and the cache of this machine. NODE_ENV is the tests', and npm would heed it.
+          env: { ...process.env, NODE_ENV: undefined, ...stage.env, npm_config_prefer_offline: "true" },
           stdio: "pipe",
         },
       );

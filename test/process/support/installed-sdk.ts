@@ -49,7 +49,7 @@ export function run(
   { cwd, env, input }: { cwd?: string; env?: NodeJS.ProcessEnv; input?: string | Uint8Array } = {},
 ): Promise<Result> {
   return new Promise((resolve) => {
-    const child = execFile(command, args, { cwd, env, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
+    const child = execFile(command, args, { cwd, env, maxBuffer: 256 * 1024 * 1024 }, (error, stdout, stderr) => {
       resolve({ code: typeof error?.code === "number" ? error.code : error ? -1 : 0, stdout, stderr });
     });
     child.stdin?.on("error", () => {

@@ -2,6 +2,7 @@
 // the connection, which workerd leaves to the client.
 
 import { connect } from "node:net";
+import { handshake } from "../../support/raw-frames.ts";
 
 export type RawSubscriber = {
   readonly texts: readonly string[];
@@ -17,16 +18,7 @@ export async function connectRaw(
 ): Promise<RawSubscriber> {
   const { hostname, port } = new URL(url);
   const socket = connect({ host: hostname, port: Number(port) });
-  const handshake = {
-    host: "memx",
-    upgrade: "websocket",
-    connection: "Upgrade",
-    "sec-websocket-version": "13",
-    "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
-    ...headers,
-  };
-  const lines = Object.entries(handshake).map(([name, value]) => `${name}: ${value}\r\n`);
-  socket.write(`GET ${path} HTTP/1.1\r\n${lines.join("")}\r\n`);
+  socket.write(handshake(path, headers));
   const texts: string[] = [];
   const opened = Promise.withResolvers<void>();
   const closed = Promise.withResolvers<Awaited<RawSubscriber["closed"]>>();

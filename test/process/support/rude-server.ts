@@ -9,10 +9,11 @@ import { onTestFinished } from "vitest";
 export type RudeServer = { readonly url: string; readonly handshakes: () => number };
 
 /** `misbehave` gets each socket after its handshake. Nothing it sends is masked, as from a server. */
-export async function startRudeServer(misbehave: (socket: Duplex) => void): Promise<RudeServer> {
+export async function startRudeServer(misbehave: (socket: Duplex) => void, page?: object): Promise<RudeServer> {
   let handshakes = 0;
   const sockets = new Set<Duplex>();
-  const server = createServer((_, response) => response.writeHead(200, { "content-type": "text/html" }).end("<html>"));
+  const [type, text] = page ? ["application/json", JSON.stringify(page)] : ["text/html", "<html>"];
+  const server = createServer((_, response) => response.writeHead(200, { "content-type": type }).end(text));
   server.on("upgrade", (request, socket) => {
     handshakes++;
     sockets.add(socket);
