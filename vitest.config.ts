@@ -55,11 +55,11 @@ const { PROPERTY_SEED } = process.env;
 
 /** Options of every project. Only a test that hangs reaches a time limit. */
 const common = {
-  testTimeout: 180_000,
-  hookTimeout: 180_000,
+  testTimeout: 600_000,
+  hookTimeout: 600_000,
   expect: { poll: { timeout: PATIENCE_MS, interval: 20 } },
   provide: { long, propertySeed: PROPERTY_SEED ? Number(PROPERTY_SEED) : undefined, transport: "http" as const },
-  tags: [{ name: "long", description: "Does more in a long run.", timeout: long ? 1_800_000 : 180_000 }],
+  tags: [{ name: "long", description: "Does more in a long run.", timeout: long ? 1_800_000 : 600_000 }],
   ...(long && { tagsFilter: ["long"] }),
 };
 

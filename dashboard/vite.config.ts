@@ -21,6 +21,8 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rolldownOptions: {
+      // They depend on how busy the machine is.
+      checks: { bundlerTimings: false },
       output: {
         entryFileNames: "dashboard/app-[hash].js",
         chunkFileNames: "dashboard/[name]-[hash].js",

@@ -1,10 +1,11 @@
 // Fills dashboard/dist, the folder that the Worker's ASSETS binding serves: the dashboard, built by Vite, and the files of
 // the page at /docs. Writes only what has changed, because a running memX may be reading the folder.
 
-import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { globSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { build, type Rolldown } from "vite";
+import { writeIfChanged } from "./write-if-changed.ts";
 
 const root = join(import.meta.dirname, "..");
 const folder = join(root, "dashboard/dist");
@@ -28,16 +29,6 @@ export async function buildAssets(): Promise<void> {
 
   for (const [name, content] of files) writeIfChanged(join(folder, name), content);
   for (const path of globSync("**/*.*", { cwd: folder })) if (!files.has(path)) rmSync(join(folder, path));
-}
-
-function writeIfChanged(path: string, content: Uint8Array): void {
-  mkdirSync(dirname(path), { recursive: true });
-  try {
-    if (readFileSync(path).equals(content)) return;
-  } catch {
-    // The file is new.
-  }
-  writeFileSync(path, content);
 }
 
 if (import.meta.main) await buildAssets();

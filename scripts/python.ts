@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 import { installPackages } from "./debian.ts";
-import type { Counts } from "./run-tests.ts";
+import { type Counts, describeFailure } from "./run-tests.ts";
 
 const FOLDER = join(import.meta.dirname, "../sdk/python");
 const VENV = join(FOLDER, ".venv");
@@ -101,10 +101,19 @@ function count(xml: string): { passed: number; failed: number; failures: string[
   const suite = /<testsuite [^>]*>/.exec(xml)?.[0] ?? "";
   const attribute = (name: string) => Number(new RegExp(` ${name}="(\\d+)"`).exec(suite)?.[1] ?? 0);
   const failed = attribute("failures") + attribute("errors");
-  const cases = xml.matchAll(/<testcase classname="([^"]*)" name="([^"]*)"[^>]*><(?:failure|error)/g);
+  const cases = xml.matchAll(/<testcase classname="([^"]*)" name="([^"]*)"[^>]*><(?:failure|error) message="([^"]*)"/g);
   return {
     passed: Math.max(0, attribute("tests") - failed - attribute("skipped")),
     failed,
-    failures: [...cases].map(([, file, test]) => `${file}: ${test}`),
+    failures: [...cases].map(([, file, test, message = ""]) =>
+      describeFailure(`${file}: ${test}`, unescapeXml(message)),
+    ),
   };
+}
+
+function unescapeXml(text: string): string {
+  const named: Record<string, string> = { quot: '"', apos: "'", lt: "<", gt: ">", amp: "&" };
+  return text.replaceAll(/&(?:#(\d+)|(\w+));/g, (all, code, name) =>
+    code ? String.fromCodePoint(Number(code)) : (named[name] ?? all),
+  );
 }

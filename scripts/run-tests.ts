@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { installPackages, versionOf } from "./debian.ts";
 
 /** Each program with its Debian package, and the oldest major version that works. */
@@ -27,7 +28,7 @@ const PROGRAMS: readonly {
 export type Counts = {
   readonly passed: number;
   readonly failed: number;
-  /** The failed tests, each with its file. */
+  /** The failed tests, each with its file and the beginning of its message. */
   readonly failures?: readonly string[];
   readonly note?: string;
 };
@@ -75,14 +76,30 @@ type Report = {
 type FileResult = {
   readonly name: string;
   readonly status: string;
-  readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+  readonly message: string;
+  readonly assertionResults: readonly {
+    readonly status: string;
+    readonly fullName: string;
+    readonly failureMessages: readonly string[];
+  }[];
 };
 
 /** A file that fails outside of its tests is named alone. */
-function failuresOf({ name, status, assertionResults }: FileResult): string[] {
+function failuresOf({ name, status, message, assertionResults }: FileResult): string[] {
   const file = relative(process.cwd(), name);
-  const failed = assertionResults.filter((test) => test.status === "failed").map((test) => `${file}: ${test.fullName}`);
-  return status === "failed" && failed.length === 0 ? [file] : failed;
+  const failed = assertionResults
+    .filter((test) => test.status === "failed")
+    .map((test) => describeFailure(`${file}: ${test.fullName}`, test.failureMessages.join("\n")));
+  return status === "failed" && failed.length === 0 ? [describeFailure(file, message)] : failed;
+}
+
+/** The lines of a failure's message that are shown with its test. The log has the rest. */
+const MESSAGE_LINES = 8;
+
+/** A failed test and the beginning of its message, indented. */
+export function describeFailure(test: string, message: string): string {
+  const lines = stripVTControlCharacters(message).split("\n").slice(0, MESSAGE_LINES);
+  return [test, ...lines.map((line) => `      ${line.slice(0, 200)}`)].join("\n");
 }
 
 /** Ends the process if a program is missing or too old. */

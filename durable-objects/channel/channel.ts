@@ -68,17 +68,19 @@ export class Channel extends DurableObject<Env> {
   }
 
   /**
-   * Receives an applied change. Resolves once the subscribers have been sent it, by this call or an earlier one.
+   * Receives an applied change. Resolves with the number of subscribers once they have been sent it, by this call or an
+   * earlier one.
    * @param ttl seconds until the first expiry among the values that the same write has set
    * @param gaplessSince as in `AppliedChange`
    */
-  async publish(topic: Topic, change: Change, ttl?: number, gaplessSince?: number): Promise<void> {
-    return this.#delivery.inTurn(async () => {
+  async publish(topic: Topic, change: Change, ttl?: number, gaplessSince?: number): Promise<number> {
+    await this.#delivery.inTurn(async () => {
       if (ttl !== undefined && !this.#roster.isEmpty()) await this.#armAlarm(ttl * 1000);
       if (change.revision <= this.#delivery.cursor) return;
       if (this.#roster.isEmpty()) return this.#unwatch(topic);
       await this.#delivery.deliver(topic, change, gaplessSince);
     });
+    return this.#roster.count();
   }
 
   /**

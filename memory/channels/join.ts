@@ -1,5 +1,7 @@
 // How a subscriber joins a channel: carries what it asks for from the Worker to the Durable Object.
 
+import { LRUCache } from "lru-cache";
+import { LIMITS } from "../../config/limits.ts";
 import type { EventFilter } from "../../sdk/protocol.ts";
 import { withDeadline } from "../deadline.ts";
 import { ApiError, storeUnavailable } from "../errors.ts";
@@ -26,8 +28,15 @@ export type Join = Topic & {
 
 const HEADER = "memx-join";
 
-/** Steps of a join for a caller that reads the socket itself, besides the text of what it gets. */
+/** Steps of a join, besides the text of what it gets, and of each of its patterns. */
 const JOIN_STEPS = 2_000;
+const PATTERN_STEPS = 80;
+
+/** Steps of a join that makes the channel, with a database of its own, where the objects run on the thread of the Worker. */
+const NEW_CHANNEL_STEPS = 15_000;
+
+/** The channels that this isolate has lately joined subscribers to. A channel without subscribers is gone by then. */
+const joined = new LRUCache<string, true>({ max: 10_000, ttl: LIMITS.repairIntervalMs });
 
 /**
  * Returns the channel's response, with its socket.
@@ -35,13 +44,19 @@ const JOIN_STEPS = 2_000;
  */
 export async function joinChannel(env: Env, join: Join): Promise<Response> {
   const { timeouts } = openStore(env);
-  const channel = env.CHANNEL.getByName(channelName(join));
+  const name = channelName(join);
+  // Cloudflare, which has a limiter, runs objects elsewhere.
+  const isNew = env.RATE_LIMITER === undefined && !joined.has(name);
+  beginWork(JOIN_STEPS + join.patterns.length * PATTERN_STEPS + (isNew ? NEW_CHANNEL_STEPS : 0));
+  joined.set(name, true);
+  const channel = env.CHANNEL.getByName(name);
   // In a header, because a URL is logged, and names and scopes must not be.
   const text = new TextEncoder().encode(JSON.stringify(join)).toBase64();
-  const joined = channel.fetch("https://channel/", { headers: { upgrade: "websocket", [HEADER]: text } });
   // An error loses its class over RPC. Joining fails only if the channel fails, or the store it calls.
-  const failed = joined.catch((cause) => Promise.reject(storeUnavailable(cause)));
-  const response = await withDeadline(failed, timeouts.responseMs);
+  const joining = channel
+    .fetch("https://channel/", { headers: { upgrade: "websocket", [HEADER]: text } })
+    .catch((cause) => Promise.reject(storeUnavailable(cause)));
+  const response = await withDeadline(joining, timeouts.responseMs);
   if (response.webSocket) return response;
   throw new ApiError("rate_limited", await response.text(), { retryAfterSeconds: 30 });
 }
@@ -51,7 +66,6 @@ export async function joinChannel(env: Env, join: Join): Promise<Response> {
  * @throws {ApiError} as `joinChannel`
  */
 export async function joinSocket(env: Env, join: Join): Promise<WebSocket> {
-  beginWork(JOIN_STEPS);
   const { webSocket } = await joinChannel(env, join);
   if (!webSocket) throw new Error("the channel responded without a socket");
   return webSocket;

@@ -3,12 +3,16 @@
 import { type Deadline, withDeadline } from "../deadline.ts";
 import { log } from "../log.ts";
 import { METRICS } from "../metrics.ts";
+import { requestVariables } from "../request-context.ts";
 import { openStore } from "../store/open-store.ts";
 import { ALL_KEYS, type Applied, type AppliedChange } from "../store/store.ts";
 import { channelName, type Topic } from "./topic.ts";
 
 const MAX_ATTEMPTS = 4;
 const MAX_FIRST_DELAY_MS = 100;
+
+/** Steps of sending one event to one subscriber, where the objects run on the thread of the Worker. */
+const EVENT_STEPS = 10;
 
 /**
  * Returns the outcome of a write, and publishes what it applied to the channels that are watched. The caller does not wait for
@@ -38,21 +42,34 @@ function isApplied(outcome: { readonly outcome: string }): outcome is Applied {
 
 /** Publishes to each channel the last of its changes: the channel finds the ones before it in the log. */
 async function publishAll(env: Env, namespace: string, { results }: Applied): Promise<void> {
-  const announcements = new Map<string, AppliedChange>();
+  const announcements = new Map<string, { readonly last: AppliedChange; readonly count: number }>();
   const add = (key: string, applied: AppliedChange) => {
-    const ttls = [applied.ttl, announcements.get(key)?.ttl].filter((ttl) => ttl !== undefined);
-    announcements.set(key, { ...applied, ...(ttls.length > 0 && { ttl: Math.min(...ttls) }) });
+    const { last, count } = announcements.get(key) ?? { count: 0 };
+    const ttls = [applied.ttl, last?.ttl].filter((ttl) => ttl !== undefined);
+    announcements.set(key, {
+      last: { ...applied, ...(ttls.length > 0 && { ttl: Math.min(...ttls) }) },
+      count: count + 1,
+    });
   };
   for (const result of results) {
     if (result.change === null) continue;
     if (result.watched) add(result.change.key, result);
     if (result.namespaceWatched) add(ALL_KEYS, result);
   }
-  await Promise.all(Array.from(announcements, ([key, applied]) => publish(env, { namespace, key }, applied)));
+  const { workShare } = env.RATE_LIMITER === undefined ? requestVariables() : {};
+  await Promise.all(
+    Array.from(announcements, async ([key, { last, count }]) => {
+      const subscribers = await publish(env, { namespace, key }, last);
+      workShare?.spend(subscribers * count * EVENT_STEPS);
+    }),
+  );
 }
 
-/** Resolves when the channel has the change, or when retrying cannot help: the channel finds its gaps itself. */
-async function publish(env: Env, topic: Topic, { change, ttl, gaplessSince }: AppliedChange): Promise<void> {
+/**
+ * Resolves with the number of subscribers when the channel has the change, or with 0 when retrying cannot help: the channel
+ * finds its gaps itself.
+ */
+async function publish(env: Env, topic: Topic, { change, ttl, gaplessSince }: AppliedChange): Promise<number> {
   for (let attempt = 1; ; attempt++) {
     try {
       // A stub that has failed stays broken, so each attempt gets a new one.
@@ -63,7 +80,7 @@ async function publish(env: Env, topic: Topic, { change, ttl, gaplessSince }: Ap
       if (attempt === MAX_ATTEMPTS || overloaded || !retryable) {
         METRICS.publishFailures.add();
         log("warn", "publish_failed", { revision: change.revision, attempt, cause });
-        return;
+        return 0;
       }
       await scheduler.wait(MAX_FIRST_DELAY_MS * 2 ** (attempt - 1) * Math.random());
     }

@@ -32,12 +32,12 @@ export function faultyChannels(channels: Env["CHANNEL"], { random, isQuiet, coun
       if (outage > 0) {
         outage--;
         count("dropped");
-        return;
+        return 0;
       }
       if (!random.chance(rate)) return send();
       if (random.chance(dropRate)) {
         count("dropped");
-        return;
+        return 0;
       }
       switch (random.pick(["delay", "delay", "double", "fail before", "fail after"])) {
         case "delay":
@@ -46,8 +46,7 @@ export function faultyChannels(channels: Env["CHANNEL"], { random, isQuiet, coun
           return send();
         case "double":
           count("doubled");
-          await Promise.all([send(), scheduler.wait(random.number(0, 40)).then(send)]);
-          return;
+          return (await Promise.all([send(), scheduler.wait(random.number(0, 40)).then(send)]))[0];
         case "fail after":
           count("failed");
           await send();

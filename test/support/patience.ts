@@ -4,4 +4,4 @@
 export const PATIENCE_MS = 25_000;
 
 /** For a process that starts, and for what a channel repairs. */
-export const LONG_PATIENCE_MS = 90_000;
+export const LONG_PATIENCE_MS = 240_000;

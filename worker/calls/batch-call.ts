@@ -2,6 +2,7 @@
 
 import { LIMITS } from "../../config/limits.ts";
 import { outline } from "../../memory/json-text.ts";
+import { beginWork, WRITE_STEPS } from "../../memory/work-share.ts";
 import { commit } from "../../memory/writes/commit.ts";
 import type { Draft } from "../../memory/writes/write-values.ts";
 import type { FieldError, JsonText } from "../../sdk/protocol.ts";
@@ -18,6 +19,7 @@ export const batchCall: WriteCall<Passed<typeof OPERATIONS.batch>> = async (writ
   const { operations } = body;
   const errors = operations.flatMap(fieldErrors);
   if (errors.length > 0) throw invalid("body", errors);
+  if (operations.length > 1) beginWork(operations.length * WRITE_STEPS);
   const texts = outline(members.get("operations") as JsonText).items;
   const drafts = operations.map((operation, index) => toDraft(operation, texts[index] as JsonText));
   const results = await commit(writer, drafts, {

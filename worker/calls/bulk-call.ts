@@ -5,7 +5,7 @@ import { ApiError } from "../../memory/errors.ts";
 import { outline } from "../../memory/json-text.ts";
 import { WorkMeter } from "../../memory/schemas/work-meter.ts";
 import type { Idempotency } from "../../memory/store/store.ts";
-import { beginWork } from "../../memory/work-share.ts";
+import { beginWork, WRITE_STEPS } from "../../memory/work-share.ts";
 import type { Committer } from "../../memory/writes/commit.ts";
 import type { JsonText } from "../../sdk/protocol.ts";
 import { OPERATIONS } from "../request/operations.ts";
@@ -17,9 +17,6 @@ import { KeyOrder } from "./key-order.ts";
 import { deleteCall, patchCall, setCall } from "./value-calls.ts";
 
 type Requested = Passed<typeof OPERATIONS.bulk>["operations"][number];
-
-/** Steps of a write besides its checks: what the store and its answer take of the isolate. */
-const WRITE_STEPS = 20;
 
 /** Operations at a time whose answers may have a value. */
 const MAX_LARGE = 32;

@@ -2,6 +2,7 @@
 
 import type { CallToolResult } from "@modelcontextprotocol/server";
 import { reportError } from "../../memory/report-error.ts";
+import { beginWork } from "../../memory/work-share.ts";
 import { isReadOnly, TOOLS } from "../../sdk/tools.ts";
 import { claim, release } from "./claim-tools.ts";
 import { get, history, list, schema } from "./read-tools.ts";
@@ -32,6 +33,9 @@ const RUN = new Map<string, Tool<never>>(
 
 const WRITING = new Set(TOOLS.filter((tool) => !isReadOnly(tool)).map(({ name }) => name));
 
+/** Steps of a call besides those of its tool: the protocol's own. */
+const CALL_STEPS = 2_000;
+
 /** @throws {RpcError} if there is no such tool */
 export async function callTool(
   name: string,
@@ -41,6 +45,7 @@ export async function callTool(
   const run = RUN.get(name);
   if (!run) throw new RpcError(INVALID_PARAMS, "There is no tool of this name.");
   try {
+    beginWork(CALL_STEPS);
     return toolResult(await run(context(), checkInput(name, parsed) as never, texts));
   } catch (error) {
     return toolFailure(reportError(error), WRITING.has(name));

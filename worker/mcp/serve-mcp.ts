@@ -24,7 +24,8 @@ export async function serveMcp(c: AppContext): Promise<Response> {
     document = parseJsonText(decodeUtf8(bytes), { maxDepth: LIMITS.maxJsonDepth + LEVELS_ABOVE_ARGUMENT });
   } catch (error) {
     if (error instanceof JsonTextError) return rpcError(400, -32700, `The body ${error.message}.`);
-    if (error instanceof ApiError) return rpcError(400, -32700, error.message);
+    // The others are about the body.
+    if (error instanceof ApiError && error.code !== "rate_limited") return rpcError(400, -32700, error.message);
     throw error;
   }
   const value = document.value as Partial<Record<"id" | "method", unknown>> | null;

@@ -37,6 +37,8 @@ export const limitBody = createMiddleware(async (c, next) => {
  * @throws {ApiError} `invalid_request` if the client goes away before the end of its body, `rate_limited`
  */
 export async function readBytes(c: Context): Promise<ArrayBuffer> {
+  // Before the body is read, if its length is announced.
+  if (Number(c.req.header("content-length")) > SMALL_BODY_BYTES) requestVariables().workShare?.require();
   const bytes = await received(c.req.arrayBuffer());
   countReceived(bytes.byteLength);
   return bytes;

@@ -2,6 +2,7 @@
 // handshake.
 
 import { ApiError } from "../../memory/errors.ts";
+import { ShareUsed } from "../../memory/work-share.ts";
 import { CLOSE_CODES } from "../../sdk/protocol.ts";
 import { chosenSubprotocol } from "../request/subprotocols.ts";
 
@@ -10,13 +11,16 @@ export function isUpgrade(request: Request): boolean {
   return request.method === "GET" && request.headers.get("upgrade")?.toLowerCase() === "websocket";
 }
 
+/** "Try again later", of the registry that RFC 6455 §11.7 made. No client takes it for final. */
+const TRY_AGAIN = 1013;
+
 /** @throws what was caught, unless it has a close code */
 export function refuseSocket(
   headers: Headers,
   error: unknown,
   subprotocol: Parameters<typeof chosenSubprotocol>[1],
 ): Response {
-  const code = error instanceof ApiError ? closeCode(error.code) : undefined;
+  const code = error instanceof ShareUsed ? TRY_AGAIN : error instanceof ApiError ? closeCode(error.code) : undefined;
   if (code === undefined) throw error;
   const { 0: client, 1: server } = new WebSocketPair();
   server.accept();

@@ -2,6 +2,7 @@
 
 import { Hono } from "hono";
 import { type Join, joinChannel } from "../../memory/channels/join.ts";
+import { workShare } from "../../memory/work-share.ts";
 import { SUBPROTOCOL } from "../../sdk/protocol.ts";
 import type { AppContext, AppEnv } from "../app-env.ts";
 import { findCaller } from "../request/authenticate.ts";
@@ -15,7 +16,9 @@ subscribe.get("/watch", (c, next) => (isUpgrade(c.req.raw) ? open(c, readWatch) 
 
 async function open(c: AppContext, read: (c: AppContext) => Join): Promise<Response> {
   try {
-    c.set("caller", await findCaller(c.req.raw.headers, c.env));
+    const caller = await findCaller(c.req.raw.headers, c.env);
+    c.set("caller", caller);
+    c.set("workShare", workShare(c.env, caller.namespace));
     return await joinChannel(c.env, read(c));
   } catch (error) {
     return refuseSocket(c.req.raw.headers, error, SUBPROTOCOL);
