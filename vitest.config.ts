@@ -7,8 +7,11 @@ import { PATIENCE_MS } from "./test/support/patience.ts";
 // Each test file on Redis has a workerd of its own, and each of those listens for the end of this process.
 process.setMaxListeners(1_000);
 
-// Every Worker serves them. In a process of its own, because Vite's build needs another NODE_ENV, which tests must not inherit.
-execFileSync(process.execPath, ["scripts/build-assets.ts"], { stdio: ["ignore", "ignore", "inherit"] });
+// Every Worker needs what they build. In processes of their own, because Vite's build needs another NODE_ENV, which tests must
+// not inherit.
+for (const script of ["scripts/build-assets.ts", "scripts/build-mcp-sdk.ts"]) {
+  execFileSync(process.execPath, [script], { stdio: ["ignore", "ignore", "inherit"] });
+}
 
 /** Set by `npm run test:long`, which runs the tests with the tag "long", and only those. */
 const long = process.env.TEST_LONG === "1";
@@ -96,6 +99,7 @@ export default defineConfig({
         test: {
           ...common,
           name: "embedded",
+          isolate: false,
           include: files(
             ["test/**/*.test.ts"],
             [
@@ -113,6 +117,7 @@ export default defineConfig({
         test: {
           ...common,
           name: "socket",
+          isolate: false,
           // The tests of HTTP once more, with their calls over GET /connect.
           provide: { ...common.provide, transport: "socket" as const },
           include: long ? [] : SOCKET_FILES,
@@ -128,6 +133,7 @@ export default defineConfig({
         test: {
           ...common,
           name: "redis",
+          isolate: false,
           globalSetup: "test/support/redis-setup.ts",
           // What a caller can see must be the same on both stores; and what is Redis's own.
           include: files(

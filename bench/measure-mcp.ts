@@ -2,7 +2,7 @@
 // and the time from a write to the end of a wait. Run it by hand, with the dist/ of a build without /mcp (of an earlier commit,
 // say) as the argument: node bench/measure-mcp.ts ../before/dist 20
 
-import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -81,7 +81,8 @@ for (let round = 0; round < ROUNDS; round++) {
 }
 
 const bytes = (dist: string) => {
-  const bundle = readFileSync(join(dist, "index.js"));
+  const modules = globSync(join(dist, "*.{js,mjs}")).sort();
+  const bundle = Buffer.concat(modules.map((path) => readFileSync(path)));
   return `${bundle.length} bytes, ${(gzipSync(bundle).length / 1024).toFixed(1)} KiB gzip`;
 };
 const ms = (numbers: readonly number[]) => `${median(numbers).toFixed(1)} ms`;

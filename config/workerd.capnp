@@ -1,6 +1,6 @@
 # memX on workerd, for your own machine: the bundle that a deploy uploads, with settings from the environment and data
 # in a folder. `npm start` serves it and sets the folders and the address. To run it by hand from the root of the
-# repository: `npm run build && mkdir data && npx workerd serve config/workerd.capnp`.
+# repository: `npm run build && mkdir data && npx workerd serve --experimental config/workerd.capnp`.
 # MEMX_ENV is not bound, so that no production start accepts the public development key. workerd
 # has no rate limiter to bind, so memX counts calls itself.
 
@@ -29,9 +29,10 @@ const config :Workerd.Config = (
 const memx :Workerd.Worker = (
   # As in wrangler.toml.
   compatibilityDate = "2026-11-01",
-  compatibilityFlags = ["nodejs_als"],
+  compatibilityFlags = ["nodejs_als","new_module_registry"],
   modules = [
     ( name = "index.js", esModule = embed "../dist/index.js" ),
+    ( name = "mcp-sdk.mjs", esModule = embed "../dist/mcp-sdk.mjs" ),
     ( name = "check-health.lua", text = embed "../dist/check-health.lua" ),
     ( name = "expire.lua", text = embed "../dist/expire.lua" ),
     ( name = "namespace.lua", text = embed "../dist/namespace.lua" ),

@@ -5,8 +5,10 @@ import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { buildAssets } from "./build-assets.ts";
+import { buildMcpSdk } from "./build-mcp-sdk.ts";
 
 await buildAssets();
+await buildMcpSdk();
 
 const wrangler = join(dirname(createRequire(import.meta.url).resolve("wrangler/package.json")), "bin/wrangler.js");
 try {

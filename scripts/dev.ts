@@ -12,6 +12,7 @@ import { parseArgs } from "node:util";
 import { startRedisBridge } from "../selfhost/redis-bridge.ts";
 import { REDIS_URL, withoutPassword } from "../selfhost/redis-connection.ts";
 import { buildAssets } from "./build-assets.ts";
+import { buildMcpSdk } from "./build-mcp-sdk.ts";
 
 const { values } = parseArgs({
   strict: false,
@@ -30,6 +31,7 @@ if (await get("/health")) {
 }
 
 await buildAssets();
+await buildMcpSdk();
 
 const bridge = values.redis
   ? await startRedisBridge({ redisUrl: REDIS_URL, port: 0 }).catch((error) => {

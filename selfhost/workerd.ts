@@ -32,6 +32,8 @@ export type Workerd = {
 export function workerdArguments({ address, dataFolder }: { address: string; dataFolder: string }): string[] {
   return [
     "serve",
+    // For the compatibility flag new_module_registry, which Cloudflare offers to all and workerd still calls experimental.
+    "--experimental",
     join(import.meta.dirname, "../config/workerd.capnp"),
     `--socket-addr=http=${address}`,
     `--directory-path=data=${dataFolder}`,

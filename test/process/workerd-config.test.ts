@@ -3,6 +3,7 @@
 import { globSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename } from "node:path";
+import { gzipSync } from "node:zlib";
 import { expect, it } from "vitest";
 import { unstable_readConfig as readConfig } from "wrangler";
 import { LIMITS } from "../../config/limits.ts";
@@ -52,6 +53,24 @@ it("has the same rate limit, which memX counts itself where there is no limiter"
 it("has every Lua script", () => {
   const scripts = globSync("memory/**/*.lua").map((path) => basename(path));
   expect(all(/text = embed "..\/dist\/([^"]+)"/g)).toEqual(scripts.sort());
+});
+
+it("has every module of the bundle, and the MCP server in one of its own, which is read when it is first needed", () => {
+  expect(all(/esModule = embed "..\/dist\/([^"]+)"/g)).toEqual(["index.js", "mcp-sdk.mjs"]);
+  const [main, mcp] = ["dist/index.js", "dist/mcp-sdk.mjs"].map((path) => readFileSync(path, "utf8"));
+  expect(main).toContain('import("./mcp-sdk.mjs")');
+  for (const [text, isThere] of [
+    [main, false],
+    [mcp, true],
+  ] as const) {
+    expect(text?.includes("notifications/initialized")).toBe(isThere);
+  }
+});
+
+it("has a bundle of at most 210 KiB, of which 140 KiB are read at the start", () => {
+  const bytes = ["dist/index.js", "dist/mcp-sdk.mjs"].map((path) => gzipSync(readFileSync(path), { level: 9 }).length);
+  expect(bytes[0]).toBeLessThan(140 * 1024);
+  expect(bytes.reduce((sum, size) => sum + size, 0)).toBeLessThan(210 * 1024);
 });
 
 it("exposes the sweep only to this machine", () => {

@@ -38,7 +38,7 @@ export async function serveMcp(c: AppContext): Promise<Response> {
     return rpcError(404, -32601, "Method not found", value.id);
   }
 
-  const sdk = await import("./mcp-sdk.ts");
+  const sdk = await import("./mcp-sdk.mjs");
   let failure: unknown;
   const handler = sdk.createMcpHandler(() => createMcpServer(sdk, c, argumentsOf(document)), {
     keepAliveMs: KEEP_ALIVE_MS,
