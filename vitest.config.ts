@@ -99,6 +99,7 @@ export default defineConfig({
         test: {
           ...common,
           name: "embedded",
+          // Starting a worker takes longer than most files. So files share their store, and use keys of their own.
           isolate: false,
           include: files(
             ["test/**/*.test.ts"],
@@ -117,7 +118,6 @@ export default defineConfig({
         test: {
           ...common,
           name: "socket",
-          isolate: false,
           // The tests of HTTP once more, with their calls over GET /connect.
           provide: { ...common.provide, transport: "socket" as const },
           include: long ? [] : SOCKET_FILES,
@@ -133,6 +133,7 @@ export default defineConfig({
         test: {
           ...common,
           name: "redis",
+          // Starting a worker takes longer than most files. So files share their store, and use keys of their own.
           isolate: false,
           globalSetup: "test/support/redis-setup.ts",
           // What a caller can see must be the same on both stores; and what is Redis's own.

@@ -1,7 +1,7 @@
 // What is written is what is read: the JSON text of values, the names of keys, and the order of writes.
 
 import { describe, expect, it } from "vitest";
-import { freshKey, get, getText, request, set, setText } from "../support/client.ts";
+import { deleteSchema, freshKey, get, getText, post, request, set, setText } from "../support/client.ts";
 import fc from "../support/properties.ts";
 
 describe("an answer", () => {
@@ -139,6 +139,9 @@ describe("a key", () => {
     "\u{10ffff}",
     "'; DROP TABLE entries; --",
   ])("may be named %j", async (name) => {
+    // Other test files may use the same name.
+    await deleteSchema(name);
+    await post("/delete", { key: name });
     const before = await getText(name);
     const value = JSON.stringify(crypto.randomUUID());
     await setText(name, value);

@@ -10,6 +10,7 @@ Example:
 
 from ._async_client import AsyncMemX
 from ._async_lease import AsyncLease, AsyncLeaseContext
+from ._async_mirror import AsyncMirror
 from ._async_subscription import AsyncSubscription
 from ._async_typed_key import AsyncTypedKey
 from ._client import MemX
@@ -34,6 +35,7 @@ from ._errors import (
 )
 from ._glob import escape_key
 from ._lease import Lease
+from ._mirror import Mirror, MirrorListener
 from ._models import (
     Batched,
     BatchOperation,
@@ -68,6 +70,7 @@ __all__ = [
     "AsyncLease",
     "AsyncLeaseContext",
     "AsyncMemX",
+    "AsyncMirror",
     "AsyncSubscription",
     "AsyncTypedKey",
     "BatchOperation",
@@ -92,6 +95,8 @@ __all__ = [
     "LeaseLostError",
     "MemX",
     "MemxError",
+    "Mirror",
+    "MirrorListener",
     "NetworkError",
     "NotFoundError",
     "OnReset",

@@ -13,11 +13,13 @@ from weakref import WeakSet
 from . import _calls as calls
 from ._async_feed import AsyncFeed
 from ._async_lease import AsyncLeaseContext, AsyncLeaseSession, on_change, on_status
+from ._async_mirror import AsyncMirror
 from ._async_subscription import AsyncSubscription
 from ._async_typed_key import AsyncTypedKey
 from ._errors import ConflictError, NotFoundError
 from ._http import AsyncHttp, AsyncHttpClient
 from ._lease_core import LeaseCore
+from ._mirror_core import MAX_CHARS, MirrorCore
 from ._models import (
     Batched,
     BatchOperation,
@@ -42,7 +44,7 @@ from ._options import PING_INTERVAL_SECONDS, read_options
 from ._subscription import OnReset, OnStatus
 from ._typed import Adapter, OnSchemaChange
 from ._update import Conflicts
-from ._wanted import for_keys, for_patterns
+from ._wanted import for_keys, for_mirror, for_patterns
 
 T = TypeVar("T")
 
@@ -141,14 +143,20 @@ class AsyncMemX:
         call = calls.set(key, value, expect=expect, ttl=ttl, ts=ts, idempotency_key=idempotency_key)
         return await self._http.send(call, timeout=timeout)
 
-    async def get(self, key: str, *, timeout: float | None = None) -> Entry[Any] | None:
+    async def get(
+        self, key: str, *, mirror: AsyncMirror[Any] | None = None, timeout: float | None = None
+    ) -> Entry[Any] | None:
         """Reads a key's entry. Returns None if the key holds nothing.
+
+        With `mirror`, this is without a call if the mirror is live and covers the key.
 
         Example:
             >>> entry = await memx.get("agent:goal")
             >>> if entry is not None:
             ...     print(entry.value, entry.revision)
         """
+        if mirror is not None and mirror.status == "live" and mirror.covers(key):
+            return mirror.get(key)
         return await self._http.send(calls.get(key), timeout=timeout)
 
     async def get_many(self, keys: Iterable[str], *, timeout: float | None = None) -> Entries[Any]:
@@ -617,6 +625,44 @@ class AsyncMemX:
         """
         create = for_patterns(patterns, event=event, snapshot=snapshot, since=since, buffer=buffer)
         return AsyncSubscription(self._feed, create, callback, on_status, on_reset)
+
+    async def mirror(
+        self,
+        patterns: str | Iterable[str],
+        *,
+        max_chars: int = MAX_CHARS,
+        on_status: OnStatus | None = None,
+        timeout: float | None = None,
+    ) -> AsyncMirror[Any]:
+        """Keeps a copy of all keys that match a glob and that the API key may read, to read them without a call.
+
+        Returns once the copy is complete.
+
+        Args:
+            max_chars: The most characters that the entries may have.
+            on_status: Called whenever the status changes, and with "connecting" and the error for each attempt that
+                failed. If it raises, the mirror ends with that error.
+            timeout: The largest number of seconds to wait. None waits for as long as memX is away.
+
+        Raises:
+            InvalidRequestError: A pattern is invalid, or there is none.
+            MemxError: The entries are too large: its `code` is "mirror_full".
+            TimeoutError: The copy was not complete in time.
+
+        Example:
+            >>> mirror = await memx.mirror("agent:*")
+            >>> written = await memx.set("agent:goal", {"x": 1})
+            >>> await mirror.at(written.revision)
+            >>> print(mirror.get("agent:goal"), len(mirror))
+        """
+        create, covers = for_mirror(patterns)
+        mirror: AsyncMirror[Any] = AsyncMirror(self._feed, create, MirrorCore(covers, max_chars), on_status)
+        try:
+            await mirror.wait_ready(timeout)
+        except BaseException:
+            await mirror.close()
+            raise
+        return mirror
 
     def lease(
         self,

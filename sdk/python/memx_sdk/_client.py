@@ -14,6 +14,8 @@ from ._errors import ConflictError, NotFoundError
 from ._http import HttpClient, SyncHttp
 from ._lease import Lease, LeaseSession, on_change, on_status
 from ._lease_core import LeaseCore
+from ._mirror import Mirror
+from ._mirror_core import MAX_CHARS, MirrorCore
 from ._models import (
     Batched,
     BatchOperation,
@@ -40,7 +42,7 @@ from ._sync_feed import SyncFeed
 from ._typed import Adapter, OnSchemaChange
 from ._typed_key import TypedKey
 from ._update import Conflicts
-from ._wanted import for_keys, for_patterns
+from ._wanted import for_keys, for_mirror, for_patterns
 
 T = TypeVar("T")
 
@@ -139,14 +141,18 @@ class MemX:
         call = calls.set(key, value, expect=expect, ttl=ttl, ts=ts, idempotency_key=idempotency_key)
         return self._http.send(call, timeout=timeout)
 
-    def get(self, key: str, *, timeout: float | None = None) -> Entry[Any] | None:
+    def get(self, key: str, *, mirror: Mirror[Any] | None = None, timeout: float | None = None) -> Entry[Any] | None:
         """Reads a key's entry. Returns None if the key holds nothing.
+
+        With `mirror`, this is without a call if the mirror is live and covers the key.
 
         Example:
             >>> entry = memx.get("agent:goal")
             >>> if entry is not None:
             ...     print(entry.value, entry.revision)
         """
+        if mirror is not None and mirror.status == "live" and mirror.covers(key):
+            return mirror.get(key)
         return self._http.send(calls.get(key), timeout=timeout)
 
     def get_many(self, keys: Iterable[str], *, timeout: float | None = None) -> Entries[Any]:
@@ -611,6 +617,44 @@ class MemX:
         """
         create = for_patterns(patterns, event=event, snapshot=snapshot, since=since, buffer=buffer)
         return Subscription(self._feed, create, callback, on_status, on_reset)
+
+    def mirror(
+        self,
+        patterns: str | Iterable[str],
+        *,
+        max_chars: int = MAX_CHARS,
+        on_status: OnStatus | None = None,
+        timeout: float | None = None,
+    ) -> Mirror[Any]:
+        """Keeps a copy of all keys that match a glob and that the API key may read, to read them without a call.
+
+        Returns once the copy is complete.
+
+        Args:
+            max_chars: The most characters that the entries may have.
+            on_status: Called whenever the status changes, and with "connecting" and the error for each attempt that
+                failed. If it raises, the mirror ends with that error.
+            timeout: The largest number of seconds to wait. None waits for as long as memX is away.
+
+        Raises:
+            InvalidRequestError: A pattern is invalid, or there is none.
+            MemxError: The entries are too large: its `code` is "mirror_full".
+            TimeoutError: The copy was not complete in time.
+
+        Example:
+            >>> mirror = memx.mirror("agent:*")
+            >>> written = memx.set("agent:goal", {"x": 1})
+            >>> mirror.at(written.revision)
+            >>> print(mirror.get("agent:goal"), len(mirror))
+        """
+        create, covers = for_mirror(patterns)
+        mirror: Mirror[Any] = Mirror(self._feed, create, MirrorCore(covers, max_chars), on_status)
+        try:
+            mirror.wait_ready(timeout)
+        except BaseException:
+            mirror.close()
+            raise
+        return mirror
 
     def lease(
         self,

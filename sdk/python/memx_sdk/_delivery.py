@@ -130,6 +130,7 @@ class Delivery:
         self.was_live: bool = False
         self.catch_up: Job | None = None
         self.access: Job | None = Job("check access") if keys else None
+        self.refreshing: Job | None = None
         self._wants_key = wants_key
         self._since = since
         self._max_events = max_events
@@ -148,6 +149,16 @@ class Delivery:
             return "behind"
         is_live = self.state == "live" and self._connected and self.access is None
         return "live" if is_live else "connecting"
+
+    @property
+    def cursor(self) -> int:
+        """Every wanted change up to this revision is in the queue, or was."""
+        return self._cursor
+
+    def refresh(self) -> None:
+        """Makes a request for what memX has. It moves the cursor past changes that the subscription does not want."""
+        if self.state == "live" and self.refreshing is None:
+            self.refreshing = Job("catch up", since=self._cursor)
 
     def joined(self, revision: int) -> None:
         """The feed delivers every change after `revision` from now on."""
@@ -203,7 +214,7 @@ class Delivery:
 
     def jobs(self) -> list[Job]:
         """Returns the requests that are not on their way."""
-        return [job for job in (self.access, self.catch_up) if job is not None and not job.sent]
+        return [job for job in (self.access, self.catch_up, self.refreshing) if job is not None and not job.sent]
 
     def send(self, job: Job) -> None:
         """The request of a job is sent now."""
@@ -223,10 +234,15 @@ class Delivery:
                 self.catch_up = Job("catch up", since=self._cursor)
             else:
                 self._go_live(self._arrived)
+        elif job is self.refreshing and page is not None:
+            self.refreshing = None
+            self._take_refresh(page)
         self._changed()
 
     def job_failed(self, job: Job, error: BaseException, now: float) -> None:
         """The request of a job failed."""
+        if job is self.refreshing:
+            self.refreshing = None
         if job is not self.access and job is not self.catch_up:
             return
         if job is self.access and isinstance(error, MemxError) and error.code == "too_large":
@@ -247,7 +263,7 @@ class Delivery:
             return
         self.state = "ended"
         self.error = error
-        self.catch_up = self.access = self._arrived = None
+        self.catch_up = self.access = self.refreshing = self._arrived = None
         self._changed()
 
     def _wants(self, event: Event) -> bool:
@@ -278,6 +294,18 @@ class Delivery:
             if event.revision > since and self._wants(event):
                 self.queue.push(Buffered(event, chars))
         self._cursor = page.revision
+
+    def _take_refresh(self, page: ChangesPage) -> None:
+        if self.state != "live" or page.revision <= self._cursor:
+            return
+        if page.reset:
+            self._begin_catch_up()
+            return
+        for event, chars in page.changes:
+            if self.state == "live" and self._wants(event):
+                self._accept(Buffered(event, chars))
+        if self.state == "live":
+            self._cursor = page.revision
 
     def _go_live(self, arrived: Buffer[Buffered]) -> None:
         self.catch_up = self._arrived = None

@@ -54,6 +54,14 @@ def for_patterns(
     )
 
 
+def for_mirror(patterns: str | Iterable[str]) -> tuple[Create, Callable[[str], bool]]:
+    """Returns what creates the state of a mirror's subscription, and whether a key is in the mirror."""
+    globs = [patterns] if isinstance(patterns, str) else list(patterns)
+    create = for_patterns(globs, event="value", snapshot=True, since=None, buffer=1_000)
+    tests = [compile_glob(pattern) for pattern in globs]
+    return create, lambda key: any(test(key) for test in tests)
+
+
 def _check(names: list[str], *, event: EventFilter, snapshot: bool, since: int | None, buffer: int) -> int | None:
     """Returns the revision to begin after."""
     if not names:

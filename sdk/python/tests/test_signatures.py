@@ -12,15 +12,23 @@ from memx_sdk import (
     AsyncLease,
     AsyncLeaseContext,
     AsyncMemX,
+    AsyncMirror,
     AsyncSubscription,
     AsyncTypedKey,
     Lease,
     MemX,
+    Mirror,
     Subscription,
     TypedKey,
 )
 
-PAIRS = [(MemX, AsyncMemX), (Subscription, AsyncSubscription), (Lease, AsyncLease), (TypedKey, AsyncTypedKey)]
+PAIRS = [
+    (MemX, AsyncMemX),
+    (Subscription, AsyncSubscription),
+    (Mirror, AsyncMirror),
+    (Lease, AsyncLease),
+    (TypedKey, AsyncTypedKey),
+]
 
 SPECIAL = {
     "__enter__": "__aenter__",
@@ -34,6 +42,7 @@ SHARED = {*SPECIAL, *SPECIAL.values()}
 NOT_AWAITED = {
     "AsyncMemX": {"keys", "history", "subscribe", "watch", "lease", "key", "base_url"},
     "AsyncSubscription": {"status", "last_error", "error"},
+    "AsyncMirror": {"status", "last_error", "error", "revision", "covers", "get", "entries", "on_change"},
     "AsyncLease": {"check", "abandon", "revision"},
     "AsyncTypedKey": {"subscribe", "history"},
 }

@@ -8,9 +8,9 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
-from memx_sdk import AsyncLeaseContext, AsyncMemX, AsyncSubscription, AsyncTypedKey
+from memx_sdk import AsyncLeaseContext, AsyncMemX, AsyncMirror, AsyncSubscription, AsyncTypedKey
 
-WRAPPED = (AsyncMemX, AsyncSubscription, AsyncTypedKey, AsyncLeaseContext)
+WRAPPED = (AsyncMemX, AsyncSubscription, AsyncMirror, AsyncTypedKey, AsyncLeaseContext)
 
 
 class Loop:
@@ -70,6 +70,9 @@ class AsSync:
 
     def __exit__(self, *error: Any) -> None:
         self._run(lambda: self._target.__aexit__(*error))
+
+    def __len__(self) -> int:
+        return len(self._target)
 
     def __iter__(self) -> AsSync:
         return self
