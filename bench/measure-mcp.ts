@@ -27,9 +27,13 @@ async function start(dist: string) {
   // Beside each other as in the repository, because the configuration names its modules by their paths.
   for (const part of ["data", "config"]) cpSync("config", join(folder, part), { recursive: true });
   cpSync(dist, join(folder, "dist"), { recursive: true });
-  const args = workerdArguments({ address: `127.0.0.1:${port}`, dataFolder: join(folder, "data") });
+  const args = workerdArguments({
+    address: `127.0.0.1:${port}`,
+    dataFolder: join(folder, "data"),
+    config: join(folder, "config/workerd.capnp"),
+  });
   const beganMs = performance.now();
-  const server = await startServer(WORKERD, args.with(1, join(folder, "config/workerd.capnp")), {
+  const server = await startServer(WORKERD, args, {
     env: { MEMX_ACL: JSON.stringify({ bench: ["*"] }), STORE_TIMEOUT_MS: "30000", RATE_LIMIT: "0" },
     ready: () => fetch(`${url}/get?key=a`, { headers }).then((response) => response.text()),
   });

@@ -14,8 +14,10 @@ export const LIMITS = {
   /** Steps of work of one request: checks against schemas, compiling them, patches. A step is about a microsecond. */
   maxWorkSteps: 60_000,
   /** Steps of costly work that the requests of a namespace may take in one isolate: this many at once, and per second. */
-  maxSharedSteps: 300_000,
+  maxSharedSteps: 100_000,
   sharedStepsPerSecond: 150_000,
+  /** Steps that a namespace must let pass at most, however much it has taken while it had the isolate to itself. */
+  maxSharedDebt: 300_000,
   /** Steps set aside for the error messages of a request. */
   maxReportSteps: 6_000,
   /** Changes that a namespace's log keeps, so that a late channel or subscriber can catch up. */

@@ -7,6 +7,8 @@ export type JsonDocument = {
   readonly value: unknown;
   /** The text of each top-level member when the document is an object, by name. */
   readonly members: ReadonlyMap<string, JsonText>;
+  /** Items and members of all arrays and objects, about. */
+  readonly parts: number;
 };
 
 /** Why a text is not acceptable JSON. The message is a predicate for the caller, as in "The body is not valid JSON." */
@@ -27,11 +29,11 @@ export function parseJsonText(text: string, { maxDepth }: { maxDepth: number }):
     // The engine's message quotes the text, which may hold a secret.
     throw new JsonTextError("is not valid JSON");
   }
-  const { depth, names, members } = outline(text);
+  const { depth, names, members, parts } = outline(text);
   if (depth > maxDepth) throw new JsonTextError(`has more than ${maxDepth} levels of nesting`);
   // JSON.parse keeps only one of two equal names, so the value then has fewer names than the text.
   if (checkAndCountNames(value) !== names) throw new JsonTextError("has an object with two members of the same name");
-  return { value, members };
+  return { value, members, parts };
 }
 
 /** Recursive, so only for documents whose depth was checked. */
@@ -64,6 +66,8 @@ export type Outline = {
   readonly depth: number;
   /** Names in all objects, at every level. */
   readonly names: number;
+  /** Arrays, objects, and commas, at every level. */
+  readonly parts: number;
   /** The text of each member of an object, in its original order. */
   readonly members: Map<string, JsonText>;
   /** Whether two members have the same name. `members` has the last. */
@@ -80,6 +84,7 @@ export function outline(text: JsonText): Outline {
   let depth = 0;
   let deepest = 0;
   let names = 0;
+  let parts = 0;
   let nameStart = 0;
   let nameEnd = 0;
   let valueStart = -1;
@@ -109,6 +114,7 @@ export function outline(text: JsonText): Outline {
       }
       case "{":
       case "[":
+        parts++;
         deepest = Math.max(deepest, ++depth);
         if (depth === 1 && !isObject) valueStart = at + 1;
         break;
@@ -121,13 +127,14 @@ export function outline(text: JsonText): Outline {
         if (depth === 1) valueStart = at + 1;
         break;
       case ",":
+        parts++;
         if (depth !== 1) break;
         endPart(at);
         if (!isObject) valueStart = at + 1;
         break;
     }
   }
-  return { depth: deepest, names, members, repeats, items };
+  return { depth: deepest, names, parts, members, repeats, items };
 }
 
 /** The index after the closing quote of the string that opens at `start`. */

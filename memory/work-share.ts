@@ -13,7 +13,7 @@ import { requestVariables } from "./request-context.ts";
 export const HISTORY_STEPS = 500;
 
 /** Steps of one write among several in a request: the store's, and those of its answer. */
-export const WRITE_STEPS = 80;
+export const WRITE_STEPS = 250;
 
 /** Milliseconds for which a namespace counts as active after its last call. */
 const ACTIVE_MS = 60_000;
@@ -32,9 +32,9 @@ export class WorkShare {
   #left: number = LIMITS.maxSharedSteps;
   #atMs = Date.now();
 
-  /** Takes steps for work that has been done or is about to be. The debt of a namespace that was alone has a bound. */
+  /** Takes steps for work that has been done or is about to be. */
   spend(steps: number): void {
-    this.#left = Math.max(this.#left - steps, -LIMITS.maxSharedSteps);
+    this.#left = Math.max(this.#left - steps, -LIMITS.maxSharedDebt);
   }
 
   /**

@@ -25,6 +25,7 @@ for (const [name, run] of Object.entries(steps)) {
   const seconds = Math.round((performance.now() - startMs) / 1000);
   summary.push(
     `${name}: ${counts.failed === 0 ? (counts.note ?? "good") : `${counts.failed} failed`} after ${seconds} s`,
+    ...(counts.slowest ? [`  slowest: ${counts.slowest.join(", ")}`] : []),
     ...(counts.failures ?? []).map((failure) => `  ${failure}`),
   );
 }

@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 import { installPackages } from "./debian.ts";
-import { type Counts, describeFailure } from "./run-tests.ts";
+import { type Counts, describeFailure, slowestOf } from "./run-tests.ts";
 
 const FOLDER = join(import.meta.dirname, "../sdk/python");
 const VENV = join(FOLDER, ".venv");
@@ -39,8 +39,8 @@ export function testPython({ long, report = join(VENV, "report.xml"), args = [] 
     const isWhole = args.length === 0;
     const { status } = python(isWhole ? [...pytest, ...WHOLE] : pytest);
     if (!existsSync(report)) throw new Error("pytest ended without a report. The output above says why.");
-    const { passed, failed, failures } = count(readFileSync(report, "utf8"));
-    return { passed, failed: status === 0 ? failed : Math.max(failed, 1), failures };
+    const counts = count(readFileSync(report, "utf8"));
+    return { ...counts, failed: status === 0 ? counts.failed : Math.max(counts.failed, 1) };
   } catch (error) {
     console.error(`\n${(error as Error).message}`);
     return { passed: 0, failed: 1 };
@@ -96,18 +96,22 @@ function python(args: string[]): { status: number | null } {
   return spawnSync(PYTHON, args, { cwd: FOLDER, stdio: "inherit", env });
 }
 
-/** The counts of a JUnit report, and the names of the failed tests. A test that is skipped is not counted. */
-function count(xml: string): { passed: number; failed: number; failures: string[] } {
+/** The counts of a JUnit report, and the names of failed and slow tests. A test that is skipped is not counted. */
+function count(xml: string): Counts {
   const suite = /<testsuite [^>]*>/.exec(xml)?.[0] ?? "";
   const attribute = (name: string) => Number(new RegExp(` ${name}="(\\d+)"`).exec(suite)?.[1] ?? 0);
   const failed = attribute("failures") + attribute("errors");
-  const cases = xml.matchAll(/<testcase classname="([^"]*)" name="([^"]*)"[^>]*><(?:failure|error) message="([^"]*)"/g);
+  const failures = xml.matchAll(
+    /<testcase classname="([^"]*)" name="([^"]*)"[^>]*><(?:failure|error) message="([^"]*)"/g,
+  );
+  const times = xml.matchAll(/<testcase classname="([^"]*)" name="([^"]*)" time="([^"]*)"/g);
   return {
     passed: Math.max(0, attribute("tests") - failed - attribute("skipped")),
     failed,
-    failures: [...cases].map(([, file, test, message = ""]) =>
+    failures: [...failures].map(([, file, test, message = ""]) =>
       describeFailure(`${file}: ${test}`, unescapeXml(message)),
     ),
+    slowest: slowestOf([...times].map(([, file, test, seconds]) => [`${file}: ${test}`, Number(seconds)])),
   };
 }
 

@@ -30,6 +30,8 @@ export type Counts = {
   readonly failed: number;
   /** The failed tests, each with its file and the beginning of its message. */
   readonly failures?: readonly string[];
+  /** The files, or for Python the tests, that took longest, each with its seconds. */
+  readonly slowest?: readonly string[];
   readonly note?: string;
 };
 
@@ -60,7 +62,17 @@ export function runTests({ long, args = [] }: { long: boolean; args?: readonly s
     }
     const { numPassedTests, numFailedTests, testResults } = JSON.parse(readFileSync(report, "utf8")) as Report;
     const failed = status === 0 ? numFailedTests : Math.max(numFailedTests, 1);
-    return { passed: numPassedTests, failed, failures: testResults.flatMap(failuresOf) };
+    return {
+      passed: numPassedTests,
+      failed,
+      failures: testResults.flatMap(failuresOf),
+      slowest: slowestOf(
+        testResults.map(({ name, startTime, endTime }) => [
+          relative(process.cwd(), name),
+          (endTime - startTime) / 1_000,
+        ]),
+      ),
+    };
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -77,6 +89,8 @@ type FileResult = {
   readonly name: string;
   readonly status: string;
   readonly message: string;
+  readonly startTime: number;
+  readonly endTime: number;
   readonly assertionResults: readonly {
     readonly status: string;
     readonly fullName: string;
@@ -91,6 +105,16 @@ function failuresOf({ name, status, message, assertionResults }: FileResult): st
     .filter((test) => test.status === "failed")
     .map((test) => describeFailure(`${file}: ${test.fullName}`, test.failureMessages.join("\n")));
   return status === "failed" && failed.length === 0 ? [describeFailure(file, message)] : failed;
+}
+
+const SLOWEST = 12;
+
+/** The names that took longest, each with its seconds. */
+export function slowestOf(times: readonly (readonly [name: string, seconds: number])[]): string[] {
+  return times
+    .toSorted(([, a], [, b]) => b - a)
+    .slice(0, SLOWEST)
+    .map(([name, seconds]) => `${name} ${Math.round(seconds)} s`);
 }
 
 /** The lines of a failure's message that are shown with its test. The log has the rest. */

@@ -29,12 +29,21 @@ export type Workerd = {
   stop(): void;
 };
 
-export function workerdArguments({ address, dataFolder }: { address: string; dataFolder: string }): string[] {
+export function workerdArguments({
+  address,
+  dataFolder,
+  config = join(import.meta.dirname, "../config/workerd.capnp"),
+}: {
+  address: string;
+  dataFolder: string;
+  /** The path of workerd's configuration. */
+  config?: string;
+}): string[] {
   return [
     "serve",
     // For the compatibility flag new_module_registry, which Cloudflare offers to all and workerd still calls experimental.
     "--experimental",
-    join(import.meta.dirname, "../config/workerd.capnp"),
+    config,
     `--socket-addr=http=${address}`,
     `--directory-path=data=${dataFolder}`,
     `--directory-path=assets=${join(import.meta.dirname, "../dashboard/dist")}`,

@@ -31,8 +31,9 @@ export async function startMemx({
   const folder = mkdtempSync(join(tmpdir(), "memx-bench-"));
   if (counting) writeFileSync(COUNTING_CONFIG, countingConfig());
   const headers = { "x-api-key": API_KEYS[0] ?? "" };
-  const args = workerdArguments({ address: `127.0.0.1:${port}`, dataFolder: folder });
-  const server = await startServer(WORKERD, args.with(1, counting ? COUNTING_CONFIG : CONFIG), {
+  const config = counting ? COUNTING_CONFIG : CONFIG;
+  const args = workerdArguments({ address: `127.0.0.1:${port}`, dataFolder: folder, config });
+  const server = await startServer(WORKERD, args, {
     env: {
       // Ignores the settings that the environment has for another memX.
       ...{ SUPABASE_URL: "", SUPABASE_SERVICE_KEY: "", REVOCATION_SECONDS: "", LOG_LENGTH: "" },

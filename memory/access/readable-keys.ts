@@ -1,12 +1,15 @@
 // Lists keys for a caller that may not read all of them.
 
 import { LIMITS } from "../../config/limits.ts";
+import { requestVariables } from "../request-context.ts";
 import type { KeysPage, KeysQuery, ListedKey, Store } from "../store/store.ts";
 import { beginWork } from "../work-share.ts";
 import type { Principal } from "./principal.ts";
 
-/** Steps of a page, besides its text. */
+/** Steps of a page, and of each key that the store reads for it, and the characters of values that it reads in one. */
 const PAGE_STEPS = 2_000;
+const KEY_STEPS = 12;
+const READ_IN_A_STEP = 100;
 
 /**
  * Looks at keys until enough of them are readable, up to a limit. `next` may be a key that the caller must not read, so only a
@@ -24,6 +27,8 @@ export async function readReadableKeys(store: Store, principal: Principal, query
     const limit = Math.min(scanned === 0 ? query.limit : LIMITS.maxKeys, most - scanned);
     const page = await read({ after, limit, values });
     scanned += limit;
+    const steps = page.keys.reduce((sum, { value }) => sum + KEY_STEPS + (value?.length ?? 0) / READ_IN_A_STEP, 0);
+    requestVariables().workShare?.spend(steps);
     const readable = page.keys.filter(({ key }) => principal.allows("read", key));
     if (query.values && !values && readable[0]) {
       // The values are read from the key before the first readable one, because those of the others are of no use.

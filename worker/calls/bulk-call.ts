@@ -37,12 +37,15 @@ export const bulkCall: WriteCall<Passed<typeof OPERATIONS.bulk>> = async (writer
       const id = idempotency && { ...idempotency, id: `${idempotency.id}.${index}` };
       return runOperation(committer, operation, texts[index] as JsonText, id);
     };
-    const answer = await answerOf(async () => {
-      await turn.ready;
-      return mayHaveValue(operation) ? large.run(run) : run();
-    });
+    // Counted before the gate lets the next operation begin.
+    const counted = async () => {
+      const answer = await answerOf(run);
+      chars += answer.text.length;
+      return answer;
+    };
+    await turn.ready;
+    const answer = await (mayHaveValue(operation) ? large.run(counted) : counted());
     turn.leave();
-    chars += answer.text.length;
     return `{${encodeAnswer(answer)}}`;
   });
   return `{"results":[${(await Promise.all(results)).join(",")}]}`;

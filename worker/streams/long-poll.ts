@@ -1,9 +1,14 @@
 // A long poll: everything so far, or the first event that comes while the caller waits. Over HTTP it is written as the events
 // arrive, because a snapshot can be larger than the memory of an isolate.
 
+import { requestVariables } from "../../memory/request-context.ts";
 import type { ChannelEvents } from "./channel-events.ts";
 import { isReady, isReset, revisionOf } from "./peek-event.ts";
 import { streamResponse } from "./stream-response.ts";
+
+/** Steps of an event, and characters of events that are read in one. */
+const EVENT_STEPS = 10;
+const READ_IN_A_STEP = 100;
 
 export type Polled = {
   /** Poll again after this revision. */
@@ -47,6 +52,7 @@ export async function pollChanges(
   let [revision, reset, ready, changed] = [0, false, false, false];
   try {
     for await (const text of events) {
+      requestVariables().workShare?.spend(EVENT_STEPS + text.length / READ_IN_A_STEP);
       if (isReset(text)) {
         // A snapshot follows, and it is complete only once its `ready` has come.
         [reset, ready] = [true, false];
