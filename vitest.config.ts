@@ -61,7 +61,12 @@ const common = {
   testTimeout: 600_000,
   hookTimeout: 600_000,
   expect: { poll: { timeout: PATIENCE_MS, interval: 20 } },
-  provide: { long, propertySeed: PROPERTY_SEED ? Number(PROPERTY_SEED) : undefined, transport: "http" as const },
+  provide: {
+    long,
+    longShare: Number(process.env.LONG_SHARE || 1),
+    propertySeed: PROPERTY_SEED ? Number(PROPERTY_SEED) : undefined,
+    transport: "http" as const,
+  },
   tags: [{ name: "long", description: "Does more in a long run.", timeout: long ? 1_800_000 : 600_000 }],
   ...(long && { tagsFilter: ["long"] }),
 };

@@ -27,7 +27,7 @@ if (import.meta.main) {
 }
 
 /** Counts a failure outside of all tests, for example of the type check, as one failed test. */
-export function testPython({ long, report = join(VENV, "report.xml"), args = [] }: Options): Counts {
+export function testPython({ long, share, report = join(VENV, "report.xml"), args = [] }: Options): Counts {
   try {
     prepare();
     const sources = [".", join(FOLDER, "../../examples")];
@@ -37,7 +37,10 @@ export function testPython({ long, report = join(VENV, "report.xml"), args = [] 
     rmSync(report, { force: true });
     const pytest = ["-m", "pytest", "-q", `--junitxml=${report}`, ...(long ? ["-m", "long or not long"] : []), ...args];
     const isWhole = args.length === 0;
-    const { status } = python(isWhole ? [...pytest, ...WHOLE] : pytest);
+    const { status } = python(
+      isWhole ? [...pytest, ...WHOLE] : pytest,
+      share === undefined ? {} : { LONG_SHARE: String(share) },
+    );
     if (!existsSync(report)) throw new Error("pytest ended without a report. The output above says why.");
     const counts = count(readFileSync(report, "utf8"));
     return { ...counts, failed: status === 0 ? counts.failed : Math.max(counts.failed, 1) };
@@ -47,7 +50,14 @@ export function testPython({ long, report = join(VENV, "report.xml"), args = [] 
   }
 }
 
-type Options = { readonly long: boolean; readonly report?: string; readonly args?: readonly string[] };
+type Options = {
+  /** Also the tests that take long. */
+  readonly long: boolean;
+  /** As that of `runTests`. */
+  readonly share?: number;
+  readonly report?: string;
+  readonly args?: readonly string[];
+};
 
 function readArguments(all: string[]): Options {
   const rest = all.filter((arg) => arg !== "--long");
@@ -89,10 +99,10 @@ function run(name: string, args: string[]): void {
   if (python(args).status !== 0) throw new Error(`${name} found the faults above in the Python client.`);
 }
 
-function python(args: string[]): { status: number | null } {
+function python(args: string[], settings: NodeJS.ProcessEnv = {}): { status: number | null } {
   // pyright is a program for Node: it gets the one that npm has installed.
   const path = [join(import.meta.dirname, "../node_modules/.bin"), process.env.PATH].join(delimiter);
-  const env = { ...process.env, PATH: path, PYRIGHT_PYTHON_IGNORE_WARNINGS: "1" };
+  const env = { ...process.env, ...settings, PATH: path, PYRIGHT_PYTHON_IGNORE_WARNINGS: "1" };
   return spawnSync(PYTHON, args, { cwd: FOLDER, stdio: "inherit", env });
 }
 

@@ -35,8 +35,16 @@ export type Counts = {
   readonly note?: string;
 };
 
-/** Runs the tests of `npm test`, or those of `npm run test:long`. `args` are Vitest's own. */
-export function runTests({ long, args = [] }: { long: boolean; args?: readonly string[] }): Counts {
+type TestOptions = {
+  /** The tests of `npm run test:long`, in place of those of `npm test`. */
+  readonly long: boolean;
+  /** The part of a long run's amounts. @default what LONG_SHARE says, or 1 */
+  readonly share?: number;
+  /** Of Vitest. */
+  readonly args?: readonly string[];
+};
+
+export function runTests({ long, share, args = [] }: TestOptions): Counts {
   installPrograms(PROGRAMS.filter((program) => long || !program.long));
   const folder = mkdtempSync(join(tmpdir(), "memx-test-"));
   const report = join(folder, "report.json");
@@ -53,7 +61,12 @@ export function runTests({ long, args = [] }: { long: boolean; args?: readonly s
       ],
       {
         stdio: "inherit",
-        env: { ...process.env, CLOUDFLARE_CF_FETCH_ENABLED: "false", TEST_LONG: long ? "1" : "" },
+        env: {
+          ...process.env,
+          CLOUDFLARE_CF_FETCH_ENABLED: "false",
+          TEST_LONG: long ? "1" : "",
+          ...(share && { LONG_SHARE: String(share) }),
+        },
       },
     );
     if (!existsSync(report)) {

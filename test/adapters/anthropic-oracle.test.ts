@@ -7,11 +7,11 @@ import { join } from "node:path";
 import { BetaLocalFilesystemMemoryTool } from "@anthropic-ai/sdk/tools/memory/node";
 import { expect, it, onTestFinished } from "vitest";
 import { type MemoryCommand, memxMemory } from "../../sdk/typescript/adapters/anthropic.ts";
-import { isLong } from "../support/long-runs.ts";
+import { amount } from "../support/long-runs.ts";
 import { createRandom, type Random } from "../support/random.ts";
 import { connect, ENGINES, inParallel, startEngine } from "./support/engines.ts";
 
-const SEQUENCES = Array.from({ length: isLong ? 500 : 60 }, (_, n) => n);
+const SEQUENCES = Array.from({ length: amount(60, 500) }, (_, n) => n);
 const COMMANDS = 16;
 
 const NAMES = ["a", "b", "notes.txt", "ü 😀", ".hidden", "node_modules", "100%", "[x]*"];

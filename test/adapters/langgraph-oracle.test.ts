@@ -6,12 +6,12 @@ import { InMemoryStore, type Item, type Operation } from "@langchain/langgraph-c
 import { expect, it } from "vitest";
 import { MemxStore } from "../../sdk/typescript/adapters/langgraph.ts";
 import { itemKey } from "../../sdk/typescript/adapters/langgraph-keys.ts";
-import { isLong } from "../support/long-runs.ts";
+import { amount } from "../support/long-runs.ts";
 import { createRandom, type Random } from "../support/random.ts";
 import { connect, ENGINES, inParallel, startEngine } from "./support/engines.ts";
 
 const SEEDS = Array.from({ length: 20 }, (_, seed) => seed);
-const OPERATIONS = isLong ? 2_000 : 60;
+const OPERATIONS = amount(60, 2_000);
 
 const LABELS = ["a", "ab", "A", "a b", "ü", "😀", "100%", "a/b", "[*]", "?", "tab\there", "%2F", "langgraph2"];
 const KEYS = ["", "k", "K", "k/1", "k%2F1", "..", "ключ", "\u0085", "long".repeat(20), "😀", "￿"];

@@ -4,13 +4,13 @@ import { expect, it } from "vitest";
 import { ERROR_STATUS } from "../../sdk/protocol.ts";
 import { randomFrame } from "../fuzz/frames.ts";
 import { ALL_MARKS, LIST, TENANTS, type Tenant } from "../fuzz/tenants.ts";
-import { isLong } from "../support/long-runs.ts";
+import { amount, isLong } from "../support/long-runs.ts";
 import { createRandom } from "../support/random.ts";
 import { connectRawCalls, type RawCalls } from "./support/raw-calls.ts";
 import { rssOf } from "./support/usage.ts";
 import { startWorkerd } from "./support/workerd.ts";
 
-const frames = Number(process.env.FUZZ_FRAMES || (isLong ? 20_000 : 3_000));
+const frames = Number(process.env.FUZZ_FRAMES || amount(3_000, 20_000));
 const seed = process.env.FUZZ_SEED || String(isLong ? Date.now() : 1);
 /** Those of docs/protocol.md that a frame can cause. The last two come from workerd itself. */
 const CLOSES = new Set<number | undefined>([4422, 1013, 1002, 1009]);

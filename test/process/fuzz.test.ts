@@ -7,13 +7,13 @@ import { startRedisBridge } from "../../selfhost/redis-bridge.ts";
 import { type FuzzRequest, randomRequest } from "../fuzz/requests.ts";
 import { closeConnections, type Outcome, send } from "../fuzz/send.ts";
 import { ALL_MARKS, LIST } from "../fuzz/tenants.ts";
-import { isLong } from "../support/long-runs.ts";
+import { amount, isLong } from "../support/long-runs.ts";
 import { createRandom } from "../support/random.ts";
 import { startRedisServer } from "../support/redis-server.ts";
 import { rssOf } from "./support/usage.ts";
 import { startWorkerd } from "./support/workerd.ts";
 
-const requests = Number(process.env.FUZZ_REQUESTS || (isLong ? 50_000 : 1_000));
+const requests = Number(process.env.FUZZ_REQUESTS || amount(1_000, 50_000));
 const seed = process.env.FUZZ_SEED || String(isLong ? Date.now() : 1);
 const CONCURRENCY = 24;
 /** For the process, in MiB: an isolate may use 128, and workerd runs several, plus the store's cache. */

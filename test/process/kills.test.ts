@@ -5,13 +5,13 @@
 import { once } from "node:events";
 import { cpSync, rmSync } from "node:fs";
 import { afterAll, expect, it } from "vitest";
-import { isLong } from "../support/long-runs.ts";
+import { amount, isLong } from "../support/long-runs.ts";
 import { createRandom, type Random } from "../support/random.ts";
 import { killGroup } from "./support/dev-server.ts";
 import { judge, type Operation, type Version } from "./support/history.ts";
 import { newDisk, startWorkerd, type Workerd } from "./support/workerd.ts";
 
-const RUNS = isLong ? 20 : 1;
+const RUNS = amount(1, 20);
 const KILLS = isLong ? 10 : 3;
 const CLIENTS = 6;
 const KEYS = ["r:0", "r:1", "r:2", "r:3"];

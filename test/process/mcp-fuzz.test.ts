@@ -6,12 +6,12 @@ import { compileSchema } from "../../memory/schemas/compile-schema.ts";
 import { TOOLS } from "../../sdk/tools.ts";
 import { type McpFuzzRequest, randomMcpRequest } from "../fuzz/mcp-requests.ts";
 import { ALL_MARKS, LIST } from "../fuzz/tenants.ts";
-import { isLong } from "../support/long-runs.ts";
+import { amount } from "../support/long-runs.ts";
 import { createRandom } from "../support/random.ts";
 import { startBridgedRedis } from "./support/bridged-redis.ts";
 import { startWorkerd } from "./support/workerd.ts";
 
-const requests = Number(process.env.FUZZ_REQUESTS || (isLong ? 20_000 : 1_000));
+const requests = Number(process.env.FUZZ_REQUESTS || amount(1_000, 20_000));
 const seed = process.env.FUZZ_SEED || "1";
 const CONCURRENCY = 16;
 

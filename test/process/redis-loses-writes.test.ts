@@ -3,14 +3,14 @@
 
 import { afterEach, beforeEach, expect, it, onTestFinished, vi } from "vitest";
 import { type RedisBridge, startRedisBridge } from "../../selfhost/redis-bridge.ts";
-import { isLong } from "../support/long-runs.ts";
+import { amount } from "../support/long-runs.ts";
 import { LONG_PATIENCE_MS } from "../support/patience.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
 import { dataFolder } from "./support/dev-server.ts";
 import { command } from "./support/redis-command.ts";
 import { startWorkerd, type Workerd } from "./support/workerd.ts";
 
-const RESTARTS = isLong ? 50 : 3;
+const RESTARTS = amount(3, 50);
 const KEYS = Array.from({ length: 6 }, (_, n) => `key-${n}`);
 const HEADERS = { "x-api-key": "local_dev_key", "content-type": "application/json" };
 

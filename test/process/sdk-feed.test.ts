@@ -5,14 +5,14 @@ import { once } from "node:events";
 import { afterEach, expect, it } from "vitest";
 import { PING_INTERVAL_SECONDS } from "../../sdk/protocol.ts";
 import { MemX, type SubscriptionStatus, type ValueEvent } from "../../sdk/typescript/index.ts";
-import { isLong } from "../support/long-runs.ts";
+import { amount } from "../support/long-runs.ts";
 import { LONG_PATIENCE_MS } from "../support/patience.ts";
 import { createRandom } from "../support/random.ts";
 import { killGroup } from "./support/dev-server.ts";
 import { type RoughProxy, startRoughProxy } from "./support/rough-proxy.ts";
 import { newDisk, startWorkerd } from "./support/workerd.ts";
 
-const SECONDS = Number(process.env.SDK_FAULT_SECONDS ?? (isLong ? 120 : 5));
+const SECONDS = Number(process.env.SDK_FAULT_SECONDS ?? amount(5, 120));
 const SEED = process.env.SDK_FAULT_SEED ?? String(Math.floor(Math.random() * 2 ** 31));
 const WRITERS = 5;
 const KEYS = ["a", "b", "c"];

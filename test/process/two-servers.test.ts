@@ -2,14 +2,14 @@
 
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { type RedisBridge, startRedisBridge } from "../../selfhost/redis-bridge.ts";
-import { isLong } from "../support/long-runs.ts";
+import { amount } from "../support/long-runs.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
 import { command } from "./support/redis-command.ts";
 import { startWorkerd } from "./support/workerd.ts";
 
 const TOKEN = "a-token";
 const WRITERS = 8;
-const WRITES_EACH = isLong ? 1_000 : 80;
+const WRITES_EACH = amount(80, 1_000);
 
 const HEADERS = { "x-api-key": "local_dev_key", "content-type": "application/json" };
 

@@ -3,12 +3,12 @@
 
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
-import { isLong } from "../support/long-runs.ts";
+import { amount, isLong } from "../support/long-runs.ts";
 import { simulateLeases } from "./lease/simulate.ts";
 
 const { SIMULATION_SEEDS, SIMULATION_FIRST_SEED } = env as unknown as Record<string, string | undefined>;
 const first = Number(SIMULATION_FIRST_SEED || 1);
-const count = Number(SIMULATION_SEEDS || (isLong ? 20_000 : 300));
+const count = Number(SIMULATION_SEEDS || amount(300, 20_000));
 
 const MAX_FAILED_SEEDS = 3;
 

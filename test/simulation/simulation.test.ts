@@ -5,12 +5,12 @@ import { expect, it, vi } from "vitest";
 import { logLength } from "../../config/store-settings.ts";
 import { engine } from "../support/engine.ts";
 import { grant } from "../support/grant.ts";
-import { isLong } from "../support/long-runs.ts";
+import { amount } from "../support/long-runs.ts";
 import { apiKeyOf, simulate, userOf } from "./simulate.ts";
 
 const { SIMULATION_SEEDS, SIMULATION_FIRST_SEED } = env as unknown as Record<string, string | undefined>;
 const first = Number(SIMULATION_FIRST_SEED || 1);
-const count = Number(SIMULATION_SEEDS || (isLong ? 400 : 6));
+const count = Number(SIMULATION_SEEDS || amount(6, 400));
 const seeds = Array.from({ length: count }, (_, n) => first + n);
 
 /** Simulations at a time, in one isolate. */

@@ -2,13 +2,13 @@
 
 import { expect, it } from "vitest";
 import { ALL_KEYS, type Idempotency, type Operation, type Store, type WriteOptions } from "../../memory/store/store.ts";
-import { isLong } from "../support/long-runs.ts";
+import { amount } from "../support/long-runs.ts";
 import fc from "../support/properties.ts";
 import { StoreModel } from "../support/store-model.ts";
 
 /** Namespaces in which sequences run concurrently. */
 const LANES = 8;
-const SEQUENCES = LANES * (isLong ? 1_250 : 40);
+const SEQUENCES = LANES * amount(40, 1_250);
 /** Sequences after which a lane starts a new namespace, because each sequence reads the whole log. */
 const NAMESPACE_SEQUENCES = 50;
 

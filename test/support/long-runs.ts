@@ -5,6 +5,8 @@ import { inject } from "vitest";
 declare module "vitest" {
   interface ProvidedContext {
     long: boolean;
+    /** The part of a long run's amounts, from LONG_SHARE. 1 by default. */
+    longShare: number;
     /** The seed of every property test, from PROPERTY_SEED. A new one for each test by default. */
     propertySeed: number | undefined;
   }
@@ -12,5 +14,9 @@ declare module "vitest" {
 
 export const isLong = inject("long");
 
+/** `usual`, or in a long run `long`, of which LONG_SHARE may ask for a part. */
+export const amount = (usual: number, long: number) =>
+  isLong ? Math.max(usual, Math.ceil(long * inject("longShare"))) : usual;
+
 /** Runs of a property test: `usual`, and ten times as many in a long run. */
-export const runs = (usual: number) => (isLong ? 10 * usual : usual);
+export const runs = (usual: number) => amount(usual, 10 * usual);

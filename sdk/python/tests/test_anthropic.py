@@ -19,6 +19,7 @@ from anthropic.tools.memory import BetaLocalFilesystemMemoryTool
 from memx_sdk import AsyncMemX, MemX
 from memx_sdk.anthropic import AsyncMemxMemoryTool, MemxMemoryTool
 
+from .support.amounts import of_long_run
 from .support.both import Loop
 
 
@@ -190,7 +191,7 @@ def remove_empty_folders(folder: Path) -> None:
                 entry.rmdir()
 
 
-@pytest.mark.parametrize("count", [40, pytest.param(500, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [40, pytest.param(of_long_run(500), marks=pytest.mark.long)])
 def test_does_what_the_file_implementation_does(
     count: int, new_tool: Callable[[str], Any], prefix: str, tmp_path: Path
 ) -> None:

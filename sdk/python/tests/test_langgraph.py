@@ -29,6 +29,7 @@ from langgraph.store.memory import InMemoryStore
 from memx_sdk import AsyncMemX, ConflictError, InvalidRequestError, MemX, SchemaViolationError
 from memx_sdk.langgraph import AsyncMemxStore, MemxStore
 
+from .support.amounts import of_long_run
 from .support.both import Loop
 from .support.server import NODE, ROOT
 
@@ -464,7 +465,7 @@ def expected(theirs: InMemoryStore, ours: MemxStore, ops: list[Op]) -> list[Any]
     return results
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(2_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [100, pytest.param(of_long_run(2_000), marks=pytest.mark.long)])
 def test_does_what_langgraphs_own_store_does(count: int, each_url: str, prefix: str) -> None:
     def run(seed: int) -> int:
         rng = random.Random(seed)

@@ -24,6 +24,8 @@ from memx_sdk import AsyncMemX, MemX
 from memx_sdk._memx_tools import TOOLS
 from memx_sdk.pydantic_ai import MemxMemoryStore, memx_toolset
 
+from .support.amounts import of_long_run
+
 PATHS = ["MEMORY.md", "a.md", "a-b.md", "team/a.md", "team/x/b.md", "A", "z_1"]
 
 
@@ -49,7 +51,7 @@ class Versions:
         return None if theirs is None else self._ours.get(theirs, theirs)
 
 
-@pytest.mark.parametrize("count", [300, pytest.param(3_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [300, pytest.param(of_long_run(3_000), marks=pytest.mark.long)])
 @pytest.mark.parametrize("seed", range(4))
 async def test_does_what_the_harness_own_store_does(seed: int, count: int, each_url: str, prefix: str) -> None:
     rng = random.Random(seed)
