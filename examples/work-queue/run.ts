@@ -8,7 +8,8 @@ import { ConflictError, type Lease, LeaseLostError, MemX } from "../../sdk/types
 
 const AGENTS = Number(process.env.AGENTS ?? 20);
 const TASKS = Number(process.env.TASKS ?? 60);
-const LEASE_SECONDS = 1;
+/** An agent that takes longer for a task loses it to another. */
+const LEASE_SECONDS = Number(process.env.LEASE_SECONDS ?? 1);
 const apiKey = process.env.MEMX_API_KEY ?? "local_dev_key";
 const run = `queue:${randomUUID().slice(0, 8)}`;
 const names = Array.from({ length: TASKS }, (_, n) => `${run}:task:${String(n).padStart(3, "0")}`);

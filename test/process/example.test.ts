@@ -7,10 +7,10 @@ import { startDev } from "./support/dev-server.ts";
 async function runExample(
   url: string,
   name = "research-team",
-  apiKey = "agent_key_1",
+  settings: NodeJS.ProcessEnv = { MEMX_API_KEY: "agent_key_1" },
 ): Promise<{ code: number | null; output: string }> {
   const child = spawn(process.execPath, [`examples/${name}/run.ts`], {
-    env: { ...process.env, MEMX_BASE_URL: url, MEMX_API_KEY: apiKey },
+    env: { ...process.env, MEMX_BASE_URL: url, ...settings },
   });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += chunk));
@@ -36,7 +36,9 @@ it("says how to start memX when none is running", async () => {
 
 it("completes every task of the work queue once, although agents stop in the middle", async () => {
   const { url } = await startDev();
-  const { code, output } = await runExample(url, "work-queue", "local_dev_key");
+  // Long enough for a task on a busy machine, and short enough to wait for those of the agents that stop.
+  const settings = { MEMX_API_KEY: "local_dev_key", LEASE_SECONDS: "10" };
+  const { code, output } = await runExample(url, "work-queue", settings);
   expect(code, output).toBe(0);
   expect(output).toContain("60 of 60 done, 0 done twice, 4 agents stopped in the middle");
 });
