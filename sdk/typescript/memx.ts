@@ -278,7 +278,7 @@ export class MemX implements Disposable {
    * Reads a value, changes it, and writes it. If another client wrote meanwhile, starts again with the value of that
    * client. Writes nothing if `change` returns `undefined`. Returns the entry that the key then holds.
    *
-   * @throws {ConflictError} if `options.expect` does not match; without it, after 100 conflicts in a row
+   * @throws {ConflictError} if `options.expect` does not match; without it, after 1,000 conflicts in a row
    * @throws {InvalidRequestError} if memX has applied another write with the same `idempotencyKey`: nothing was written
    * @example
    * await memx.update<{ done: number }>("job:1", (job) => ({ done: (job?.done ?? 0) + 1 }));

@@ -15,8 +15,8 @@ export type Change<T, Next = T> = (
   entry: Entry<T> | null,
 ) => Next | undefined | Promise<Next | undefined>;
 
-/** After so many conflicts in a row, something other than a race is wrong. */
-const MAX_ATTEMPTS = 100;
+/** After so many conflicts in a row, something other than a race is wrong. Far away and at a busy key, a hundred are a race. */
+const MAX_ATTEMPTS = 1_000;
 
 /** Returns the entry that the key holds afterwards. */
 export async function updateValue<T>(

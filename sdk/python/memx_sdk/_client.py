@@ -448,7 +448,7 @@ class MemX:
             ttl: Seconds until the value expires. By default the time that is left stays.
 
         Raises:
-            ConflictError: `expect` does not match; without it, after 100 conflicts in a row.
+            ConflictError: `expect` does not match; without it, after 1,000 conflicts in a row.
 
         Example:
             >>> memx.update("job:1", lambda job: {"done": job["done"] + 1 if job else 1}).value

@@ -6,7 +6,7 @@ import random
 
 from ._errors import ConflictError
 
-MAX_ATTEMPTS = 100
+MAX_ATTEMPTS = 1_000
 """After so many conflicts in a row, something other than a race is wrong."""
 
 

@@ -22,7 +22,7 @@ const MAX_STEP_BYTES = 900 * 1024;
 /** So many segments fit in one response of memX with the head, however large they are. */
 const MAX_READ = 15;
 const MAX_DELETED = 100;
-const MAX_ATTEMPTS = 100;
+const MAX_ATTEMPTS = 1_000;
 
 export type MemxSessionOptions = {
   /** Identifies the conversation. @default a random text */
