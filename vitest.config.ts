@@ -31,6 +31,7 @@ const unset = {
   MCP_ORIGINS: "",
   RATE_LIMIT: "",
   METRICS_TOKEN: "",
+  MEMX_PROCESS: "",
   // So that no socket of calls is renewed, unless a test sets another.
   SUBREQUEST_LIMIT: "1000000",
   // So that no test fails because the store is slow on a busy machine.
