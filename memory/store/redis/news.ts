@@ -10,7 +10,11 @@ export type NewsItem = { readonly topic: Topic; readonly applied: Omit<AppliedCh
 
 /** Reads the items of a message that are for this process. The first line of the message is only for the bridge. */
 export function parseNews(message: string, process: string): NewsItem[] {
-  const [tag, gaplessSince, ...items] = JSON.parse(message.slice(message.indexOf("\n") + 1)) as [string, string, ...Reply[]];
+  const [tag, gaplessSince, ...items] = JSON.parse(message.slice(message.indexOf("\n") + 1)) as [
+    string,
+    string,
+    ...Reply[],
+  ];
   const namespace = namespaceOf(tag);
   return items.flatMap(([processes = "", key, ttl, ...texts]) => {
     if (!processes?.split(" ").includes(process)) return [];

@@ -24,7 +24,7 @@ if key == '' then settle_all(entry, limit) else settle(row) end
 -- From here on, the entry knows every change of the key, because each renewal keeps it for another day.
 redis.call('HSETNX', entry, 'watched_from', whole(revision))
 -- Without the process, whose name is another one after a restart.
-local function owner_of(token) return string.match(token, '([^.:]*)%.') end
+local function owner_of(token) return string.match(token, ':([^.]*)') or string.match(token, '^[^.]*') end
 local marks = {}
 for _, mark in ipairs(row.marks) do
   if owner_of(mark.token) ~= owner_of(token) then marks[#marks + 1] = mark end
