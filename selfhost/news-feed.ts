@@ -3,7 +3,7 @@
 // after a lost connection the feed names the topics of which it may have missed one.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { openSubscriber, type Subscriber } from "./redis-subscriber.ts";
+import type { Subscriber } from "./redis-subscriber.ts";
 
 /** As long as a mark in Redis lasts, unless its channel renews it. */
 const WATCHED_MS = 300_000;
@@ -29,8 +29,7 @@ export class NewsFeed {
     this.#forgetting = setInterval(() => this.#forget(), FORGET_EVERY_MS).unref();
   }
 
-  static async open(redisUrl: string): Promise<NewsFeed> {
-    const subscriber = openSubscriber(redisUrl);
+  static async open(subscriber: Subscriber): Promise<NewsFeed> {
     const feed = new NewsFeed(subscriber);
     await subscriber.start({
       hear: (message) => feed.#hear(message),

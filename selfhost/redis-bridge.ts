@@ -8,7 +8,7 @@ import type { AddressInfo } from "node:net";
 import { ErrorReply } from "redis";
 import { type CommandCheck, createAllowList } from "./allowed-commands.ts";
 import { NewsFeed } from "./news-feed.ts";
-import { REDIS_TIMEOUT_MS, RedisConnection, RedisUnavailable, withinDeadline } from "./redis-connection.ts";
+import { openRedis, REDIS_TIMEOUT_MS, type RedisLink, RedisUnavailable, withinDeadline } from "./redis-connection.ts";
 
 /** A running bridge. */
 export type RedisBridge = {
@@ -65,8 +65,8 @@ export async function startRedisBridge({
 }): Promise<RedisBridge> {
   const allowList = createAllowList();
   const check: CommandCheck = anyCommand ? (command) => ({ ...allowList(command), refusal: undefined }) : allowList;
-  const redis = await RedisConnection.open(redisUrl, timeoutMs);
-  const feed = news ? await NewsFeed.open(redisUrl) : undefined;
+  const redis = await openRedis(redisUrl, timeoutMs);
+  const feed = news ? await NewsFeed.open(redis.openSubscriber()) : undefined;
   const open = new Set<ServerResponse>();
 
   const server = createServer(async (request, response) => {
@@ -133,7 +133,7 @@ function checkToken(request: IncomingMessage, token: string): void {
 }
 
 async function handle(
-  redis: RedisConnection,
+  redis: RedisLink,
   request: IncomingMessage,
   check: CommandCheck,
   feed: NewsFeed | undefined,
@@ -159,6 +159,7 @@ async function handle(
     return reply;
   }
   if (!Array.isArray(body)) throw new Refusal(400, "The body must be an array of commands.");
+  if (path === "/multi-exec" && !redis.transacts) throw new Refusal(400, "A cluster has no transactions.");
   const commands = body.map((value) => read(value).command);
   return path === "/pipeline" ? send(redis, commands, base64) : transact(redis, commands, base64);
 }
@@ -191,7 +192,7 @@ function readCommand(value: unknown): string[] {
 type Reply = { readonly result: unknown } | { readonly error: string };
 
 /** Sends independent commands: an error of one does not affect the others. */
-async function send(redis: RedisConnection, commands: string[][], base64: boolean): Promise<Reply[]> {
+async function send(redis: RedisLink, commands: string[][], base64: boolean): Promise<Reply[]> {
   return (await redis.send(commands)).map((reply) => toReply(reply, base64));
 }
 
@@ -199,7 +200,7 @@ async function send(redis: RedisConnection, commands: string[][], base64: boolea
  * Sends a transaction. Not with the client's own `multi()`, which decodes the replies of EXEC as text and queues
  * commands while offline.
  */
-async function transact(redis: RedisConnection, commands: string[][], base64: boolean): Promise<Reply[]> {
+async function transact(redis: RedisLink, commands: string[][], base64: boolean): Promise<Reply[]> {
   const all = await redis.send([["MULTI"], ...commands, ["EXEC"]]);
   const results = all.at(-1);
   // EXEC only says that an earlier command was wrong. Report the error of that command.

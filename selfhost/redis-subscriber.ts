@@ -1,6 +1,6 @@
 // The connection on which the bridge listens to Redis channels. node-redis reconnects it and subscribes again.
 
-import { createClient } from "redis";
+import { createClient, type RedisClientOptions } from "redis";
 import { withinDeadline } from "./redis-connection.ts";
 
 /** Between PINGs. A connection that says nothing for three of them is dead. */
@@ -9,7 +9,7 @@ const MIN_RETRY_MS = 50;
 const MAX_RETRY_MS = 1_000;
 const SUBSCRIBE_MS = 2_000;
 
-type Listener = {
+export type Listener = {
   readonly hear: (message: string) => void;
   /** The connection was lost, and is there again. */
   readonly missed: () => void;
@@ -17,19 +17,24 @@ type Listener = {
 
 export type Subscriber = {
   /** Connects. */
-  start(listener: Listener): Promise<void>;
+  start(listener: Listener): Promise<unknown>;
   /** Resolves when Redis has subscribed it, or at once while Redis cannot be reached: then `missed` follows. */
   subscribe(channel: string): Promise<void>;
   unsubscribe(channel: string): void;
   close(): void;
 };
 
-export function openSubscriber(url: string): Subscriber {
+/** @param options how to reach the server */
+export function openSubscriber({
+  socket,
+  ...options
+}: Pick<RedisClientOptions, "url" | "username" | "password" | "socket">): Subscriber {
   const client = createClient({
-    url,
+    ...options,
     disableOfflineQueue: true,
     pingInterval: PING_MS,
     socket: {
+      ...socket,
       socketTimeout: 3 * PING_MS,
       reconnectStrategy: (retries) => Math.min(MIN_RETRY_MS * 2 ** Math.min(retries, 10), MAX_RETRY_MS),
     },
