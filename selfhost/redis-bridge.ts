@@ -8,7 +8,8 @@ import type { AddressInfo } from "node:net";
 import { ErrorReply } from "redis";
 import { type CommandCheck, createAllowList } from "./allowed-commands.ts";
 import { NewsFeed } from "./news-feed.ts";
-import { openRedis, REDIS_TIMEOUT_MS, type RedisLink, RedisUnavailable, withinDeadline } from "./redis-connection.ts";
+import { REDIS_TIMEOUT_MS, RedisUnavailable, withinDeadline } from "./redis-connection.ts";
+import { openRedis, type RedisLink } from "./redis-link.ts";
 
 /** A running bridge. */
 export type RedisBridge = {

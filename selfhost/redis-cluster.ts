@@ -4,12 +4,12 @@
 import { createCluster, ErrorReply, RESP_TYPES } from "redis";
 import {
   checkSuitable,
-  type RedisLink,
   RedisUnavailable,
   UnsuitableRedis,
   withinDeadline,
   withoutPassword,
 } from "./redis-connection.ts";
+import type { RedisLink } from "./redis-link.ts";
 import { type Listener, openSubscriber, type Subscriber } from "./redis-subscriber.ts";
 
 /** Between PINGs. A connection that says nothing for three of them is dead. */
@@ -20,7 +20,10 @@ const MAX_RETRY_MS = 500;
 const REDISCOVER_MS = 200;
 const CHECK_MS = 500;
 
+const START_MS = 2_000;
+
 type Client = ReturnType<typeof openCluster>;
+type Server = { readonly subscriber: Subscriber; readonly started: Promise<unknown> };
 
 export class RedisCluster implements RedisLink {
   readonly transacts = false;
@@ -97,7 +100,7 @@ class ClusterSubscriber implements Subscriber {
   readonly #credentials: ReturnType<typeof credentialsOf>;
   /** The slot of each channel, and the address of the server on which it is heard. */
   readonly #channels = new Map<string, { readonly slot: number; address: string }>();
-  readonly #servers = new Map<string, { readonly subscriber: Subscriber; readonly started: Promise<unknown> }>();
+  readonly #servers = new Map<string, Server>();
   #listener: Listener | undefined;
   readonly #checking: NodeJS.Timeout;
 
@@ -118,7 +121,10 @@ class ClusterSubscriber implements Subscriber {
         Number(await this.#cluster.sendCommand(channel, false, ["CLUSTER", "KEYSLOT", channel]));
       const address = this.#addressOf(slot);
       this.#channels.set(channel, { slot, address });
-      await this.#serverAt(address)?.subscribe(channel);
+      const server = this.#serverAt(address);
+      if (!server) return;
+      await withinDeadline(server.started, START_MS);
+      await server.subscriber.subscribe(channel);
     } catch {
       // The server of the channel is not reachable. The next call or check tries again.
     }
@@ -139,17 +145,19 @@ class ClusterSubscriber implements Subscriber {
     return this.#cluster.slots[slot]?.master.address ?? "";
   }
 
-  #serverAt(address: string): Subscriber | undefined {
+  #serverAt(address: string): Server | undefined {
     const known = this.#servers.get(address);
-    if (known) return known.subscriber;
+    if (known) return known;
     const master = this.#cluster.masters.find((node) => node.address === address);
     if (!master || !this.#listener) return undefined;
     const subscriber = openSubscriber({
       ...this.#credentials,
       socket: { ...this.#credentials.socket, host: master.host, port: master.port } as never,
     });
-    this.#servers.set(address, { subscriber, started: subscriber.start(this.#listener) });
-    return subscriber;
+    const started = subscriber.start(this.#listener);
+    started.catch(() => undefined);
+    this.#servers.set(address, { subscriber, started });
+    return { subscriber, started };
   }
 
   /** Follows the channels whose slots have moved to other servers. */

@@ -1,9 +1,9 @@
-// Opens a Redis that memX can use, a server or a cluster. A server gets one connection, replaced whenever it is lost. node-redis's own reconnect is off, because
+// One connection to a Redis that memX can use, replaced whenever it is lost. node-redis's own reconnect is off, because
 // it waits for the socket to fail: if the network drops every packet, TCP takes a quarter of an hour for that.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { createClient, ErrorReply, RESP_TYPES } from "redis";
-import { RedisCluster } from "./redis-cluster.ts";
+import type { RedisLink } from "./redis-link.ts";
 import { openSubscriber, type Subscriber } from "./redis-subscriber.ts";
 
 export const REDIS_URL = process.env.REDIS_URL || "redis://127.0.0.1:6379/0";
@@ -24,34 +24,7 @@ export class RedisUnavailable extends Error {
 
 type RedisClient = ReturnType<typeof openClient>;
 
-/** Where the bridge sends commands: a server or a cluster. */
-export type RedisLink = {
-  /**
-   * Returns Redis's replies, including its errors, in the order of the commands.
-   * @throws {RedisUnavailable}
-   */
-  send(commands: readonly string[][]): Promise<unknown[]>;
-  /** Sends a transaction. A cluster has none. */
-  readonly transacts: boolean;
-  /** Opens what hears the messages of other processes. */
-  openSubscriber(): Subscriber;
-  close(): void;
-};
-
-/**
- * @param url an address, or several of one cluster, separated by commas
- * @throws {Error} with one sentence for the operator, without passwords, if there is no usable Redis
- */
-export async function openRedis(url: string, timeoutMs: number): Promise<RedisLink> {
-  const urls = url.split(",").map((part) => part.trim());
-  if (urls.length > 1) return RedisCluster.open(urls, timeoutMs);
-  const server = await RedisConnection.open(url, timeoutMs);
-  if (!server.isCluster) return server;
-  server.close();
-  return RedisCluster.open(urls, timeoutMs);
-}
-
-class RedisConnection implements RedisLink {
+export class RedisConnection implements RedisLink {
   readonly transacts = true;
   readonly isCluster: boolean;
   readonly #url: string;

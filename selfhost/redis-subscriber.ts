@@ -56,11 +56,13 @@ export function openSubscriber({
   return {
     async start(listener) {
       hear = listener.hear;
-      await client.connect();
+      let isFirst = true;
       client.on("ready", async () => {
         await Promise.all(Array.from(channels, subscribe));
-        listener.missed();
+        if (!isFirst) listener.missed();
+        isFirst = false;
       });
+      await client.connect();
     },
     async subscribe(channel) {
       // Also if it is known: then it returns at once, unless the first call is still on its way.
