@@ -64,7 +64,10 @@ export class MemxProcess {
     try {
       for (let pauseMs = MIN_RESTART_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_RESTART_MS)) {
         const startedAt = performance.now();
-        const code = await this.#serve();
+        const code = await this.#serve().catch((error: Error) => {
+          console.error(error.message);
+          return 1;
+        });
         if (this.#stopped || number === undefined) return code;
         // A process that never served has a problem that the next one would have, too.
         if (!this.#hasServed) return code || 1;
@@ -130,7 +133,13 @@ async function openBridge(env: NodeJS.ProcessEnv): Promise<RedisBridge | undefin
 async function listenShared({ host, port }: Options["address"]): Promise<Server> {
   const server = createServer();
   server.listen({ host, port, reusePort: true });
-  await once(server, "listening");
+  try {
+    await once(server, "listening");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "ENOTSUP") throw new Error(`memX cannot listen on ${formatAddress({ host, port })} (${code}).`);
+    throw new Error("PROCESSES: this system does not share out the connections of a port. Set PROCESSES to 1.");
+  }
   return server;
 }
 
