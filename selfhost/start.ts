@@ -1,5 +1,5 @@
-// `npm start`: runs memX in production on your own machine. Reads the settings, starts the processes that serve, calls the sweep each minute, as Cloudflare's cron trigger does; stops everything in order. It does
-// not build.
+// `npm start`: runs memX in production on your own machine. Reads the settings, starts the processes that serve, calls the
+// sweep each minute, as Cloudflare's cron trigger does, and stops everything in order. It does not build.
 
 import { type AddressInfo, createServer } from "node:net";
 import { availableParallelism } from "node:os";

@@ -1,4 +1,5 @@
-// What Cloudflare runs: the app, the scheduled sweep, the ear for other processes, and the Durable Object classes that wrangler.toml names.
+// What Cloudflare runs: the app, the scheduled sweep, and the Durable Object classes that wrangler.toml names. Outside Cloudflare
+// also what takes the news of other processes.
 
 import { hearNews } from "../memory/channels/hear-news.ts";
 import { openStore } from "../memory/store/open-store.ts";

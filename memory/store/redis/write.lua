@@ -19,7 +19,8 @@
 -- the count has no gap>}, without the last for a repeat. The results are one text: first four numbers for each
 -- operation, '<revision> <previous> <µs since the epoch> <watched: 1 the key, 2 the namespace, 3 both>'; then two for
 -- each, '<when its value was created> <when its value expires>', in µs since the epoch, 0 for none; then the name of the
--- writer, if it gave one. Of a named process, only its own watches count: it tells the others itself. An operation with nothing to change has 0, the current revision, the key's time, 0; 0 0.
+-- writer, if it gave one. Only watches of its own process count as watched if that has a name. An operation with
+-- nothing to change has 0, the current revision, the key's time, 0; 0 0.
 -- If nothing was applied, returns one of
 --   {'conflict', <operation>, <current revision>, <current text>, <µs since the epoch>, <created>, <expires>, <agent>}
 --   {'ts_ahead', <operation>}
@@ -317,7 +318,8 @@ if #news > 0 then
   local names, message = {}, {tag, whole(base or revision)}
   for _, item in ipairs(news) do
     for _, name in ipairs(item.others) do names[name] = true end
-    add(message, {table.concat(item.others, ' '), item.topic, item.ttl == '' and '' or whole(item.ttl), unpack(item.change)})
+    local ttl = item.ttl == '' and '' or whole(item.ttl)
+    add(message, {table.concat(item.others, ' '), item.topic, ttl, unpack(item.change)})
   end
   local list = {}
   for name in pairs(names) do add(list, name) end
