@@ -45,7 +45,7 @@ async function expectToServe(env: Readonly<Record<string, string>>): Promise<voi
 it("serves as a user of Redis who may do only what docs/storage.md lists", async () => {
   const page = readFileSync("docs/storage.md", "utf8");
   const [, forScripts = "", forProcesses = ""] =
-    /`(GET MGET[^`]*)`.*?also need ([^;]*?),? and the channels/s.exec(page) ?? [];
+    /`(GET MGET[^`]*)`.*?also\s+need ([^;]*?),? and the channels/s.exec(page) ?? [];
   const listed = `${forScripts} ${forProcesses} SETRANGE INFO`.match(/[A-Z]+/g) ?? [];
   expect(listed.length).toBeGreaterThan(30);
   const rights = listed.map((command) => `+${command}`);
