@@ -31,6 +31,7 @@ const unset = {
   MCP_ORIGINS: "",
   RATE_LIMIT: "",
   METRICS_TOKEN: "",
+  MEMX_PROCESS: "",
   // So that no socket of calls is renewed, unless a test sets another.
   SUBREQUEST_LIMIT: "1000000",
   // So that no test fails because the store is slow on a busy machine.
@@ -195,7 +196,7 @@ export default defineConfig({
               "test/process/{bench,connect-fuzz,dashboard,dashboard-account-keyboard,dashboard-barriers}.test.ts",
               "test/process/{dashboard-keyboard,dashboard-scale}.test.ts",
               "test/process/{docker,fuzz,mcp-fuzz,mcp-team}.test.ts",
-              "test/process/{kills,porcupine,promtool,redis-loses-writes,sdk-feed,shared-key,soak,two-servers}.test.ts",
+              "test/process/{kills,porcupine,processes,promtool,redis-cluster,redis-loses-writes,sdk-feed,shared-key,soak,two-servers}.test.ts",
             ],
           ),
           // Porcupine needs Go, and promtool Prometheus, which only a long run installs. The others take long whatever they test.

@@ -23,6 +23,8 @@ const config :Workerd.Config = (
     # A call removes expired values from Redis. On Cloudflare a cron trigger does that; here selfhost/start.ts calls
     # this socket, and no other client needs it.
     ( name = "sweep", address = "127.0.0.1:0", service = ( name = "memx", entrypoint = "sweep" ) ),
+    # Takes what other processes on the same Redis have written, from the bridge of this one.
+    ( name = "news", address = "127.0.0.1:0", service = ( name = "memx", entrypoint = "news" ) ),
   ],
 );
 
@@ -66,6 +68,7 @@ const memx :Workerd.Worker = (
     ( name = "SUBREQUEST_LIMIT", fromEnvironment = "SUBREQUEST_LIMIT" ),
     ( name = "UPSTASH_REDIS_REST_URL", fromEnvironment = "UPSTASH_REDIS_REST_URL" ),
     ( name = "UPSTASH_REDIS_REST_TOKEN", fromEnvironment = "UPSTASH_REDIS_REST_TOKEN" ),
+    ( name = "MEMX_PROCESS", fromEnvironment = "MEMX_PROCESS" ),
     ( name = "STORE_TIMEOUT_MS", fromEnvironment = "STORE_TIMEOUT_MS" ),
     ( name = "LOG_LENGTH", fromEnvironment = "LOG_LENGTH" ),
     ( name = "MAX_NAMESPACE_KEYS", fromEnvironment = "MAX_NAMESPACE_KEYS" ),

@@ -18,44 +18,52 @@ const MEMX_KEY = /^\{memx:|^memx:health$/;
 const SWEEP_COMMANDS = new Set(["ZADD", "ZRANGE", "ZREM"]);
 const SWEEP_KEY = "memx:expiring";
 
-/** Returns why the bridge must not send the command, `undefined` if it may. */
-export type CommandCheck = (command: readonly string[]) => string | undefined;
+/** What the bridge makes of a command: why it must not send it, or which script it runs, if it runs one. */
+export type CommandCheck = (command: readonly string[]) => {
+  readonly refusal?: string | undefined;
+  readonly script?: string | undefined;
+};
 
 export function createAllowList(): CommandCheck {
-  let digests = readDigests();
-  const isOwnScript = (digest: string) => {
+  let scripts = readScripts();
+  const scriptOf = (digest: string) => {
     // A script may have been edited or built since: `npm run dev` reloads memX, but not the bridge.
-    if (!digests.has(digest)) digests = readDigests();
-    return digests.has(digest);
+    if (!scripts.has(digest)) scripts = readScripts();
+    return scripts.get(digest);
   };
   return ([name = "", first = "", count, ...rest]) => {
     const command = name.toUpperCase();
-    if (command === "PING" || (SWEEP_COMMANDS.has(command) && first === SWEEP_KEY)) return undefined;
+    if (command === "PING" || (SWEEP_COMMANDS.has(command) && first === SWEEP_KEY)) return {};
     if (command === "EVALSHA" || command === "EVAL") {
-      const digest = command === "EVAL" ? sha1(first) : first.toLowerCase();
-      if (!isOwnScript(digest)) {
-        return "The bridge runs only the scripts of memX, and this is none of them. Start memX and its bridge from the same version.";
+      const script = scriptOf(command === "EVAL" ? sha1(first) : first.toLowerCase());
+      if (script === undefined) {
+        return {
+          refusal:
+            "The bridge runs only the scripts of memX, and this is none of them. Start memX and its bridge from the same version.",
+        };
       }
       const own = rest.slice(0, Number(count)).every((key) => MEMX_KEY.test(key));
-      return own ? undefined : "The bridge runs scripts only on the keys of memX.";
+      return own ? { script } : { refusal: "The bridge runs scripts only on the keys of memX." };
     }
-    return `The bridge sends Redis only the commands that memX needs, and ${shown(command)} is none of them.`;
+    return {
+      refusal: `The bridge sends Redis only the commands that memX needs, and ${shown(command)} is none of them.`,
+    };
   };
 }
 
-/** The names that Redis gives to all scripts that memX may send. */
-function readDigests(): Set<string> {
-  const digests = new Set<string>();
+/** The scripts that memX may send, by the names that Redis gives to them. */
+function readScripts(): Map<string, string> {
+  const scripts = new Map<string, string>();
   for (const folder of FOLDERS) {
     if (!existsSync(join(folder, PRELUDE))) continue;
     const read = (name: string) => readFileSync(join(folder, name), "utf8");
     const prelude = read(PRELUDE);
     for (const name of readdirSync(folder)) {
       if (!name.endsWith(".lua") || name === PRELUDE) continue;
-      for (const text of [read(name), prelude + read(name)]) digests.add(sha1(text));
+      for (const text of [read(name), prelude + read(name)]) scripts.set(sha1(text), name);
     }
   }
-  return digests;
+  return scripts;
 }
 
 function sha1(text: string): string {

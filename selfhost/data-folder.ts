@@ -7,8 +7,8 @@ import { DatabaseSync } from "node:sqlite";
 
 const SQLITE_BUSY = 5;
 
-/** What memX itself keeps in the folder: its lock, and a folder for each class of Durable Objects. */
-const OWN_FILES = /^(lock\.sqlite.*|channel|store)$/;
+/** What memX itself keeps in the folder: its lock, a folder for each class of Durable Objects, and one for each process. */
+const OWN_FILES = /^(lock\.sqlite.*|channel|store|process-\d+)$/;
 
 /** Holds SQLite's file lock, which the system releases however the process ends. Never garbage-collected. */
 let lock: DatabaseSync | undefined;
@@ -34,6 +34,13 @@ export function openDataFolder(path: string): string {
     throw new Error(`MEMX_DATA_DIR: memX cannot write to the folder ${folder} (${(error as Error).message}).`);
   }
   closeToOthers(folder);
+  return folder;
+}
+
+/** The part of the folder for one of several processes, which must not share what workerd stores. */
+export function processFolder(dataFolder: string, number: number): string {
+  const folder = join(dataFolder, `process-${number}`);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
   return folder;
 }
 

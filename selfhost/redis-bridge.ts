@@ -7,16 +7,23 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { ErrorReply } from "redis";
 import { type CommandCheck, createAllowList } from "./allowed-commands.ts";
-import { REDIS_TIMEOUT_MS, RedisConnection, RedisUnavailable, withinDeadline } from "./redis-connection.ts";
+import { NewsFeed } from "./news-feed.ts";
+import { REDIS_TIMEOUT_MS, RedisUnavailable, withinDeadline } from "./redis-connection.ts";
+import { openRedis, type RedisLink } from "./redis-link.ts";
 
 /** A running bridge. */
 export type RedisBridge = {
   /** Its address, for `UPSTASH_REDIS_REST_URL`. */
   readonly url: string;
   readonly token: string;
+  /** The address that hears what other processes write; `undefined` while there is none. Needs the option `news`. */
+  tellNewsTo(url: string | undefined): void;
   /** Finishes the requests in flight, then closes the server and the connection to Redis. */
   close(): Promise<void>;
 };
+
+/** The script with which a channel registers. memX sends it alone. */
+const WATCH_SCRIPT = "watch.lua";
 
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
 
@@ -38,6 +45,7 @@ class Refusal extends Error {
  * @param options.timeoutMs How long Redis may take to reply.
  * @param options.anyCommand Sends every command, for tests and the bench. All callers share one connection, so a command
  * that changes or blocks the connection then affects all of them.
+ * @param options.news Also listens for what other processes write to the topics that callers watch.
  */
 export async function startRedisBridge({
   redisUrl,
@@ -46,6 +54,7 @@ export async function startRedisBridge({
   port,
   timeoutMs = REDIS_TIMEOUT_MS,
   anyCommand = false,
+  news = false,
 }: {
   redisUrl: string;
   token?: string | undefined;
@@ -53,9 +62,12 @@ export async function startRedisBridge({
   port: number;
   timeoutMs?: number;
   anyCommand?: boolean;
+  news?: boolean;
 }): Promise<RedisBridge> {
-  const check = anyCommand ? () => undefined : createAllowList();
-  const redis = await RedisConnection.open(redisUrl, timeoutMs);
+  const allowList = createAllowList();
+  const check: CommandCheck = anyCommand ? (command) => ({ ...allowList(command), refusal: undefined }) : allowList;
+  const redis = await openRedis(redisUrl, timeoutMs);
+  const feed = news ? await NewsFeed.open(redis.openSubscriber()) : undefined;
   const open = new Set<ServerResponse>();
 
   const server = createServer(async (request, response) => {
@@ -65,7 +77,7 @@ export async function startRedisBridge({
     let body: unknown;
     try {
       checkToken(request, token);
-      body = await handle(redis, request, check);
+      body = await handle(redis, request, check, feed);
     } catch (error) {
       status = error instanceof Refusal ? error.status : error instanceof RedisUnavailable ? 503 : 500;
       // A caller that disconnects in the middle of its body is not a failure of the bridge.
@@ -86,6 +98,7 @@ export async function startRedisBridge({
     await once(server, "listening");
   } catch (error) {
     redis.close();
+    feed?.close();
     if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
     throw new Error(`Port ${port} on ${host} is in use. Stop the program that listens there, or choose another port.`);
   }
@@ -99,6 +112,7 @@ export async function startRedisBridge({
   return {
     url: `http://${callable.includes(":") ? `[${callable}]` : callable}:${bound.port}`,
     token,
+    tellNewsTo: (url) => feed?.tell(url),
     async close() {
       server.close();
       const finished = Promise.all([...open].map((response) => once(response, "close")));
@@ -106,6 +120,7 @@ export async function startRedisBridge({
       await withinDeadline(finished, timeoutMs).catch(() => undefined);
       server.closeAllConnections();
       redis.close();
+      feed?.close();
     },
   };
 }
@@ -118,7 +133,12 @@ function checkToken(request: IncomingMessage, token: string): void {
   }
 }
 
-async function handle(redis: RedisConnection, request: IncomingMessage, check: CommandCheck): Promise<unknown> {
+async function handle(
+  redis: RedisLink,
+  request: IncomingMessage,
+  check: CommandCheck,
+  feed: NewsFeed | undefined,
+): Promise<unknown> {
   const path = request.url?.replace(/\?.*/s, "");
   if (path !== "/" && path !== "/pipeline" && path !== "/multi-exec") {
     throw new Refusal(404, "No such path. Use /, /pipeline or /multi-exec.");
@@ -126,13 +146,22 @@ async function handle(redis: RedisConnection, request: IncomingMessage, check: C
   if (request.method !== "POST") throw new Refusal(405, "Send commands with POST.");
   const body = await readJson(request);
   const base64 = request.headers["upstash-encoding"] === "base64";
+  const read = (value: unknown) => {
+    const command = readCommand(value);
+    const { refusal, script } = check(command);
+    if (refusal !== undefined) throw new Refusal(400, refusal);
+    return { command, script };
+  };
   if (path === "/") {
-    const [reply] = await send(redis, [readCommand(body, check)], base64);
+    const { command, script } = read(body);
+    if (script === WATCH_SCRIPT) await feed?.watch(command);
+    const [reply] = await send(redis, [command], base64);
     if (reply && "error" in reply) throw new Refusal(400, reply.error);
     return reply;
   }
   if (!Array.isArray(body)) throw new Refusal(400, "The body must be an array of commands.");
-  const commands = body.map((command) => readCommand(command, check));
+  if (path === "/multi-exec" && !redis.transacts) throw new Refusal(400, "A cluster has no transactions.");
+  const commands = body.map((value) => read(value).command);
   return path === "/pipeline" ? send(redis, commands, base64) : transact(redis, commands, base64);
 }
 
@@ -153,21 +182,18 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   }
 }
 
-function readCommand(value: unknown, check: CommandCheck): string[] {
+function readCommand(value: unknown): string[] {
   if (!Array.isArray(value) || value.length === 0) throw new Refusal(400, "A command must be a non-empty array.");
-  const command = value.map((arg) => {
+  return value.map((arg) => {
     if (typeof arg === "string" || typeof arg === "number" || typeof arg === "boolean") return String(arg);
     throw new Refusal(400, "The parts of a command must be strings, numbers or booleans.");
   });
-  const refusal = check(command);
-  if (refusal !== undefined) throw new Refusal(400, refusal);
-  return command;
 }
 
 type Reply = { readonly result: unknown } | { readonly error: string };
 
 /** Sends independent commands: an error of one does not affect the others. */
-async function send(redis: RedisConnection, commands: string[][], base64: boolean): Promise<Reply[]> {
+async function send(redis: RedisLink, commands: string[][], base64: boolean): Promise<Reply[]> {
   return (await redis.send(commands)).map((reply) => toReply(reply, base64));
 }
 
@@ -175,7 +201,7 @@ async function send(redis: RedisConnection, commands: string[][], base64: boolea
  * Sends a transaction. Not with the client's own `multi()`, which decodes the replies of EXEC as text and queues
  * commands while offline.
  */
-async function transact(redis: RedisConnection, commands: string[][], base64: boolean): Promise<Reply[]> {
+async function transact(redis: RedisLink, commands: string[][], base64: boolean): Promise<Reply[]> {
   const all = await redis.send([["MULTI"], ...commands, ["EXEC"]]);
   const results = all.at(-1);
   // EXEC only says that an earlier command was wrong. Report the error of that command.

@@ -3,6 +3,8 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { createClient, ErrorReply, RESP_TYPES } from "redis";
+import type { RedisLink } from "./redis-link.ts";
+import { openSubscriber, type Subscriber } from "./redis-subscriber.ts";
 
 export const REDIS_URL = process.env.REDIS_URL || "redis://127.0.0.1:6379/0";
 
@@ -22,7 +24,9 @@ export class RedisUnavailable extends Error {
 
 type RedisClient = ReturnType<typeof openClient>;
 
-export class RedisConnection {
+export class RedisConnection implements RedisLink {
+  readonly transacts = true;
+  readonly isCluster: boolean;
   readonly #url: string;
   readonly #timeoutMs: number;
   #client: RedisClient;
@@ -30,7 +34,8 @@ export class RedisConnection {
   #closed = false;
   readonly #heartbeat: NodeJS.Timeout;
 
-  private constructor(url: string, timeoutMs: number, client: RedisClient) {
+  private constructor(url: string, timeoutMs: number, client: RedisClient, isCluster: boolean) {
+    this.isCluster = isCluster;
     this.#url = url;
     this.#timeoutMs = timeoutMs;
     this.#client = client;
@@ -52,8 +57,8 @@ export class RedisConnection {
     }
     try {
       await withinDeadline(client.connect(), timeoutMs);
-      await withinDeadline(checkSuitable(client, shown), timeoutMs);
-      return new RedisConnection(url, timeoutMs, client);
+      const { isCluster } = await withinDeadline(checkSuitable(client, shown), timeoutMs);
+      return new RedisConnection(url, timeoutMs, client, isCluster);
     } catch (error) {
       client.destroy();
       if (error instanceof UnsuitableRedis) throw error;
@@ -92,6 +97,10 @@ export class RedisConnection {
       if (this.#heardAt <= sentAt) this.#replace(client, "no reply");
       throw new RedisUnavailable("Redis did not reply. It may have executed the request.");
     }
+  }
+
+  openSubscriber(): Subscriber {
+    return openSubscriber({ url: this.#url });
   }
 
   close(): void {
@@ -134,8 +143,14 @@ export class RedisConnection {
   }
 }
 
-/** The address without user, password and query, safe to print whatever the setting contains. */
+/** The addresses without user, password and query, safe to print whatever the setting contains. */
 export function withoutPassword(redisUrl: string): string {
+  const parts = redisUrl.split(",");
+  if (parts.length > 1) {
+    const shown = parts.map((part) => withoutPassword(part.trim()));
+    // A comma may be a part of a password.
+    return shown.every((part) => part.startsWith("redis")) ? shown.join(",") : "the addresses in REDIS_URL";
+  }
   const { protocol, host, pathname, search, hash } = URL.parse(redisUrl) ?? {};
   // An "@" after the host means that the password contains "/", "?" or "#", and the "host" is part of it.
   const isAddress = /^rediss?:$/.test(protocol ?? "") && host && !`${pathname}${search}${hash}`.includes("@");
@@ -171,19 +186,27 @@ function openClient(url: string) {
   return client;
 }
 
-class UnsuitableRedis extends Error {}
+export class UnsuitableRedis extends Error {}
 
 /**
  * Warns of a Redis that may lose data or takes no writes.
  * @throws {UnsuitableRedis} if memX cannot use it
  */
-async function checkSuitable(client: RedisClient, shown: string): Promise<void> {
-  warnOf(String(await client.sendCommand(["INFO"])), shown);
+export async function checkSuitable(
+  client: Pick<RedisClient, "sendCommand">,
+  shown: string,
+): Promise<{ isCluster: boolean }> {
+  const info = String(await client.sendCommand(["INFO"]));
+  warnOf(info, shown);
+  const isCluster = /^cluster_enabled:1/m.test(info);
+  // In a cluster, only one of the servers may have the key.
+  if (isCluster) return { isCluster };
   // A write that changes nothing. Redis refuses it for more reasons than INFO shows.
   const refusal = await client.sendCommand(["SETRANGE", HEALTH_KEY, "0", ""]).catch((error: unknown) => error);
   if (refusal instanceof ErrorReply && /^(MISCONF|NOREPLICAS) /.test(refusal.message)) {
     console.warn(`Redis at ${shown} takes no writes: ${refusal.message}`);
   }
+  return { isCluster };
 }
 
 /** @throws {UnsuitableRedis} if the reply to INFO shows a Redis that memX cannot use */

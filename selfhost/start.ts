@@ -1,19 +1,17 @@
-// `npm start`: runs memX in production on your own machine. Reads the settings, starts workerd, and the bridge if
-// REDIS_URL is set; calls the sweep each minute, as Cloudflare's cron trigger does; stops everything in order. It does
-// not build.
+// `npm start`: runs memX in production on your own machine. Reads the settings, starts the processes that serve, calls the
+// sweep each minute, as Cloudflare's cron trigger does, and stops everything in order. It does not build.
 
-import { createServer } from "node:net";
-import { join } from "node:path";
+import { type AddressInfo, createServer } from "node:net";
+import { availableParallelism } from "node:os";
 import { callLimit } from "../config/call-limit.ts";
 import { metricsToken } from "../config/metrics-token.ts";
+import { processCount } from "../config/process-count.ts";
 import { readPublicProject } from "../config/public-project.ts";
 import { logLength, quota, storeTimeouts } from "../config/store-settings.ts";
 import { subrequestLimit } from "../config/subrequests.ts";
-import { openDataFolder } from "./data-folder.ts";
-import { removeEmptyFiles } from "./empty-files.ts";
-import { type RedisBridge, startRedisBridge } from "./redis-bridge.ts";
-import { REDIS_TIMEOUT_MS, withoutPassword } from "./redis-connection.ts";
-import { runWorkerd } from "./workerd.ts";
+import { openDataFolder, processFolder } from "./data-folder.ts";
+import { MemxProcess } from "./memx-process.ts";
+import { withoutPassword } from "./redis-connection.ts";
 
 const READY_MS = 20_000;
 
@@ -25,37 +23,34 @@ await start().catch((error) => {
 async function start(): Promise<void> {
   loadSettings();
   const { env } = process;
+  const count = processCount(env, availableParallelism());
   const host = settingOf(env, "MEMX_HOST", "HOST") ?? "127.0.0.1";
   const address = await freeAddress(host, settingOf(env, "MEMX_PORT", "PORT") ?? "8000");
   const dataFolder = openDataFolder(env.MEMX_DATA_DIR || "data");
-  removeEmptyFiles(join(dataFolder, "channel"));
-  const bridge = await openBridge(env);
-
-  const workerd = runWorkerd({
-    address,
-    dataFolder,
-    env: {
-      ...env,
-      ...(bridge && { UPSTASH_REDIS_REST_URL: bridge.url, UPSTASH_REDIS_REST_TOKEN: bridge.token }),
-    },
-  });
+  const processes: MemxProcess[] = [];
+  for (let n = 1; n <= count; n++) {
+    const [number, folder] = count === 1 ? [undefined, dataFolder] : [n, processFolder(dataFolder, n)];
+    processes.push(await MemxProcess.start({ number, address, dataFolder: folder, env }));
+  }
   let exitCode: number | undefined;
   const end = (code: number) => {
     if (exitCode !== undefined) return;
     exitCode = code;
-    workerd.stop();
+    for (const memx of processes) memx.stop();
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => end(0));
   // npm runs this in a shell, which exits on a signal without passing it on.
   const parent = process.ppid;
   if (env.npm_lifecycle_event === "start") setInterval(() => process.ppid === parent || end(0), 500).unref();
-  workerd.ended.then(async (code) => {
-    await bridge?.close();
+  const ended = processes.map(async (memx) => {
+    const code = await memx.ended;
     if (exitCode === undefined) console.error(`workerd exited unexpectedly with code ${code}.`);
-    process.exit(exitCode ?? (code || 1));
+    end(code || 1);
   });
+  void Promise.all(ended).then(() => process.exit(exitCode));
 
-  const ports = await workerd.listening;
+  const [ports] = await Promise.all(processes.map(({ listening }) => listening));
+  if (!ports) return;
   // A client cannot call "all addresses of this machine".
   const local = { "0.0.0.0": "127.0.0.1", "::": "::1" }[host] ?? host;
   const url = (name: string, port: number) => `http://${name.includes(":") ? `[${name}]` : name}:${port}`;
@@ -63,15 +58,15 @@ async function start(): Promise<void> {
     const { store, warnings = [] } = await health(url(local, ports.http));
     const closed = await whyClosed(url(local, ports.http));
     if (closed && env.MEMX_ACL && !env.SUPABASE_URL && !env.SUPABASE_SERVICE_KEY) throw new Error(closed);
-    if (store === "redis") sweepEachMinute(url("127.0.0.1", ports.sweep));
+    if (store === "redis") sweepEachMinute(() => processes.find((memx) => memx.ports)?.ports?.sweep);
     const place = env.REDIS_URL
       ? `the Redis at ${withoutPassword(env.REDIS_URL)}`
       : "Redis over Upstash's REST protocol";
-    console.log(
-      `memX is ready on ${url(host, ports.http)}   store: ${store === "redis" ? place : "embedded"}   data: ${dataFolder}`,
-    );
+    const parts = [`memX is ready on ${url(host, ports.http)}`, `store: ${store === "redis" ? place : "embedded"}`];
+    if (count > 1) parts.push(`processes: ${count}`);
+    console.log([...parts, `data: ${dataFolder}`].join("   "));
     // The bridge has said the same of its Redis.
-    if (!bridge) for (const { detail } of warnings) console.warn(detail);
+    if (!env.REDIS_URL) for (const { detail } of warnings) console.warn(detail);
     if (closed) console.log(`Every request will be refused. ${closed}`);
   } catch (error) {
     // With an exit code, this process is already stopping.
@@ -97,6 +92,10 @@ function loadSettings(): void {
   storeTimeouts(process.env);
   subrequestLimit(process.env);
   readPublicProject(process.env);
+  const { REDIS_URL, UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN } = process.env;
+  if (REDIS_URL && (UPSTASH_REDIS_REST_URL || UPSTASH_REDIS_REST_TOKEN)) {
+    throw new Error("REDIS_URL and UPSTASH_REDIS_REST_* name two stores. Set only one of them.");
+  }
 }
 
 /** Reads a setting by its name, or else by its old name, with a warning. */
@@ -111,8 +110,8 @@ function settingOf(env: NodeJS.ProcessEnv, name: string, oldName: string): strin
   return old;
 }
 
-/** The address in workerd's format. @throws {Error} if this process cannot listen there */
-async function freeAddress(host: string, port: string): Promise<string> {
+/** @throws {Error} if this process cannot listen there */
+async function freeAddress(host: string, port: string): Promise<{ host: string; port: number }> {
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) throw new Error("MEMX_PORT must be a number from 0 to 65535.");
   const server = createServer();
   try {
@@ -128,19 +127,9 @@ async function freeAddress(host: string, port: string): Promise<string> {
       throw new Error(`This user is not allowed to listen on port ${port}. Set MEMX_PORT to 1024 or higher.`);
     throw new Error(`MEMX_HOST: memX cannot listen on ${host} (${code}).`);
   }
-  const bound = server.address() as { address: string };
+  const bound = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));
-  return `${bound.address.includes(":") ? `[${bound.address}]` : bound.address}:${port}`;
-}
-
-async function openBridge(env: NodeJS.ProcessEnv): Promise<RedisBridge | undefined> {
-  if (!env.REDIS_URL) return undefined;
-  if (env.UPSTASH_REDIS_REST_URL || env.UPSTASH_REDIS_REST_TOKEN) {
-    throw new Error("REDIS_URL and UPSTASH_REDIS_REST_* name two stores. Set only one of them.");
-  }
-  // The bridge must not give up before memX does.
-  const timeoutMs = Math.max(REDIS_TIMEOUT_MS, storeTimeouts(env).requestMs);
-  return startRedisBridge({ redisUrl: env.REDIS_URL, port: 0, timeoutMs });
+  return { host: bound.address, port: bound.port };
 }
 
 /** Waits until the store responds, and returns what it says. @throws {Error} with the problem if it does not in time */
@@ -174,9 +163,10 @@ type ResponseBody = {
   readonly detail?: string;
 };
 
-function sweepEachMinute(url: string): void {
+/** @param port the socket for it in one of the processes, `undefined` while none serves */
+function sweepEachMinute(port: () => number | undefined): void {
   const sweep = () =>
-    fetch(url).catch(() =>
+    fetch(`http://127.0.0.1:${port()}`).catch(() =>
       console.warn("memX could not remove expired values from Redis. It tries again in a minute."),
     );
   setInterval(sweep, 60_000).unref();

@@ -4,6 +4,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createRequire } from "node:module";
+import type { Server } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
@@ -16,10 +17,17 @@ export const WORKERD: string = require("workerd").default;
 /** Time for requests in flight to finish. With the default STORE_TIMEOUT_MS, only streams take longer. */
 const STOP_MS = 5_000;
 
+/** The ports of the sockets in config/workerd.capnp. */
+export type Ports = Readonly<Record<(typeof SOCKETS)[number], number>>;
+const SOCKETS = ["http", "sweep", "news"] as const;
+
+/** The file descriptors of a child: of workerd's own messages, and of a socket that it takes from this process. */
+const [CONTROL_FD, SOCKET_FD] = [3, 4];
+
 export type Workerd = {
   readonly process: ChildProcess;
   /** Resolves with the ports once workerd listens. If workerd exits first, it never resolves. */
-  readonly listening: Promise<{ readonly http: number; readonly sweep: number }>;
+  readonly listening: Promise<Ports>;
   /** Resolves with the exit code. */
   readonly ended: Promise<number>;
   /**
@@ -34,7 +42,8 @@ export function workerdArguments({
   dataFolder,
   config = join(import.meta.dirname, "../config/workerd.capnp"),
 }: {
-  address: string;
+  /** Where to listen. Without it, on the socket that `runWorkerd` gets. */
+  address?: string | undefined;
   dataFolder: string;
   /** The path of workerd's configuration. */
   config?: string;
@@ -44,16 +53,26 @@ export function workerdArguments({
     // For the compatibility flag new_module_registry, which Cloudflare offers to all and workerd still calls experimental.
     "--experimental",
     config,
-    `--socket-addr=http=${address}`,
+    address === undefined ? `--socket-fd=http=${SOCKET_FD}` : `--socket-addr=http=${address}`,
     `--directory-path=data=${dataFolder}`,
     `--directory-path=assets=${join(import.meta.dirname, "../dashboard/dist")}`,
   ];
 }
 
-export function runWorkerd(options: { address: string; dataFolder: string; env: NodeJS.ProcessEnv }): Workerd {
-  const child = spawn(WORKERD, [...workerdArguments(options), "--control-fd=3"], {
-    env: options.env,
-    stdio: ["ignore", "inherit", "inherit", "pipe"],
+/** @param socket a server that listens, instead of the address. Close it after this call: workerd has a copy. */
+export function runWorkerd({
+  socket,
+  env,
+  ...options
+}: {
+  address?: string | undefined;
+  socket?: Server | undefined;
+  dataFolder: string;
+  env: NodeJS.ProcessEnv;
+}): Workerd {
+  const child = spawn(WORKERD, [...workerdArguments(options), `--control-fd=${CONTROL_FD}`], {
+    env,
+    stdio: ["ignore", "inherit", "inherit", "pipe", ...(socket ? [descriptorOf(socket)] : [])],
     // In its own process group, because a terminal's Ctrl-C would kill workerd at once.
     detached: true,
   });
@@ -73,6 +92,13 @@ export function runWorkerd(options: { address: string; dataFolder: string; env: 
   };
 }
 
+/** Node has no public name for it: a child may inherit streams and numbers of files, but no server. */
+function descriptorOf(server: Server): number {
+  const { fd } = (server as unknown as { readonly _handle: { readonly fd: number } })._handle;
+  if (!(fd >= 0)) throw new Error("This version of Node does not tell the descriptor of a server.");
+  return fd;
+}
+
 /**
  * Kills `pid` when this process exits, however it does: then the pipe closes. Otherwise workerd would keep the port and
  * the data.
@@ -85,13 +111,12 @@ function endWithMe(pid: number): ChildProcess {
   return guard;
 }
 
-async function readPorts(control: Readable): Promise<{ http: number; sweep: number }> {
-  const ports: Record<string, number> = {};
+async function readPorts(control: Readable): Promise<Ports> {
+  const ports: Partial<Record<string, number>> = {};
   for await (const line of createInterface({ input: control })) {
     const { socket, port } = JSON.parse(line);
     ports[socket] = port;
-    const { http, sweep } = ports;
-    if (http !== undefined && sweep !== undefined) return { http, sweep };
+    if (SOCKETS.every((name) => ports[name] !== undefined)) return ports as Ports;
   }
   return new Promise(() => undefined);
 }

@@ -24,6 +24,11 @@ interface Settings {
   readonly UPSTASH_REDIS_REST_URL?: string;
   readonly UPSTASH_REDIS_REST_TOKEN?: string;
   /**
+   * The name of this process among those that share a Redis: letters, digits, `-` and `_`. selfhost/ sets it and passes on what
+   * other processes write. @default none, and changes of others arrive with a repair
+   */
+  readonly MEMX_PROCESS?: string;
+  /**
    * Milliseconds that one request to Redis may take, from 100 to 60000. A caller gets its response within 2.25 times as long,
    * on either store. @default 2000
    */

@@ -1,5 +1,7 @@
-// What Cloudflare runs: the app, the scheduled sweep, and the Durable Object classes that wrangler.toml names.
+// What Cloudflare runs: the app, the scheduled sweep, and the Durable Object classes that wrangler.toml names. Outside Cloudflare
+// also what takes the news of other processes.
 
+import { hearNews } from "../memory/channels/hear-news.ts";
 import { openStore } from "../memory/store/open-store.ts";
 import { app } from "./app.ts";
 
@@ -11,6 +13,14 @@ export const sweep = {
   async fetch(_, env) {
     await openStore(env).expire();
     return new Response(null, { status: 204 });
+  },
+} satisfies ExportedHandler<Env>;
+
+/** Takes what the bridge of this process hears of other processes on the same Redis. Not reachable from outside, either. */
+export const news = {
+  async fetch(request, env, ctx) {
+    ctx.waitUntil(hearNews(env, await request.json()));
+    return new Response(null, { status: 202 });
   },
 } satisfies ExportedHandler<Env>;
 

@@ -10,6 +10,7 @@ import { log } from "../../memory/log.ts";
 import { METRICS } from "../../memory/metrics.ts";
 import { openStore } from "../../memory/store/open-store.ts";
 import { ALL_KEYS, type Store, type Watch } from "../../memory/store/store.ts";
+import { watchToken } from "../../memory/store/watch-token.ts";
 import type { Change } from "../../sdk/protocol.ts";
 import { bringForward } from "../bring-forward.ts";
 import { Delivery } from "./delivery.ts";
@@ -104,11 +105,7 @@ export class Channel extends DurableObject<Env> {
           ended = await this.#end(topic);
           return;
         }
-        const { head, expiresInMs } = await this.#watch(topic);
-        nextMs = expiresInMs;
-        const lag = head - this.#delivery.cursor;
-        if (topic.key === ALL_KEYS) METRICS.lagRevisions.observe(Math.max(0, lag));
-        if (lag !== 0 && (await this.#delivery.catchUp(topic)) > 0) METRICS.repairs.add();
+        nextMs = await this.#compare(topic);
       });
     } catch (cause) {
       METRICS.repairFailures.add();
@@ -116,6 +113,24 @@ export class Channel extends DurableObject<Env> {
     }
     // If the store could not be reached, the mark of this channel's watch is still there.
     if (!ended) await this.#armAlarm(nextMs ?? undefined);
+  }
+
+  /** Compares the channel with the store now, because announcements of other processes may have been lost. */
+  async repair(topic: Topic): Promise<void> {
+    await this.#delivery.inTurn(async () => {
+      if (this.#roster.isEmpty()) return;
+      const nextMs = await this.#compare(topic);
+      if (nextMs !== null) await this.#armAlarm(nextMs);
+    });
+  }
+
+  /** Returns the milliseconds until the next value expires. Call it in turn. */
+  async #compare(topic: Topic): Promise<number | null> {
+    const { head, expiresInMs } = await this.#watch(topic);
+    const lag = head - this.#delivery.cursor;
+    if (topic.key === ALL_KEYS) METRICS.lagRevisions.observe(Math.max(0, lag));
+    if (lag !== 0 && (await this.#delivery.catchUp(topic)) > 0) METRICS.repairs.add();
+    return expiresInMs;
   }
 
   /**
@@ -152,9 +167,8 @@ export class Channel extends DurableObject<Env> {
 
   async #register(topic: Topic): Promise<number> {
     this.ctx.storage.kv.put("topic", topic);
-    // The first part is this channel's name at the store, the second the name of this registration.
-    const [owner] = this.ctx.storage.kv.get<string>("watch")?.split(".") ?? [crypto.randomUUID()];
-    this.ctx.storage.kv.put("watch", `${owner}.${crypto.randomUUID()}`);
+    const earlier = this.ctx.storage.kv.get<string>("watch");
+    this.ctx.storage.kv.put("watch", watchToken(this.env.MEMX_PROCESS, earlier));
     // Before the store may have the mark, so that the alarm removes it in any case.
     await this.#armAlarm();
     const { head, expiresInMs } = await this.#watch(topic);

@@ -5,7 +5,7 @@ import { log } from "../log.ts";
 import { METRICS } from "../metrics.ts";
 import { requestVariables } from "../request-context.ts";
 import { openStore } from "../store/open-store.ts";
-import { ALL_KEYS, type Applied, type AppliedChange } from "../store/store.ts";
+import { ALL_KEYS, type Applied, type AppliedChange, type Watched } from "../store/store.ts";
 import { channelName, type Topic } from "./topic.ts";
 
 const MAX_ATTEMPTS = 4;
@@ -69,7 +69,11 @@ async function publishAll(env: Env, namespace: string, { results }: Applied): Pr
  * Resolves with the number of subscribers when the channel has the change, or with 0 when retrying cannot help: the channel
  * finds its gaps itself.
  */
-async function publish(env: Env, topic: Topic, { change, ttl, gaplessSince }: AppliedChange): Promise<number> {
+export async function publish(
+  env: Env,
+  topic: Topic,
+  { change, ttl, gaplessSince }: Omit<AppliedChange, keyof Watched>,
+): Promise<number> {
   for (let attempt = 1; ; attempt++) {
     try {
       // A stub that has failed stays broken, so each attempt gets a new one.

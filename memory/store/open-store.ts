@@ -25,7 +25,7 @@ function openEngine(env: Env): Store {
     const redis = readServiceUrl(env, "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN");
     const timeouts = storeTimeouts(env);
     if (!redis) return createEmbeddedStore(env.EMBEDDED_STORE, timeouts);
-    const settings = { timeouts, logLength: logLength(env), quota: quota(env) };
+    const settings = { timeouts, logLength: logLength(env), quota: quota(env), process: env.MEMX_PROCESS || undefined };
     return createRedisStore({ url: redis.url, token: redis.secret, ...settings });
   } catch (error) {
     throw new ApiError("store_unavailable", (error as Error).message, { retryAfterSeconds: 60 });

@@ -360,8 +360,8 @@ export interface Store {
   readKeys(namespace: string, query: KeysQuery): Promise<KeysPage>;
 
   /**
-   * From now on, applied changes of `key`, or of `ALL_KEYS`, say that they are watched. The token is `<owner>.<nonce>`: on
-   * a store with several memX, a watch replaces only the one of the same owner, and ends unless it is renewed within 5
+   * From now on, applied changes of `key`, or of `ALL_KEYS`, say that they are watched. `watchToken` makes the token: on a
+   * store with several memX, a watch replaces only the one of the same owner, and ends unless it is renewed within 5
    * minutes.
    */
   watch(namespace: string, key: string, token: string): Promise<Watch>;

@@ -3,8 +3,10 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
+import { startRedisBridge } from "../../selfhost/redis-bridge.ts";
 import { startRedisServer } from "../support/redis-server.ts";
 import { ENGINES, type Engine, type SelfHosted, startSelfHosted } from "./support/self-hosted.ts";
+import { startWorkerd } from "./support/workerd.ts";
 
 const TOKEN = "token-of-the-metrics";
 const SETTINGS = { MEMX_ACL: '{"local_dev_key":["*"]}', RATE_LIMIT: "0", METRICS_TOKEN: TOKEN };
@@ -51,7 +53,12 @@ async function watch({ url }: SelfHosted, since?: number): Promise<{ socket: Web
   return { socket, texts };
 }
 
-const set = (memx: SelfHosted, key: string) => memx.call("/set", { body: JSON.stringify({ key, value: 1 }) });
+async function set({ url }: { readonly url: string }, key: string): Promise<{ revision: number }> {
+  const headers = { "x-api-key": "local_dev_key", "content-type": "application/json" };
+  const response = await fetch(`${url}/set`, { method: "POST", headers, body: JSON.stringify({ key, value: 1 }) });
+  expect(response.status).toBe(200);
+  return (await response.json()) as { revision: number };
+}
 
 describe.each(ENGINES)("on the %s store", (engine) => {
   it("counts what happens", async () => {
@@ -61,7 +68,7 @@ describe.each(ENGINES)("on the %s store", (engine) => {
     expect(atFirst(`memx_build_info{version="0.1.0",engine="${engine}"}`)).toBe(1);
     const added = async (series: string) => (await numbers(memx))(series) - atFirst(series);
 
-    const first = JSON.parse(await set(memx, "a")).revision;
+    const first = (await set(memx, "a")).revision;
     const { socket, texts } = await watch(memx);
     for (let index = 0; index < 15; index++) await set(memx, `k:${index}`);
     await expect.poll(() => texts.length).toBe(16);
@@ -127,9 +134,14 @@ describe.each(ENGINES)("on the %s store", (engine) => {
 it("counts the repairs of a channel, and how far it was behind", async () => {
   const redis = await startRedisServer();
   onTestFinished(() => redis.stop());
-  // Channels compare themselves with the store twice as often as this. Of the other memX's changes they hear only so.
-  const settings = { REDIS_URL: redis.url, REVOCATION_SECONDS: "1" };
-  const [memx, other] = [await start("embedded", settings), await start("embedded", settings)];
+  // Channels compare themselves with the store twice as often as this. Of the other memX's changes they hear only so,
+  // because it reaches Redis over Upstash's protocol.
+  const memx = await start("embedded", { REDIS_URL: redis.url, REVOCATION_SECONDS: "1" });
+  const bridge = await startRedisBridge({ redisUrl: redis.url, port: 0, timeoutMs: 30_000 });
+  onTestFinished(() => bridge.close());
+  const other = await startWorkerd({
+    bindings: { UPSTASH_REDIS_REST_URL: bridge.url, UPSTASH_REDIS_REST_TOKEN: bridge.token },
+  });
   const { texts } = await watch(memx);
   const repairs = (await numbers(memx))("memx_channel_repairs_total");
   for (let index = 0; index < 3; index++) await set(other, `k:${index}`);

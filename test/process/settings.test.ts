@@ -7,18 +7,19 @@ const read = (file: string) => readFileSync(file, "utf8");
 
 it("docs/deploy.md and README.md name every setting of the Worker", () => {
   const settings = [...read("worker/env.d.ts").matchAll(/readonly (\w+)\?:/g)].map(([, name]) => name as string);
-  // The first is a binding of wrangler.toml, and no deployment sets the second.
-  const named = settings.filter((name) => name !== "RATE_LIMITER" && name !== "MEMX_ENV");
+  // The first is a binding of wrangler.toml. No deployment sets the others: `npm run dev` and `npm start` do.
+  const internal = ["RATE_LIMITER", "MEMX_ENV", "MEMX_PROCESS"];
+  const named = settings.filter((name) => !internal.includes(name));
   const missing = (page: string) => named.filter((name) => !read(page).includes(`\`${name}\``));
   expect(named.length).toBeGreaterThan(10);
   expect([missing("docs/deploy.md"), missing("README.md")]).toEqual([[], []]);
 });
 
 it("docs/deploy.md names every setting and every command that starts memX", () => {
-  const settings = [...read("selfhost/start.ts").matchAll(/\b(MEMX_[A-Z_]+|REDIS_URL)\b/g)].map(
-    ([, name]) => name as string,
-  );
-  expect([...new Set(settings)].sort()).toEqual(["MEMX_ACL", "MEMX_DATA_DIR", "MEMX_HOST", "MEMX_PORT", "REDIS_URL"]);
+  const sources = read("selfhost/start.ts") + read("config/process-count.ts");
+  const settings = [...sources.matchAll(/\b(MEMX_[A-Z_]+|REDIS_URL|PROCESSES)\b/g)].map(([, name]) => name as string);
+  const names = ["MEMX_ACL", "MEMX_DATA_DIR", "MEMX_HOST", "MEMX_PORT", "PROCESSES", "REDIS_URL"];
+  expect([...new Set(settings)].sort()).toEqual(names);
   const page = read("docs/deploy.md");
   for (const name of settings) expect(page).toContain(`\`${name}\``);
   for (const command of ["npm start", "make serve", "docker compose up"]) expect(page).toContain(command);

@@ -1,6 +1,6 @@
 // `npm start` as operators run it, on the embedded store and on a real Redis: start, stop, kill, and wrong settings.
 
-import { type ChildProcess, execFileSync, spawnSync } from "node:child_process";
+import { type ChildProcess, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -13,6 +13,7 @@ import { LONG_PATIENCE_MS } from "../support/patience.ts";
 import { startRedisServer } from "../support/redis-server.ts";
 import { dataFolder, PATIENT_MS, startProcess } from "./support/dev-server.ts";
 import { connectRaw } from "./support/raw-subscriber.ts";
+import { workerdsOf } from "./support/usage.ts";
 
 const API_KEY = "key-of-this-test";
 const HEADERS = { "x-api-key": API_KEY, "content-type": "application/json" };
@@ -54,14 +55,6 @@ async function get(url: string, key: string): Promise<unknown> {
     ?.value;
 }
 
-/** The process id of the workerd that `parent` started. */
-function workerdOf(parent: ChildProcess): number {
-  const lines = execFileSync("ps", ["-A", "-o", "pid=,ppid=,command="], { encoding: "utf8" }).split("\n");
-  const processes = lines.map((line) => line.trim().split(/\s+/));
-  const found = processes.find(([, ppid, command]) => Number(ppid) === parent.pid && command?.endsWith("/workerd"));
-  return Number(found?.[0]);
-}
-
 /** Zombies do not count: a process whose parent does not wait for it stays as one, without resources. */
 function isThere(pid: number): boolean {
   const { stdout } = spawnSync("ps", ["-o", "stat=", "-p", String(pid)], { encoding: "utf8" });
@@ -77,7 +70,7 @@ it("prints its address and its data folder, and nothing else", async () => {
 it("keeps a write that it acknowledged right before it was killed, and leaves no process on the port", async () => {
   const port = String(await freePort());
   const first = await start({ MEMX_PORT: port });
-  const workerd = workerdOf(first.process);
+  const workerd = workerdsOf(first.process.pid)[0] as number;
   for (let n = 1; n <= 20; n++) expect((await set(first.url, "n", n)).status).toBe(200);
   process.kill(-(first.process.pid as number), "SIGKILL");
   await expect.poll(() => isThere(workerd)).toBe(false);
@@ -112,7 +105,7 @@ it("finishes requests in flight when it stops, and loses and invents no write", 
 
 it.each(["SIGTERM", "SIGINT"] as const)("exits on %s, also while a client subscribes", async (signal) => {
   const { process: child, url, code } = await start();
-  const workerd = workerdOf(child);
+  const workerd = workerdsOf(child.pid)[0] as number;
   const subscriber = await connectRaw(url, "/subscribe/a", { "x-api-key": API_KEY });
   expect(subscriber.isOpen()).toBe(true);
   child.kill(signal);
@@ -138,7 +131,7 @@ it("exits when the shell exits in which npm runs it", async () => {
 
 it("exits if workerd exits", async () => {
   const { process: child, code, output } = await start();
-  process.kill(workerdOf(child), "SIGKILL");
+  process.kill(workerdsOf(child.pid)[0] as number, "SIGKILL");
   expect(await code).toBe(1);
   expect(output()).toContain("workerd exited unexpectedly");
 });
@@ -262,6 +255,8 @@ it.each([
   ["too few requests of a socket", { SUBREQUEST_LIMIT: "9" }, "SUBREQUEST_LIMIT must be a whole number from 10"],
   ["a quota that is negative", { MAX_NAMESPACE_KEYS: "-1" }, "MAX_NAMESPACE_KEYS must be a whole number"],
   ["no Redis", { REDIS_URL: "redis://user:secret@127.0.0.1:1/0" }, "No Redis responds at redis://127.0.0.1:1/0"],
+  ["processes without a Redis", { PROCESSES: "2" }, "PROCESSES=2 needs REDIS_URL"],
+  ["no number of processes", { PROCESSES: "many" }, "PROCESSES must be a whole number from 1 to 64"],
   ["two stores", { REDIS_URL: "redis://127.0.0.1:1", UPSTASH_REDIS_REST_URL: "http://127.0.0.1:1" }, "two stores"],
 ])("says in one line what is wrong with its settings: %s", async (_, settings, message) => {
   const { code, output } = run({ MEMX_ACL, MEMX_PORT: String(await freePort()), ...settings });

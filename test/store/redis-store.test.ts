@@ -172,11 +172,33 @@ describe("in Redis", () => {
       expect(await command("TTL", entry("left behind"))).toBe(DAY_SECONDS);
     });
 
-    it("has at most 8 marks for a key, and drops the one that was renewed first", async () => {
-      for (let n = 0; n < 8; n++) await store.watch("ns", "many", `memx-${n}.1`);
+    it("has at most 64 marks for a key, and drops the one that was renewed first", async () => {
+      for (let n = 0; n < 64; n++) await store.watch("ns", "many", `memx-${n}.1`);
       await store.watch("ns", "many", "memx-0.2");
-      await store.watch("ns", "many", "memx-8.1");
-      expect(await marks("many")).toEqual([...[2, 3, 4, 5, 6, 7].map((n) => `memx-${n}.1`), "memx-0.2", "memx-8.1"]);
+      await store.watch("ns", "many", "memx-64.1");
+      const stay = Array.from({ length: 62 }, (_, n) => `memx-${n + 2}.1`);
+      expect(await marks("many")).toEqual([...stay, "memx-0.2", "memx-64.1"]);
+    });
+
+    it("a process with a name learns only of its own watches, and one without a name of all", async () => {
+      const timeouts = { timeouts: store.timeouts, logLength: LIMITS.logLength };
+      const quota = { keys: undefined, bytes: undefined };
+      const one = createRedisStore({ ...address, ...timeouts, quota, process: "one" });
+      const learns = async (from: typeof store) => {
+        const outcome = await from.write("ns", [{ ...set, key: "named" }]);
+        return outcome.outcome === "applied" && outcome.results[0]?.change && outcome.results[0].watched;
+      };
+      const seen = async () => [await learns(one), await learns(store)];
+      await store.watch("ns", "named", "two:channel.1");
+      expect(await seen()).toEqual([false, true]);
+      await store.watch("ns", "named", "elsewhere.1");
+      expect(await seen()).toEqual([false, true]);
+      await store.watch("ns", "named", "one:other-channel.1");
+      expect(await seen()).toEqual([true, true]);
+      // After a restart, the process has another name and the channel the same.
+      await store.watch("ns", "named", "three:other-channel.2");
+      expect(await seen()).toEqual([false, true]);
+      expect(await marks("named")).toEqual(["two:channel.1", "elsewhere.1", "three:other-channel.2"]);
     });
 
     it("a mark of an earlier memX, without an end, holds until its channel watches or unwatches again", async () => {

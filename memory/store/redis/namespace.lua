@@ -76,8 +76,9 @@ local function continue_count()
 end
 
 -- Reads the marks of the channels that watch an entry, '<token> <end> …', the one that was renewed first at the front.
--- Each memX on this Redis has its own channel, and so its own mark, which ends unless the channel renews it.
-local MARK_US, MAX_MARKS = 300e6, 8
+-- Each memX process on this Redis has its own channel, and so its own mark, which ends unless the channel renews it. A token
+-- is '<owner>.<nonce>', or '<process>:<owner>.<nonce>' if the process has a name.
+local MARK_US, MAX_MARKS = 300e6, 64
 local function marks_of(text)
   local marks = {}
   -- An earlier memX wrote one token, without an end.

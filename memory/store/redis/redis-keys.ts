@@ -30,6 +30,11 @@ export function redisKeys(namespace: string): RedisKeys {
   };
 }
 
+/** The namespace that a tag names, which is what stands between "{memx:" and "}". */
+export function namespaceOf(tag: string): string {
+  return decodeURIComponent(tag);
+}
+
 /**
  * A sorted set of the namespaces that may have values with a time to live, by when each was last listed, in ms. It
  * belongs to no namespace, so it has no hash tag.

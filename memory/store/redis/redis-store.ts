@@ -61,12 +61,15 @@ export function createRedisStore({
   timeouts,
   logLength,
   quota,
+  process = "",
 }: {
   url: string;
   token: string;
   timeouts: StoreTimeouts;
   logLength: number;
   quota: Quota;
+  /** The name of this memX process, if it hears of the changes that others make. */
+  process?: string | undefined;
 }): Store {
   let timeLimit = new AbortController().signal;
   /** Not `AbortSignal.timeout`, whose timer would keep a Durable Object awake after the reply. */
@@ -148,6 +151,7 @@ export function createRedisStore({
       `${idempotencySeconds} ${maxIdempotencyRecords} ${maxIdempotencyBytes} ${minIdempotencyBytes}`,
       idempotency?.needsText ? "1" : "",
       by ?? "",
+      process,
       ...operations.flatMap(operationArguments),
     ];
     return [keys, args];

@@ -165,7 +165,8 @@ export function parseScan([more, truncated, head, ...changes]: Reply): LogScan {
   };
 }
 
-function parseChange([revision, previous, key, event, action, ts, json = null, ...rest]: Reply): Change {
+/** Reads the ten texts of a change. */
+export function parseChange([revision, previous, key, event, action, ts, json = null, ...rest]: Reply): Change {
   return {
     revision: Number(revision),
     previous: Number(previous),

@@ -3,7 +3,7 @@
 --
 -- KEYS  8  entry of the key, or of the namespace
 -- ARGV  3  key, '' for all keys
---       4  token of the watch, '<owner>.<nonce>': replaces the mark of the same owner
+--       4  token of the watch: replaces the mark of the same owner
 --       5  maximum number of keys to expire in this step
 --
 -- Returns {<revision of the namespace's last change, or the one from which it begins to count>, <milliseconds until the
@@ -23,7 +23,8 @@ if key == '' then settle_all(entry, limit) else settle(row) end
 
 -- From here on, the entry knows every change of the key, because each renewal keeps it for another day.
 redis.call('HSETNX', entry, 'watched_from', whole(revision))
-local function owner_of(token) return string.match(token, '^[^.]*') end
+-- Without the process, whose name is another one after a restart.
+local function owner_of(token) return string.match(token, ':([^.]*)') or string.match(token, '^[^.]*') end
 local marks = {}
 for _, mark in ipairs(row.marks) do
   if owner_of(mark.token) ~= owner_of(token) then marks[#marks + 1] = mark end

@@ -10,7 +10,8 @@
 --       7  bounds of the idempotency records: seconds, number, bytes, and bytes even in a full namespace
 --       8  '1' if a repeat needs the text that the first operation wrote
 --       9  name that the writer gave itself, '' for none
---       10… for each operation: op, key, JSON text ('' for none), revision of the schema that the value was checked
+--       10 name of the memX process that writes, '' if it hears of no other
+--       11… for each operation: op, key, JSON text ('' for none), revision of the schema that the value was checked
 --          against, expected revision ('' for any), the caller's time in µs since the epoch ('' for now), time to live
 --          in µs ('' for no expiry, 'keep' to keep the current expiry)
 --
@@ -18,7 +19,8 @@
 -- the count has no gap>}, without the last for a repeat. The results are one text: first four numbers for each
 -- operation, '<revision> <previous> <µs since the epoch> <watched: 1 the key, 2 the namespace, 3 both>'; then two for
 -- each, '<when its value was created> <when its value expires>', in µs since the epoch, 0 for none; then the name of the
--- writer, if it gave one. An operation with nothing to change has 0, the current revision, the key's time, 0; 0 0.
+-- writer, if it gave one. Only watches of its own process count as watched if that has a name. An operation with
+-- nothing to change has 0, the current revision, the key's time, 0; 0 0.
 -- If nothing was applied, returns one of
 --   {'conflict', <operation>, <current revision>, <current text>, <µs since the epoch>, <created>, <expires>, <agent>}
 --   {'ts_ahead', <operation>}
@@ -30,7 +32,7 @@
 local ARGUMENTS, SCHEMA_BYTES = 7, 1024 * 1024
 local namespace, record = KEYS[8], KEYS[9]
 local max_keys, max_bytes, max_ahead = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local fingerprint, needs_text, agent = ARGV[6], ARGV[8] == '1', ARGV[9]
+local fingerprint, needs_text, agent, process = ARGV[6], ARGV[8] == '1', ARGV[9], ARGV[10]
 local record_seconds, max_records, record_bytes, min_record_bytes = numbers_of(ARGV[7])
 
 if fingerprint ~= '' then
@@ -52,7 +54,7 @@ end
 
 local operations, rows = {}, {}
 for n = 10, #KEYS do
-  local at = 10 + (n - 10) * ARGUMENTS
+  local at = 11 + (n - 10) * ARGUMENTS
   local key = ARGV[at + 1]
   local row = rows[key] or read_row(KEYS[n], key)
   rows[key] = row
@@ -160,10 +162,38 @@ end
 if max_keys then max_tombstones = math.min(max_tombstones, max_keys - redis.call('ZCARD', index) - more_keys) end
 max_tombstones = math.max(max_tombstones, min_tombstones)
 
-local namespace_watched = #marks_of(redis.call('HGET', namespace, 'watcher')) > 0
-
 local function add(list, ...)
   for _, item in ipairs({...}) do list[#list + 1] = item end
+end
+
+-- Whether the writing process watches, and a list of the other named processes that do. A process without a name learns
+-- that anyone watches.
+local function watchers_of(marks)
+  local own, others = false, {}
+  for _, mark in ipairs(marks) do
+    local name = string.match(mark.token, '^([^:]*):') or ''
+    if process == '' or name == process then
+      own = true
+    elseif name ~= '' then
+      add(others, name)
+    end
+  end
+  return own, others
+end
+local namespace_watched, namespace_others = watchers_of(marks_of(redis.call('HGET', namespace, 'watcher')))
+
+-- What to tell other processes: the last change to each key that they watch, and the last change for those that watch
+-- the namespace. The channels there find the changes before it in the log.
+local news, news_of = {}, {}
+local function tell(topic, others, operation, change)
+  if #others == 0 then return end
+  if not news_of[topic] then
+    news_of[topic] = {topic = topic, others = others, ttl = ''}
+    add(news, news_of[topic])
+  end
+  local item, ttl = news_of[topic], tonumber(operation.ttl)
+  item.change = change
+  if ttl then item.ttl = math.min(ttl, item.ttl == '' and ttl or item.ttl) end
 end
 
 local function set_value(row, operation)
@@ -230,10 +260,17 @@ local function apply(operation)
     id = delete_schema(row)
   end
   reindex(row)
-  local watched = (row.watched and 1 or 0) + (namespace_watched and 2 or 0)
-  local times = '0 0'
-  if op == 'set' then times = whole(row.created or 0) .. ' ' .. whole(row.expires or 0) end
-  return id .. ' ' .. previous .. ' ' .. whole(operation.at or now) .. ' ' .. watched, times
+  local key_watched, key_others = watchers_of(row.marks)
+  local watched = (key_watched and 1 or 0) + (namespace_watched and 2 or 0)
+  local at, created, expires = whole(operation.at or now), '0', '0'
+  if op == 'set' then created, expires = whole(row.created or 0), whole(row.expires or 0) end
+  if #key_others + #namespace_others > 0 then
+    local event, action = of_schema(operation) and 'schema' or 'value', operation.text == '' and 'delete' or 'set'
+    local change = {id, previous, row.key, event, action, at, operation.text, created, expires, agent}
+    tell(row.key, key_others, operation, change)
+    tell('', namespace_others, operation, change)
+  end
+  return id .. ' ' .. previous .. ' ' .. at .. ' ' .. watched, created .. ' ' .. expires
 end
 
 local results, count = {}, #operations
@@ -270,5 +307,22 @@ if fingerprint ~= '' then
   local text = fingerprint .. ' ' .. results
   redis.call('SET', record, text, 'EX', record_seconds)
   keep_record(#text)
+end
+
+-- Last, and without an effect on the write if it fails. The first line names the processes that the message is for; the
+-- second is JSON: the namespace as in its tag, the revision since which the count has no gap, and for each topic the
+-- processes that watch it, its key ('' for the namespace), the time to live in µs ('' for none), and ten texts as in
+-- read-log.lua. The texts go into JSON as strings, so nothing in them changes.
+if #news > 0 then
+  local tag = string.match(counter, '^{memx:(.*)}:')
+  local names, message = {}, {tag, whole(base or revision)}
+  for _, item in ipairs(news) do
+    for _, name in ipairs(item.others) do names[name] = true end
+    local ttl = item.ttl == '' and '' or whole(item.ttl)
+    add(message, {table.concat(item.others, ' '), item.topic, ttl, unpack(item.change)})
+  end
+  local list = {}
+  for name in pairs(names) do add(list, name) end
+  redis.pcall('SPUBLISH', '{memx:' .. tag .. '}:news', table.concat(list, ' ') .. '\n' .. cjson.encode(message))
 end
 return {'applied', results, false, whole(base or revision)}

@@ -13,6 +13,11 @@ export type Engine = (typeof ENGINES)[number];
 
 export type SelfHosted = {
   readonly url: string;
+  /** Its store, on the engine "redis". */
+  readonly redis: RedisServer | undefined;
+  /** The process that started all others, and everything that it has printed since. */
+  readonly pid: () => number;
+  readonly output: () => string;
   /** Makes a call with an API key, and returns the text of the response. A body is sent as it is. */
   call(path: string, options?: { apiKey?: string; body?: string; agent?: string; method?: string }): Promise<string>;
   /** Kills it at once, with everything that it started except the store's data. */
@@ -22,13 +27,15 @@ export type SelfHosted = {
   close(): Promise<void>;
 };
 
-/** Resolves when memX is ready. `env` has its settings besides the store. */
+/** Resolves when memX is ready. `env` has its settings besides the store, or the `REDIS_URL` of one that others use too. */
 export async function startSelfHosted(engine: Engine, env: Readonly<Record<string, string>>): Promise<SelfHosted> {
   const folder = await mkdtemp(join(tmpdir(), "memx-hosted-"));
-  const redis: RedisServer | undefined = engine === "redis" ? await startRedisServer() : undefined;
+  const hasRedis = env.REDIS_URL !== undefined || env.REDIS_CLUSTER_URLS !== undefined;
+  const redis: RedisServer | undefined = engine === "redis" && !hasRedis ? await startRedisServer() : undefined;
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   let child: ChildProcess | undefined;
+  let output = "";
   const kill = async () => {
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const exited = once(child, "exit");
@@ -52,7 +59,7 @@ export async function startSelfHosted(engine: Engine, env: Readonly<Record<strin
         ...env,
       },
     });
-    let output = "";
+    output = "";
     for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => (output += chunk));
     while (!output.includes("memX is ready on ")) {
       if (child.exitCode !== null) throw new Error(`memX ended before it was ready:\n${output}`);
@@ -62,6 +69,9 @@ export async function startSelfHosted(engine: Engine, env: Readonly<Record<strin
   await start();
   return {
     url,
+    redis,
+    pid: () => child?.pid as number,
+    output: () => output,
     async call(path, { apiKey = "local_dev_key", body, agent, method = body === undefined ? "GET" : "POST" } = {}) {
       const headers = {
         "x-api-key": apiKey,

@@ -1,4 +1,4 @@
-// What a process and a folder take of the machine.
+// What a process and a folder take of the machine, and which processes memX has.
 
 import { execFileSync } from "node:child_process";
 import { readdirSync, statSync } from "node:fs";
@@ -20,4 +20,12 @@ export function diskUsage(folder: string): { files: number; mib: number } {
     bytes += found.size;
   }
   return { files, mib: Math.round(bytes / 2 ** 20) };
+}
+
+/** The process ids of all workerd that this process has started and that run. */
+export function workerdsOf(parent: number | undefined): number[] {
+  const lines = execFileSync("ps", ["-A", "-o", "pid=,ppid=,command="], { encoding: "utf8" }).split("\n");
+  const processes = lines.map((line) => line.trim().split(/\s+/));
+  const found = processes.filter(([, ppid, command]) => Number(ppid) === parent && command?.endsWith("/workerd"));
+  return found.map(([pid]) => Number(pid));
 }
