@@ -79,6 +79,7 @@ const files = (all: readonly string[], withLongTests: readonly string[]) => [...
 const SOCKET_FILES = [
   "test/http/{access,batch,bulk,conditions,idempotency,keys,patch,read,schemas,values,write-only,writers}.test.ts",
   "test/guarantees/*.test.ts",
+  "test/sdk/{calls,consumers,entries,identifiers,json-values,lease,lease-server,mirror,request-samples,subscriptions,typed-key}.test.ts",
 ];
 
 /** Each test file has its own Redis: Vitest evaluates the options of a project before each file. */

@@ -1,6 +1,9 @@
 // Takes the place of the parts of the client that the dashboard does not use, as config/supabase-stubs.ts does in the Worker.
 // dashboard/vite.config.ts names their files.
 
+import { Http } from "../sdk/typescript/http.ts";
+import type { Options } from "../sdk/typescript/options.ts";
+
 function unused(): never {
   throw new Error("The dashboard does not have this part of the client.");
 }
@@ -25,6 +28,9 @@ export function readMs(_name: string, ms: number): number {
 export function readRetries(retries: number): number {
   return retries;
 }
+export function readCalls(): "http" {
+  return "http";
+}
 export function refuseUnknown(): void {}
 export function checkSubscribeOptions(): void {}
 
@@ -40,3 +46,15 @@ export const Mirror = unused;
 export const updateValue = unused;
 export const TypedKey = unused;
 export const EventStream = unused;
+
+/** The page makes few calls at a time. */
+export class ChooseTransport {
+  readonly use;
+
+  constructor(options: Options) {
+    const http = new Http(options);
+    this.use = <T>(_: unknown, __: unknown, attempt: (transport: Http) => T): T => attempt(http);
+  }
+
+  close(): void {}
+}

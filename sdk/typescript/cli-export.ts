@@ -3,11 +3,12 @@
 // has sent everything. If the connection breaks, the export begins again, and nothing was printed yet.
 
 import { backoffMs, pause } from "./backoff.ts";
+import { Calls } from "./calls.ts";
 import { EXIT, write } from "./cli-output.ts";
 import { Progress } from "./cli-progress.ts";
 import { Spool } from "./cli-spool.ts";
 import { MemxError, NetworkError, TimeoutError } from "./errors.ts";
-import { Http, unreachable } from "./http.ts";
+import { headersOf, unreachable } from "./http.ts";
 import type { Options } from "./options.ts";
 import { isFinal, readErrorResponse } from "./read-error.ts";
 
@@ -25,7 +26,7 @@ type Frame = { readonly event: string; readonly action?: string; readonly key: s
 type Late = Map<string, { readonly key: string; readonly isSet: boolean; readonly line: string }>;
 
 export async function exportMemory(options: Options, patterns: readonly string[]): Promise<number> {
-  const http = new Http(options);
+  const calls = new Calls(options);
   const pattern = patterns.length > 0 ? patterns : ["*"];
   let spool: Spool;
   try {
@@ -34,7 +35,7 @@ export async function exportMemory(options: Options, patterns: readonly string[]
     return cannotSpool(error);
   }
   try {
-    const { late, revision } = await readAll(http, options, pattern, spool);
+    const { late, revision } = await readAll(calls, options, pattern, spool);
     const head = { event: "export", format: EXPORT_FORMAT, revision };
     await write(`${JSON.stringify(head)}\n`);
     const counts = await print(spool, late);
@@ -47,12 +48,12 @@ export async function exportMemory(options: Options, patterns: readonly string[]
   }
 }
 
-async function readAll(http: Http, options: Options, pattern: readonly string[], spool: Spool) {
+async function readAll(calls: Calls, options: Options, pattern: readonly string[], spool: Spool) {
   for (let attempt = 0; ; attempt++) {
     const late: Late = new Map();
     const progress = new Progress("Reading");
     try {
-      return { late, revision: await readOnce(http, options, pattern, { spool, late, progress }) };
+      return { late, revision: await readOnce(calls, options, pattern, { spool, late, progress }) };
     } catch (error) {
       progress.end();
       if (isFinal(error) || attempt + 1 >= MAX_ATTEMPTS) throw error;
@@ -69,11 +70,11 @@ async function readAll(http: Http, options: Options, pattern: readonly string[],
 type Sink = { readonly spool: Spool; readonly late: Late; readonly progress: Progress };
 
 /** Returns the revision at which everything was as it was read. */
-async function readOnce(http: Http, options: Options, pattern: readonly string[], { spool, late, progress }: Sink) {
+async function readOnce(calls: Calls, options: Options, pattern: readonly string[], { spool, late, progress }: Sink) {
   const call = { method: "GET", path: "/changes", query: { pattern, wait: 0 }, has: "revision" } as const;
-  const { revision: before } = await http.send<{ revision: number }>(call);
+  const { revision: before } = await calls.send<{ revision: number }>(call);
   let count = 0;
-  for await (const text of events(http, options, pattern)) {
+  for await (const text of events(calls, options, pattern)) {
     const line = text.replace(/[\r\n]+/g, " ");
     const frame = parse(line);
     if (frame.event === "ready") return frame.revision;
@@ -89,9 +90,9 @@ async function readOnce(http: Http, options: Options, pattern: readonly string[]
 }
 
 /** Yields the texts of the events, no faster than they are taken. */
-async function* events(http: Http, options: Options, pattern: readonly string[]): AsyncGenerator<string> {
+async function* events(calls: Calls, options: Options, pattern: readonly string[]): AsyncGenerator<string> {
   const { fetch, baseUrl } = options;
-  const headers = http.headers();
+  const headers = headersOf(options);
   headers.set("accept", "text/event-stream");
   const abort = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -101,7 +102,7 @@ async function* events(http: Http, options: Options, pattern: readonly string[])
   };
   try {
     expectText();
-    const response = await fetch(http.url("/watch", { pattern, event: "all", since: 0 }), {
+    const response = await fetch(calls.url("/watch", { pattern, event: "all", since: 0 }), {
       headers,
       signal: abort.signal,
     });

@@ -1,10 +1,10 @@
 // Writes items into memX: values by the batch, schemas one by one. Counts what became of each. Every write may be repeated:
 // of two values of a key the one with the later `ts` stays.
 
+import { type Call, Calls } from "./calls.ts";
 import { type Item, LineError } from "./cli-import-item.ts";
 import { memberTexts, splitMembers } from "./cli-json.ts";
 import { ConflictError, ForbiddenError, MemxError, NotFoundError, SchemaViolationError } from "./errors.ts";
-import { type Call, Http } from "./http.ts";
 import type { Options } from "./options.ts";
 import { isFinal } from "./read-error.ts";
 
@@ -212,7 +212,7 @@ export class Target {
 
   #send<T>({ by }: Item, call: Call): Promise<T> {
     const options = by === undefined ? this.#options : { ...this.#options, agent: by };
-    return new Http(options).send<T>({ ...call, retries: RETRIES });
+    return new Calls(options).send<T>({ ...call, retries: RETRIES });
   }
 }
 

@@ -32,7 +32,7 @@ export class MemxError extends Error {
   readonly status: number | undefined;
   /** The key that the call was about; `undefined` if it was not about one key. */
   readonly key: string | undefined;
-  /** Identifies the request in memX's log. */
+  /** Identifies the request in memX's log. A call over a socket has none. */
   readonly requestId: string | undefined;
   /** Milliseconds that memX asks the client to wait before the next attempt. */
   readonly retryAfterMs: number | undefined;

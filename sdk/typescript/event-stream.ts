@@ -3,7 +3,7 @@
 
 import { type MemxError, NetworkError, TimeoutError } from "./errors.ts";
 import { readFrame } from "./events.ts";
-import { type Http, unreachable } from "./http.ts";
+import { headersOf, unreachable } from "./http.ts";
 import type { Line, LineHandlers } from "./line.ts";
 import type { Options } from "./options.ts";
 import { readErrorResponse } from "./read-error.ts";
@@ -18,10 +18,10 @@ export class EventStream implements Line {
   #silence: ReturnType<typeof setTimeout> | undefined;
   #ready = false;
 
-  constructor(url: string, http: Http, options: Options, handlers: LineHandlers) {
+  constructor(url: string, options: Options, handlers: LineHandlers) {
     this.#options = options;
     this.#handlers = handlers;
-    const headers = http.headers();
+    const headers = headersOf(options);
     headers.set("accept", "text/event-stream");
     this.#awaitText();
     void this.#run(url, headers);

@@ -4,10 +4,10 @@
 
 import type { EventFilter } from "../protocol.ts";
 import { backoffMs } from "./backoff.ts";
+import type { Calls } from "./calls.ts";
 import { type MemxError, NetworkError } from "./errors.ts";
 import { EventStream } from "./event-stream.ts";
 import type { ChangeEvent } from "./events.ts";
-import type { Http } from "./http.ts";
 import type { Line } from "./line.ts";
 import { mergePatterns } from "./merge-patterns.ts";
 import { findWebSocket, type Options } from "./options.ts";
@@ -45,7 +45,7 @@ const WEBSOCKET_BLOCKED =
   "memX responds over HTTP, but the WebSocket does not open. If the network passes none, use the option `WebSocket: null`.";
 
 export class Feed {
-  readonly #http: Http;
+  readonly #calls: Calls;
   readonly #options: Options;
   readonly #members = new Set<Member>();
   /** The connection that is ready, and the one that will replace it. */
@@ -61,8 +61,8 @@ export class Feed {
   #asking = new AbortController();
   #isDiagnosing = false;
 
-  constructor(http: Http, options: Options) {
-    this.#http = http;
+  constructor(calls: Calls, options: Options) {
+    this.#calls = calls;
     this.#options = options;
   }
 
@@ -136,7 +136,7 @@ export class Feed {
 
   /** @throws what the class of the WebSocket throws */
   #connect(connection: Connection): Line {
-    const url = this.#http.url("/watch", { ...connection.wanted, since: this.#position });
+    const url = this.#calls.url("/watch", { ...connection.wanted, since: this.#position });
     const handlers = {
       onChange: (event: ChangeEvent, chars: number) => this.#deliver(connection, event, chars),
       onReset: () => {
@@ -153,7 +153,7 @@ export class Feed {
     const WebSocket = findWebSocket(this.#options);
     return WebSocket
       ? new Socket(WebSocket, url, this.#options, handlers)
-      : new EventStream(url, this.#http, this.#options, handlers);
+      : new EventStream(url, this.#options, handlers);
   }
 
   #deliver({ resetting }: Connection, event: ChangeEvent, chars: number): void {
@@ -229,7 +229,7 @@ export class Feed {
   #ask({ wanted }: Connection, cause: MemxError): Promise<unknown> {
     const { signal } = this.#asking;
     const query = { ...wanted, wait: 0 };
-    return this.#http.send({ method: "GET", path: "/changes", query, has: "changes", retries: 0, signal }).then(
+    return this.#calls.send({ method: "GET", path: "/changes", query, has: "changes", retries: 0, signal }).then(
       () => new NetworkError("network", WEBSOCKET_BLOCKED, { cause }),
       (error: unknown) => error,
     );

@@ -1,7 +1,7 @@
 // How a lease reaches memX: its requests, one try each, and the news that its key may be free.
 
+import type { Calls } from "./calls.ts";
 import { ConflictError, MemxError, NetworkError } from "./errors.ts";
-import type { Http } from "./http.ts";
 import type { LeaseEvent, LeaseRequest } from "./lease-states.ts";
 import { isFinal } from "./read-error.ts";
 import type { Deleted, SubscribeOptions, Written } from "./types.ts";
@@ -26,15 +26,15 @@ type Subscribe = (
   options: SubscribeOptions,
 ) => { readonly ready: Promise<void>; readonly done: Promise<void>; readonly close: () => void };
 
-export function leaseTransport(http: Http, subscribe: Subscribe): LeaseTransport {
+export function leaseTransport(calls: Calls, subscribe: Subscribe): LeaseTransport {
   return {
-    retries: http.retries,
+    retries: calls.retries,
     async send({ call, id, expect, value }, key, ttl, signal) {
       const isDeletion = call === "release";
       const path = isDeletion ? "/delete" : "/set";
       const body = { key, expect, ...(!isDeletion && { value, ttl }) };
       const sent = { method: "POST", path, body, key, idempotencyKey: id, signal, retries: 0 } as const;
-      const revision = (await http.send<Written | Deleted | null>(sent))?.revision;
+      const revision = (await calls.send<Written | Deleted | null>(sent))?.revision;
       // Without a revision, the next write would expect nothing, and would take the key from another holder.
       if (revision !== undefined && Number.isSafeInteger(revision)) return revision;
       throw new NetworkError("network", "The response does not come from memX: it has no revision.", { key });

@@ -1,8 +1,8 @@
 // A lease: a key that one holder has at a time, while the holder lives. To claim it is to write with `expect: 0` and a
 // `ttl`. To renew it is to write with `expect` of the last write. lease-machine.ts has its states.
 
+import { randomId } from "./calls.ts";
 import { InvalidRequestError, MemxError } from "./errors.ts";
-import { randomId } from "./http.ts";
 import { type LeaseRuntime, LeaseSession } from "./lease-session.ts";
 import type { LeaseTransport } from "./lease-transport.ts";
 import { refuseUnknown } from "./refuse-unknown.ts";

@@ -2,12 +2,12 @@
 
 import type { EventFilter } from "../protocol.ts";
 import { AccessCheck } from "./access-check.ts";
+import { type Call, Calls } from "./calls.ts";
 import { checkKey, checkPattern, checkText } from "./check-text.ts";
 import { NotFoundError } from "./errors.ts";
 import { type ChangeEvent, type ChangesPage, checkPage, type SchemaEvent, type ValueEvent } from "./events.ts";
 import { Feed } from "./feed.ts";
 import { compileGlob, escapeKey } from "./glob.ts";
-import { type Call, Http } from "./http.ts";
 import { acquireLease, type Lease, type LeaseOptions } from "./lease.ts";
 import { leaseTransport } from "./lease-transport.ts";
 import { mergePatterns } from "./merge-patterns.ts";
@@ -48,14 +48,14 @@ export let waitForChanges: (
 export class MemX implements Disposable {
   static {
     waitForChanges = async (memx, query, signal) => {
-      const timeoutMs = query.wait * 1_000 + memx.#http.timeoutMs;
+      const timeoutMs = query.wait * 1_000 + memx.#calls.timeoutMs;
       return checkPage(
-        await memx.#http.send({ method: "GET", path: "/changes", query, has: "changes", timeoutMs, signal }),
+        await memx.#calls.send({ method: "GET", path: "/changes", query, has: "changes", timeoutMs, signal }),
       );
     };
   }
 
-  readonly #http: Http;
+  readonly #calls: Calls;
   readonly #feed: Feed;
   readonly #closing = new AbortController();
   readonly #accessCheck = new AccessCheck(() => this.whoami({ signal: this.#closing.signal }));
@@ -65,8 +65,8 @@ export class MemX implements Disposable {
   /** @throws {TypeError} if an option cannot work, for example a `baseUrl` that is not an HTTP or HTTPS URL */
   constructor(options: MemXOptions = {}) {
     const complete = readOptions(options);
-    this.#http = new Http(complete);
-    this.#feed = new Feed(this.#http, complete);
+    this.#calls = new Calls(complete);
+    this.#feed = new Feed(this.#calls, complete);
   }
 
   /**
@@ -298,7 +298,7 @@ export class MemX implements Disposable {
    * await memx.set("task:1", { token: lease.token }, { signal: lease.signal });
    */
   lease(key: string, options: LeaseOptions): Promise<Lease> {
-    const transport = leaseTransport(this.#http, (...args) => this.subscribe(...args));
+    const transport = leaseTransport(this.#calls, (...args) => this.subscribe(...args));
     return acquireLease(transport, key, options);
   }
 
@@ -397,6 +397,7 @@ export class MemX implements Disposable {
   /** Ends all subscriptions, and those that come later. Other calls still work. */
   close(): void {
     this.#closing.abort();
+    this.#calls.close();
   }
 
   [Symbol.dispose](): void {
@@ -459,12 +460,12 @@ export class MemX implements Disposable {
     { signal, ...unknown }: t.CallOptions,
   ): Promise<T> {
     refuseUnknown(unknown);
-    return this.#http.send({ method: "GET", ...call, signal });
+    return this.#calls.send({ method: "GET", ...call, signal });
   }
 
   async #send<T>(call: Call, { signal, idempotencyKey, ...unknown }: t.WriteOptions): Promise<T> {
     refuseUnknown(unknown);
-    return this.#http.send({ ...call, signal, idempotencyKey });
+    return this.#calls.send({ ...call, signal, idempotencyKey });
   }
 }
 

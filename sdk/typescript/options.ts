@@ -2,6 +2,7 @@
 
 import { PING_INTERVAL_SECONDS } from "../protocol.ts";
 import { readBaseUrl } from "./base-url.ts";
+import { readCalls } from "./calls-option.ts";
 import { readMs, readRetries } from "./option-numbers.ts";
 import { refuseUnknown } from "./refuse-unknown.ts";
 
@@ -30,6 +31,13 @@ export type MemXOptions = {
    * @default the global `WebSocket`, or `null` where there is none, as in Node 20
    */
   readonly WebSocket?: WebSocketClass | null;
+  /**
+   * How calls reach memX. With `auto`, by HTTP, and over a WebSocket while several are in flight together; always by HTTP where
+   * sockets do not pass, on Cloudflare Workers, and with a `fetch` of your own without a `WebSocket` of your own.
+   *
+   * @default "auto"
+   */
+  readonly calls?: "auto" | "socket" | "http";
   /** Timeout of one attempt of a call, in milliseconds. @default 10000 */
   readonly timeoutMs?: number;
   /** Number of retries of a call. Safe for writes too, which carry an `Idempotency-Key`. @default 3 */
@@ -64,8 +72,8 @@ export type Options = Required<Omit<MemXOptions, "apiKey" | "baseUrl" | "agent" 
  * @throws {InvalidRequestError} if there is no such option
  */
 export function readOptions(all: MemXOptions & { readonly [JSON_CODEC]?: JsonCodec }): Options {
-  const { apiKey, baseUrl, agent, fetch, WebSocket, timeoutMs, retries, pingIntervalMs, pingTimeoutMs, ...rest } = all;
-  const { [JSON_CODEC]: json = JSON, ...unknown } = rest;
+  const { apiKey, baseUrl, agent, fetch, WebSocket, calls, timeoutMs, retries, ...others } = all;
+  const { pingIntervalMs, pingTimeoutMs, [JSON_CODEC]: json = JSON, ...unknown } = others;
   refuseUnknown(unknown);
   return {
     apiKey: readApiKey(apiKey ?? readEnvironment("MEMX_API_KEY")),
@@ -74,6 +82,7 @@ export function readOptions(all: MemXOptions & { readonly [JSON_CODEC]?: JsonCod
     // Called as a property of the global object, because workerd's `fetch` requires it.
     fetch: requireFunction("fetch", fetch) ?? ((url, init) => globalThis.fetch(url, init)),
     WebSocket: WebSocket && requireFunction("WebSocket", WebSocket),
+    calls: readCalls(all),
     timeoutMs: readMs("timeoutMs", timeoutMs ?? 10_000),
     retries: readRetries(retries ?? 3),
     pingIntervalMs: readMs("pingIntervalMs", pingIntervalMs ?? PING_INTERVAL_SECONDS * 1_000),
@@ -83,7 +92,7 @@ export function readOptions(all: MemXOptions & { readonly [JSON_CODEC]?: JsonCod
 }
 
 /** The class for a new socket. The global one may be defined later than the client. */
-export function findWebSocket({ WebSocket }: Options): WebSocketClass | null | undefined {
+export function findWebSocket({ WebSocket }: Pick<Options, "WebSocket">): WebSocketClass | null | undefined {
   return WebSocket === undefined ? (globalThis as { WebSocket?: WebSocketClass }).WebSocket : WebSocket;
 }
 

@@ -16,6 +16,7 @@ import {
   UnauthorizedError,
   UnavailableError,
 } from "./errors.ts";
+import type { Reply } from "./transport.ts";
 import type { Current } from "./types.ts";
 
 type ErrorClass = new (code: MemxErrorCode, message: string, details?: MemxErrorDetails) => MemxError;
@@ -33,20 +34,28 @@ const CLASSES = new Map<string, ErrorClass>([
   ["store_full", QuotaExceededError],
 ]);
 
-/** Reads the error of a failed response. A proxy may have sent the response instead of memX. */
-export function readErrorResponse(
-  response: Response,
-  text: string,
-  { key, baseUrl }: { readonly key?: string | undefined; readonly baseUrl: string },
-): MemxError {
-  const { status, headers } = response;
-  const details = {
-    status,
-    key,
-    requestId: headers.get("x-request-id") ?? undefined,
-    retryAfterMs: readRetryAfter(headers.get("retry-after")),
-  };
-  const problem = readProblem(text);
+type About = {
+  readonly key?: string | undefined;
+  readonly baseUrl: string;
+  /** @default `JSON.parse` */
+  readonly parse?: ((text: string) => unknown) | undefined;
+};
+
+/** Reads the error of a failed response. */
+export function readErrorResponse(response: Response, text: string, about: About): MemxError {
+  return readError(readReply(response, text), about);
+}
+
+export function readReply({ status, headers }: Response, text: string): Reply {
+  const requestId = headers.get("x-request-id") ?? undefined;
+  return { status, text, requestId, retryAfterMs: readRetryAfter(headers.get("retry-after")) };
+}
+
+/** Reads the error of a failed attempt. A proxy may have responded instead of memX. */
+export function readError({ text, ...reply }: Reply, { key, baseUrl, parse = JSON.parse }: About): MemxError {
+  const { status } = reply;
+  const details = { ...reply, key };
+  const problem = readProblem(text, parse);
   // A response of a proxy has only its status.
   const code = problem?.code ?? (status === 429 ? "rate_limited" : "");
   const Class = CLASSES.get(code) ?? (status >= 500 ? UnavailableError : InvalidRequestError);
@@ -59,11 +68,11 @@ export function readErrorResponse(
 }
 
 /** Reads the refusal that a close code means; `undefined` for a close after which the client reconnects. */
-export function readRefusal(closeCode: number, reason: string): MemxError | undefined {
+export function readRefusal(closeCode: number, reason: string, details?: MemxErrorDetails): MemxError | undefined {
   const found = Object.entries(CLOSE_CODES).find(([, number]) => number === closeCode);
   if (!found) return undefined;
   const code = found[0] as keyof typeof CLOSE_CODES;
-  return new (CLASSES.get(code) ?? InvalidRequestError)(code, reason || `memX closed the subscription: ${code}.`);
+  return new (CLASSES.get(code) ?? InvalidRequestError)(code, reason || `memX closed the socket: ${code}.`, details);
 }
 
 /** Whether the same request would fail again. */
@@ -79,9 +88,9 @@ export function mayPass(error: unknown): error is MemxError {
   return error instanceof MemxError && (!isFinal(error) || error.code === "unexpected_answer");
 }
 
-function readProblem(text: string): Problem | undefined {
+function readProblem(text: string, parse: (text: string) => unknown): Problem | undefined {
   try {
-    const problem = JSON.parse(text) as Partial<Problem> | null;
+    const problem = parse(text) as Partial<Problem> | null;
     return typeof problem?.code === "string" ? (problem as Problem) : undefined;
   } catch {
     return undefined; // A proxy's page.

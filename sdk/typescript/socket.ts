@@ -1,12 +1,13 @@
 // One WebSocket to memX's `/watch`: reads its frames, pings, and notices when it is dead. It ends once; the feed
 // reconnects.
 
-import { API_KEY_SUBPROTOCOL, SUBPROTOCOL } from "../protocol.ts";
+import { SUBPROTOCOL } from "../protocol.ts";
 import { type MemxError, NetworkError, TimeoutError } from "./errors.ts";
 import { readFrame } from "./events.ts";
 import type { Line, LineHandlers } from "./line.ts";
 import type { Options, WebSocketClass, WebSocketLike } from "./options.ts";
 import { readRefusal } from "./read-error.ts";
+import { subprotocols } from "./subprotocols.ts";
 
 /** memX expects a ping after this many characters, as a sign that the client has read them. */
 const PING_AFTER_CHARS = 32 * 1024;
@@ -27,7 +28,7 @@ export class Socket implements Line {
   constructor(WebSocket: WebSocketClass, url: string, options: Options, handlers: LineHandlers) {
     this.#options = options;
     this.#handlers = handlers;
-    this.#socket = new WebSocket(url.replace(/^http/, "ws"), subprotocols(options.apiKey));
+    this.#socket = new WebSocket(url.replace(/^http/, "ws"), subprotocols(SUBPROTOCOL, options.apiKey));
     this.#socket.addEventListener("message", ({ data }) => this.#hear(String(data)));
     this.#socket.addEventListener("close", ({ code, reason }) => this.#end(readClose(code, reason)));
     this.#socket.addEventListener("error", () => this.#fail("The WebSocket failed."));
@@ -110,12 +111,4 @@ export class Socket implements Line {
 function readClose(code: number, reason: string): MemxError {
   const text = `The WebSocket was closed with code ${code}${reason ? `: ${reason}` : "."}`;
   return readRefusal(code, reason) ?? new NetworkError("network", text);
-}
-
-/** Sends the API key as a subprotocol, because browsers cannot set a header. */
-function subprotocols(apiKey: string | undefined): string[] {
-  if (apiKey === undefined) return [SUBPROTOCOL];
-  const binary = Array.from(new TextEncoder().encode(apiKey), (byte) => String.fromCharCode(byte)).join("");
-  const base64url = btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-  return [SUBPROTOCOL, API_KEY_SUBPROTOCOL + base64url];
 }

@@ -1,7 +1,8 @@
 // The SDK on the Worker of the test's project: HTTP goes to the Worker directly, and a test can cut or silence sockets.
 
 import { exports } from "cloudflare:workers";
-import { onTestFinished } from "vitest";
+import { inject, onTestFinished } from "vitest";
+import { SOCKET_CALLS, splitFrame } from "../../sdk/protocol.ts";
 import { MemX, type MemXOptions, type WebSocketLike } from "../../sdk/typescript/index.ts";
 
 type Listener = (event: never) => void;
@@ -60,6 +61,8 @@ export class TestSocket implements WebSocketLike {
       if (!this.silent) this.#emit("close", { code, reason });
     });
     socket.accept();
+    // Whoever waits for the event wants to send, and `send` waits for this promise.
+    queueMicrotask(() => this.#emit("open", {}));
     return socket;
   }
 
@@ -70,10 +73,24 @@ export class TestSocket implements WebSocketLike {
 
 export type TestClient = {
   readonly memx: MemX;
-  /** Every socket that the client has opened, the newest last. */
+  /** Every socket of subscriptions that the client has opened, the newest last. */
   readonly sockets: TestSocket[];
+  /** By HTTP, or over a socket of calls. */
   readonly requests: { readonly url: string; readonly headers: Headers }[];
 };
+
+/** The request of HTTP that a message stands for. */
+function readRequest(text: string): TestClient["requests"][number] {
+  const { call, body, idempotency } = JSON.parse(text) as {
+    call: keyof typeof SOCKET_CALLS;
+    body: Record<string, string>;
+    idempotency?: string;
+  };
+  const [method, path] = SOCKET_CALLS[call].split(" ");
+  const query = method === "POST" ? "" : `?${new URLSearchParams(body)}`;
+  const headers = new Headers(idempotency === undefined ? {} : { "idempotency-key": idempotency });
+  return { url: `http://memx${path}${query}`, headers };
+}
 
 export function connectMemx(options: MemXOptions = {}): TestClient {
   const sockets: TestSocket[] = [];
@@ -81,14 +98,28 @@ export function connectMemx(options: MemXOptions = {}): TestClient {
   class Socket extends TestSocket {
     constructor(url: string, protocols: string[]) {
       super(url, protocols);
-      sockets.push(this);
+      if (!this.url.endsWith("/connect")) sockets.push(this);
+    }
+
+    override send(data: string): void {
+      if (this.url.endsWith("/connect") && data !== "ping") requests.push(...splitFrame(data).map(readRequest));
+      super.send(data);
     }
   }
   const fetch = async (url: string, init: RequestInit) => {
     requests.push({ url, headers: new Headers(init.headers) });
     return exports.default.fetch(new Request(url, init));
   };
-  const memx = new MemX({ apiKey: "local_dev_key", baseUrl: "http://memx", fetch, WebSocket: Socket, ...options });
+  // What a test does to HTTP or to sockets is about subscriptions, or about HTTP.
+  const calls = options.fetch || "WebSocket" in options ? "http" : inject("transport");
+  const memx = new MemX({
+    apiKey: "local_dev_key",
+    baseUrl: "http://memx",
+    fetch,
+    WebSocket: Socket,
+    calls,
+    ...options,
+  });
   onTestFinished(() => memx.close());
   return { memx, sockets, requests };
 }

@@ -8,8 +8,8 @@ import type {
   SessionHistoryTransactionAwareSession,
 } from "@openai/agents-core";
 import { pause } from "../backoff.ts";
+import { randomId } from "../calls.ts";
 import { ConflictError, InvalidRequestError } from "../errors.ts";
-import { randomId } from "../http.ts";
 import type { MemX } from "../memx.ts";
 import type { BatchOperation, Entry } from "../types.ts";
 import { inGroups } from "./groups.ts";
