@@ -40,7 +40,7 @@ from ._models import (
     WhoAmI,
     Written,
 )
-from ._options import PING_INTERVAL_SECONDS, read_options
+from ._options import PING_INTERVAL_SECONDS, Transport, read_options
 from ._subscription import OnReset, OnStatus
 from ._typed import Adapter, OnSchemaChange
 from ._update import Conflicts
@@ -58,6 +58,8 @@ class AsyncMemX:
         timeout: Seconds for one attempt of a call. Every call has its own `timeout` too.
         retries: Number of retries of a call. They are safe for writes too, which carry an `Idempotency-Key`.
         agent: The name that memX keeps with what this client writes: 1 to 64 printable characters.
+        calls: How calls reach memX. With "auto", by HTTP, and over a WebSocket while several are in flight together;
+            always by HTTP where sockets do not pass, and with an `http_client`. "socket" and "http" force one.
         parse_float: Reads numbers that are not integers, such as `decimal.Decimal`. The default is `float`.
         http_client: An `httpx.AsyncClient` to use instead of one of the client's own. The caller closes it.
         ping_interval: Seconds between two pings of the subscriptions' socket.
@@ -80,6 +82,7 @@ class AsyncMemX:
         timeout: float = 10.0,
         retries: int = 3,
         agent: str | None = None,
+        calls: Transport = "auto",
         parse_float: Callable[[str], Any] | None = None,
         http_client: AsyncHttpClient | None = None,
         ping_interval: float = PING_INTERVAL_SECONDS,
@@ -91,6 +94,8 @@ class AsyncMemX:
             timeout=timeout,
             retries=retries,
             agent=agent,
+            calls=calls,
+            own_client=http_client is not None,
             parse_float=parse_float,
             ping_interval=ping_interval,
             ping_timeout=ping_timeout,

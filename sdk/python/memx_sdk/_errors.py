@@ -60,7 +60,7 @@ class MemxError(Exception):
     key: str | None
     """The key that the call was about. None if it was not about one key."""
     request_id: str | None
-    """Identifies the request in memX's log."""
+    """Identifies the request in memX's log. A call over a socket has none."""
     retry_after: float | None
     """Seconds that memX asks the client to wait before the next attempt."""
     errors: tuple[FieldError, ...]

@@ -345,9 +345,9 @@ def call_of(member: Delivery, job: Job) -> Call[ChangesPage | None]:
     return changes(merge_patterns(member.patterns), member.filter, job.since)
 
 
-def subprotocols(api_key: str | None) -> list[str]:
+def subprotocols(protocol: str, api_key: str | None) -> list[str]:
     """Returns the subprotocols of a socket. They carry the API key, as in a browser: so it may have any characters."""
     if api_key is None:
-        return [SUBPROTOCOL]
+        return [protocol]
     encoded = base64.urlsafe_b64encode(api_key.encode()).decode().rstrip("=")
-    return [SUBPROTOCOL, f"memx.key.{encoded}"]
+    return [protocol, f"memx.key.{encoded}"]

@@ -12,12 +12,16 @@ from typing import Any, TypeAlias, TypeVar
 
 import httpx
 
+from ._async_calls import AsyncCalls, AsyncTurn
+from ._call_message import Broken, Message, Reply, message_of
 from ._calls import Call, headers_of
 from ._errors import MemxError, NetworkError, TimeoutError
 from ._json import Decoder
 from ._options import Options
 from ._responses import not_from_memx, read_error
 from ._retry import Retries
+from ._sockets import CallFailed
+from ._sync_calls import SyncCalls, Turn
 
 R = TypeVar("R")
 
@@ -60,6 +64,17 @@ class _Attempt:
         self._chunks.append(chunk)
         if time.monotonic() > self._deadline:
             raise httpx.ReadTimeout("The body did not arrive in time.", request=self.request)
+
+    def reply(self, reply: Reply | Broken) -> Any:
+        """Returns the result of a reply over a socket, or raises the error that HTTP would have."""
+        if isinstance(reply, Broken):
+            broken = httpx.ConnectError if reply.opening else httpx.ReadError
+            kind = httpx.ReadTimeout if reply.timed_out else broken
+            cause = kind(reply.reason, request=self.request)
+            raise self.failure(cause) from cause
+        self._chunks = [reply.text.encode()]
+        headers = {"content-type": "application/json", **({"retry-after": reply.retry} if reply.retry else {})}
+        return self.result(httpx.Response(reply.status, headers=headers, request=self.request))
 
     def failure(self, cause: httpx.RequestError) -> MemxError:
         key = self._call.key
@@ -115,6 +130,7 @@ class SyncHttp:
         self.options: Options = options
         self.decoder: Decoder = Decoder(options.parse_float)
         self.closed: threading.Event = threading.Event()
+        self._calls = SyncCalls(options)
         self._own = client is None
         self._client = client or self._open()
         _check_url(options)
@@ -148,12 +164,35 @@ class SyncHttp:
         """
         attempts = Retries(self.options.retries if retries is None else retries, time.monotonic())
         cancelled = cancelled or self.closed
+        message = None if self.options.calls == "http" else message_of(call, self.options)
+        if message is None:
+            return self._repeat(call, None, attempts, timeout, deadline, cancelled)
+        with self._calls.count():
+            return self._repeat(call, message, attempts, timeout, deadline, cancelled)
+
+    def _repeat(
+        self,
+        call: Call[R],
+        message: Message | None,
+        attempts: Retries,
+        timeout: float | None,
+        deadline: float | None,
+        cancelled: threading.Event,
+    ) -> R:
         while True:
             if self.closed.is_set():
                 raise MemxError("closed", "The client is closed.", key=call.key)
-            now = time.monotonic()
+            seconds = _time_for(self.options, timeout, deadline, time.monotonic())
             try:
-                return self._attempt(call, call.wait + _time_for(self.options, timeout, deadline, now))
+                turn = None
+                if message is not None:
+                    turn = self._turn(call, message, seconds, deadline)
+                if turn is None:
+                    return self._attempt(call, call.wait + seconds)
+                # It may have waited for its turn.
+                seconds = _time_for(self.options, timeout, deadline, time.monotonic())
+                reply = turn.wait(seconds)
+                return self._read(call, reply, seconds)
             except MemxError as error:
                 now = time.monotonic()
                 wait = attempts.after(error, now)
@@ -161,6 +200,20 @@ class SyncHttp:
                     raise
                 if cancelled.wait(wait):
                     raise
+
+    def _turn(self, call: Call[R], message: Message, timeout: float, deadline: float | None) -> Turn | None:
+        try:
+            return self._calls.turn(message, timeout, deadline)
+        except CallFailed as failed:
+            return self._read(call, failed.failure, timeout)
+
+    def _read(self, call: Call[R], reply: Reply | Broken, timeout: float) -> Any:
+        if isinstance(reply, Reply) and reply.status == 200:
+            try:
+                return call.read(self.decoder.decode(reply.text))
+            except (ValueError, KeyError, TypeError, AttributeError):
+                raise not_from_memx(call.key) from None
+        return _Attempt(self._client, self.options, self.decoder, call, timeout).reply(reply)
 
     def _attempt(self, call: Call[R], timeout: float) -> R:
         if self._own and self._process != os.getpid():
@@ -184,6 +237,7 @@ class SyncHttp:
     def close(self) -> None:
         """Closes the connections, unless the caller passed the HTTP client."""
         self.closed.set()
+        self._calls.close()
         if self._own:
             self._client.close()
 
@@ -195,6 +249,7 @@ class AsyncHttp:
         self.options: Options = options
         self.decoder: Decoder = Decoder(options.parse_float)
         self.closed: bool = False
+        self._calls = AsyncCalls(options)
         self._own = client is None
         self._client = client or httpx.AsyncClient(limits=_LIMITS, headers={"user-agent": USER_AGENT})
         _check_url(options)
@@ -209,18 +264,54 @@ class AsyncHttp:
     ) -> R:
         """Returns the result of a call. See `SyncHttp.send`; a cancelled task ends the call at once."""
         attempts = Retries(self.options.retries if retries is None else retries, time.monotonic())
+        message = None if self.options.calls == "http" else message_of(call, self.options)
+        if message is None:
+            return await self._repeat(call, None, attempts, timeout, deadline)
+        with self._calls.count():
+            return await self._repeat(call, message, attempts, timeout, deadline)
+
+    async def _repeat(
+        self,
+        call: Call[R],
+        message: Message | None,
+        attempts: Retries,
+        timeout: float | None,
+        deadline: float | None,
+    ) -> R:
         while True:
             if self.closed:
                 raise MemxError("closed", "The client is closed.", key=call.key)
-            now = time.monotonic()
+            seconds = _time_for(self.options, timeout, deadline, time.monotonic())
             try:
-                return await self._attempt(call, call.wait + _time_for(self.options, timeout, deadline, now))
+                turn = None
+                if message is not None:
+                    turn = await self._turn(call, message, seconds, deadline)
+                if turn is None:
+                    return await self._attempt(call, call.wait + seconds)
+                # It may have waited for its turn.
+                seconds = _time_for(self.options, timeout, deadline, time.monotonic())
+                reply = await turn.wait(seconds)
+                return self._read(call, reply, seconds)
             except MemxError as error:
                 now = time.monotonic()
                 wait = attempts.after(error, now)
                 if wait is None or (deadline is not None and now + wait >= deadline):
                     raise
                 await asyncio.sleep(wait)
+
+    async def _turn(self, call: Call[R], message: Message, timeout: float, deadline: float | None) -> AsyncTurn | None:
+        try:
+            return await self._calls.turn(message, timeout, deadline)
+        except CallFailed as failed:
+            return self._read(call, failed.failure, timeout)
+
+    def _read(self, call: Call[R], reply: Reply | Broken, timeout: float) -> Any:
+        if isinstance(reply, Reply) and reply.status == 200:
+            try:
+                return call.read(self.decoder.decode(reply.text))
+            except (ValueError, KeyError, TypeError, AttributeError):
+                raise not_from_memx(call.key) from None
+        return _Attempt(self._client, self.options, self.decoder, call, timeout).reply(reply)
 
     async def _attempt(self, call: Call[R], timeout: float) -> R:
         attempt = _Attempt(self._client, self.options, self.decoder, call, timeout)
@@ -242,6 +333,7 @@ class AsyncHttp:
     async def close(self) -> None:
         """Closes the connections, unless the caller passed the HTTP client."""
         self.closed = True
+        await self._calls.close()
         if self._own:
             await self._client.aclose()
 

@@ -6,8 +6,11 @@ import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
+
+Transport: TypeAlias = Literal["auto", "socket", "http"]
+"""How calls reach memX."""
 
 DEFAULT_BASE_URL = "http://127.0.0.1:8000"
 PING_INTERVAL_SECONDS = 25.0
@@ -21,6 +24,7 @@ class Options:
     """Seconds for one attempt of a call."""
     retries: int
     agent: str | None
+    calls: Transport
     parse_float: Callable[[str], Any] | None
     ping_interval: float
     ping_timeout: float
@@ -33,6 +37,8 @@ def read_options(
     timeout: float,
     retries: int,
     agent: str | None,
+    calls: Transport = "auto",
+    own_client: bool = False,
     parse_float: Callable[[str], Any] | None,
     ping_interval: float,
     ping_timeout: float,
@@ -50,6 +56,7 @@ def read_options(
         timeout=check_seconds("timeout", timeout),
         retries=retries,
         agent=_check_agent(agent),
+        calls=_check_calls(calls, own_client),
         parse_float=parse_float,
         ping_interval=check_seconds("ping_interval", ping_interval),
         ping_timeout=check_seconds("ping_timeout", ping_timeout),
@@ -83,6 +90,13 @@ def _check_base_url(base_url: str) -> str:
     if "?" in base_url or "#" in base_url:
         raise ValueError("base_url must not contain `?` or `#`. Write only the address under which memX is.")
     return base_url.rstrip("/")
+
+
+def _check_calls(calls: Transport, own_client: bool) -> Transport:
+    if calls not in ("auto", "socket", "http"):
+        raise ValueError(f'calls must be "auto", "socket", or "http", not {calls!r}.')
+    # The caller's HTTP client may do what a socket does not, such as passing a proxy.
+    return "http" if calls == "auto" and own_client else calls
 
 
 def _check_api_key(api_key: str | None) -> str | None:

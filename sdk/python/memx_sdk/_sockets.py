@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -12,10 +13,11 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync import client as sync_client
 from websockets.typing import Subprotocol
 
+from ._call_message import CALLS_SUBPROTOCOL, Broken, Reply
 from ._errors import MemxError, NetworkError, TimeoutError
-from ._feed import subprotocols
+from ._feed import SUBPROTOCOL, subprotocols
 from ._options import Options
-from ._responses import read_error
+from ._responses import CLOSE_CODES, read_error
 
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 """Far more than memX sends in one frame: a value has at most 256 KiB."""
@@ -57,13 +59,31 @@ class AsyncSocket(async_client.ClientConnection):
 
 def open_socket(options: Options, target: str) -> AbstractContextManager[SyncSocket]:
     """Opens a socket for `MemX`."""
-    arguments = _arguments(options, SyncSocket)
+    return _open(options, target, _arguments(options, SyncSocket, SUBPROTOCOL))
+
+
+def open_call_socket(options: Options) -> AbstractContextManager[SyncSocket]:
+    """Opens a socket of calls for `MemX`."""
+    arguments = _arguments(options, SyncSocket, CALLS_SUBPROTOCOL)
+    return _open(options, "/connect", {**arguments, "open_timeout": options.timeout})
+
+
+def _open(options: Options, target: str, arguments: dict[str, Any]) -> AbstractContextManager[SyncSocket]:
     return cast("AbstractContextManager[SyncSocket]", sync_client.connect(_url(options, target), **arguments))
 
 
 def open_async_socket(options: Options, target: str) -> AbstractAsyncContextManager[AsyncSocket]:
     """Opens a socket for `AsyncMemX`."""
-    arguments = _arguments(options, AsyncSocket)
+    return _open_async(options, target, _arguments(options, AsyncSocket, SUBPROTOCOL))
+
+
+def open_async_call_socket(options: Options) -> AbstractAsyncContextManager[AsyncSocket]:
+    """Opens a socket of calls for `AsyncMemX`."""
+    arguments = _arguments(options, AsyncSocket, CALLS_SUBPROTOCOL)
+    return _open_async(options, "/connect", {**arguments, "open_timeout": options.timeout})
+
+
+def _open_async(options: Options, target: str, arguments: dict[str, Any]) -> AbstractAsyncContextManager[AsyncSocket]:
     return cast("AbstractAsyncContextManager[AsyncSocket]", async_client.connect(_url(options, target), **arguments))
 
 
@@ -74,11 +94,11 @@ def _url(options: Options, target: str) -> str:
     return f"{scheme}://{parts.netloc}{parts.path}{target}"
 
 
-def _arguments(options: Options, connection: type[SyncSocket] | type[AsyncSocket]) -> dict[str, Any]:
+def _arguments(options: Options, connection: type[SyncSocket] | type[AsyncSocket], protocol: str) -> dict[str, Any]:
     """Returns the arguments of `connect`."""
     chosen: dict[str, Any] = {
         "create_connection": connection,
-        "subprotocols": [Subprotocol(each) for each in subprotocols(options.api_key)],
+        "subprotocols": [Subprotocol(each) for each in subprotocols(protocol, options.api_key)],
         "compression": None,
         "open_timeout": options.ping_timeout,
         "close_timeout": CLOSE_SECONDS,
@@ -113,3 +133,29 @@ def lost_error(code: int | None, reason: str) -> MemxError:
     """Returns the error of a socket that was open and closed."""
     what = "broke off" if code is None else f"was closed with {code}{f', {reason}' if reason else ''}"
     return NetworkError("network", f"The socket {what}.")
+
+
+class CallFailed(Exception):
+    """A call got no place on a socket."""
+
+    def __init__(self, failure: Broken | Reply) -> None:
+        super().__init__(failure)
+        self.failure = failure
+
+
+def failure_of_open(cause: Exception) -> Broken | Reply:
+    """Returns why a socket of calls could not be opened."""
+    if isinstance(cause, InvalidStatus):
+        return Reply(cause.response.status_code, bytes(cause.response.body or b"").decode("utf-8", "replace"))
+    error = connect_error(cause)
+    return Broken(str(error).rstrip("."), timed_out=isinstance(error, TimeoutError), opening=True)
+
+
+def failure_of_close(closed: ConnectionClosed) -> Broken | Reply:
+    """Returns what a close by memX means for calls: a refusal has the status and the body that HTTP has."""
+    code, reason = close_of(closed)
+    refused = None if code in (None, 4422) else CLOSE_CODES.get(code)
+    if code is None or refused is None:
+        return Broken(str(lost_error(code, reason)).rstrip("."))
+    problem = {"code": refused, "detail": reason or f"memX closed the socket: {refused}."}
+    return Reply(code - 4000, json.dumps(problem))

@@ -71,13 +71,21 @@ def proxy(url: str) -> Iterator[Proxy]:
     proxy.close()
 
 
+@pytest.fixture
+def calls() -> str:
+    """How the calls of the clients reach memX. A module may have other ones."""
+    return "auto"
+
+
 @pytest.fixture(params=["sync", "async"])
-def create(request: pytest.FixtureRequest, url: str) -> Iterator[Callable[..., Any]]:
+def create(request: pytest.FixtureRequest, url: str, calls: str) -> Iterator[Callable[..., Any]]:
     """Creates a client of each kind. The one for asyncio has the interface of the other one."""
     opened: list[Any] = []
     loop = Loop() if request.param == "async" else None
 
     def create(api_key: str | None = "local_dev_key", base_url: str | None = url, **options: Any) -> Any:
+        if "http_client" not in options:
+            options = {"calls": calls, **options}
         if loop is None:
             client: Any = MemX(api_key, base_url, **options)
         else:

@@ -99,7 +99,7 @@ def test_reads_close_codes(sample: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("sample", SAMPLES["apiKeys"], ids=ids("subprotocol"))
 def test_encodes_api_keys(sample: dict[str, Any]) -> None:
-    assert _feed.subprotocols(sample["apiKey"]) == ["memx.v1", sample["subprotocol"]]
+    assert _feed.subprotocols("memx.v1", sample["apiKey"]) == ["memx.v1", sample["subprotocol"]]
 
 
 @pytest.mark.parametrize("sample", SAMPLES["globs"], ids=ids("pattern"))
