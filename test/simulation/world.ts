@@ -19,6 +19,8 @@ export class World {
   readonly written: WrittenChange[] = [];
   readonly counts: Counts = {};
   readonly env: Env;
+  /** Whether writers call over sockets of calls, or by HTTP. */
+  readonly overSocket: boolean;
   writesBegun = 0;
   #moments = 0;
   readonly #announcements = new Set<Promise<void>>();
@@ -31,6 +33,7 @@ export class World {
     this.namespace = namespace;
     this.apiKey = apiKey;
     this.keys = ["a", "a:b", "b", "c d/é", "*"].slice(0, random.integer(3, 5));
+    this.overSocket = random.fork("calls").chance(0.5);
     const plan: FaultPlan = { random: random.fork("announcements"), isQuiet: () => this.isQuiet, count: this.count };
     this.env = { ...env, CHANNEL: faultyChannels(env.CHANNEL, plan) };
   }
@@ -44,12 +47,12 @@ export class World {
     this.counts[what] = (this.counts[what] ?? 0) + times;
   };
 
-  /** Calls the Worker. `announced` waits for the work after a write, the only kind of request with a `method` here. */
+  /** Calls the Worker. `announced` waits for the work after a write: a request with a `method`, or a socket of calls. */
   async fetch(path: string, { headers, ...init }: RequestInit = {}): Promise<Response> {
     const context = createExecutionContext();
     const all = { "x-api-key": this.apiKey, ...Object.fromEntries(new Headers(headers)) };
     const response = await app.fetch(new Request(`http://memx${path}`, { ...init, headers: all }), this.env, context);
-    if (init.method) this.#follow(waitOnExecutionContext(context));
+    if (init.method || path === "/connect") this.#follow(waitOnExecutionContext(context));
     return response;
   }
 
