@@ -4,6 +4,8 @@
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { CALLS_SUBPROTOCOL } from "../sdk/protocol.ts";
+import { handshake, maskedFrame, readFrame } from "../test/support/raw-frames.ts";
 import { httpRequest } from "./connection.ts";
 import { startMemx } from "./contestants/memx.ts";
 import { startBridgedRedis } from "./contestants/redis.ts";
@@ -103,25 +105,15 @@ async function overHttp(name: Name): Promise<Rate> {
 async function overSocket(name: Name): Promise<Rate> {
   const messages = KEYS.map(CALLS[name].message);
   const socket = connect({ port: memx.port, host: "127.0.0.1", noDelay: true });
-  const handshake = {
-    host: "memx",
-    upgrade: "websocket",
-    connection: "Upgrade",
-    "sec-websocket-version": "13",
-    "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
-    "sec-websocket-protocol": "memx.calls.v1",
-    ...memx.headers,
-  };
-  const lines = Object.entries(handshake).map(([header, text]) => `${header}: ${text}\r\n`);
   let [id, answered, unread, stopping] = [0, 0, 0, false];
   const failure = Promise.withResolvers<never>();
   const send = (count: number) => {
     const frame = Array.from({ length: count }, () => `{"id":${++id},${messages[id % messages.length]}`);
-    socket.write(masked(frame.join("\n")));
+    socket.write(text(frame.join("\n")));
   };
   let bytes = Buffer.alloc(0);
   let isOpen = false;
-  socket.write(`GET /connect HTTP/1.1\r\n${lines.join("")}\r\n`);
+  socket.write(handshake("/connect", { "sec-websocket-protocol": CALLS_SUBPROTOCOL, ...memx.headers }));
   socket.on("error", failure.reject);
   socket.on("data", (chunk) => {
     bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk]);
@@ -132,16 +124,17 @@ async function overSocket(name: Name): Promise<Rate> {
       bytes = bytes.subarray(end + 4);
       send(flight);
     }
-    for (let frame = unmasked(bytes); frame; frame = unmasked(bytes)) {
+    for (let frame = readFrame(bytes); frame; frame = readFrame(bytes)) {
       bytes = bytes.subarray(frame.size);
-      if (frame.opcode !== 1) return failure.reject(new Error(`the socket closed: ${frame.text}`));
-      if (frame.text === "pong") continue;
-      const count = frame.text.split('"status":200,').length - 1;
-      if (count !== frame.text.split('{"id":').length - 1) return failure.reject(new Error(frame.text));
+      const answers = frame.payload.toString();
+      if (frame.opcode !== 1) return failure.reject(new Error(`the socket closed: ${answers}`));
+      if (answers === "pong") continue;
+      const count = answers.split('"status":200,').length - 1;
+      if (count !== answers.split('{"id":').length - 1) return failure.reject(new Error(answers));
       answered += count;
-      unread += frame.text.length;
+      unread += answers.length;
       if (unread > 256 * 1024) {
-        socket.write(masked("ping"));
+        socket.write(text("ping"));
         unread = 0;
       }
       if (!stopping) send(count);
@@ -158,25 +151,6 @@ async function overSocket(name: Name): Promise<Rate> {
   return { perSecond: calls / took, cpuMicros: (used * 1e6) / calls };
 }
 
-/** A text frame of a client, masked with zeros (RFC 6455 §5.2). */
-function masked(text: string): Buffer {
-  const payload = Buffer.from(text);
-  const { length } = payload;
-  const head = Buffer.alloc(length < 126 ? 6 : length < 65_536 ? 8 : 14);
-  head[0] = 0x81;
-  head[1] = 0x80 | (length < 126 ? length : length < 65_536 ? 126 : 127);
-  if (length >= 65_536) head.writeBigUInt64BE(BigInt(length), 2);
-  else if (length >= 126) head.writeUInt16BE(length, 2);
-  return Buffer.concat([head, payload]);
-}
-
-function unmasked(bytes: Buffer): { opcode: number; text: string; size: number } | undefined {
-  if (bytes.length < 2) return undefined;
-  const short = bytes.readUInt8(1);
-  const start = short === 127 ? 10 : short === 126 ? 4 : 2;
-  if (bytes.length < start) return undefined;
-  const length = short === 127 ? Number(bytes.readBigUInt64BE(2)) : short === 126 ? bytes.readUInt16BE(2) : short;
-  if (bytes.length < start + length) return undefined;
-  const text = bytes.toString("utf8", start, start + length);
-  return { opcode: bytes.readUInt8(0) & 0x0f, text, size: start + length };
+function text(payload: string): Buffer {
+  return maskedFrame(1, Buffer.from(payload));
 }
