@@ -80,13 +80,16 @@ export class ChooseTransport {
   /** Whether `auto` takes the socket. Opens one if it is time to. */
   #usesSocket(WebSocket: WebSocketClass): boolean {
     if (this.#socket) return this.#socket.isReady;
-    if (this.#inFlight < BUSY_CALLS || performance.now() < this.#reopenAt) return false;
+    if (this.#inFlight >= BUSY_CALLS && performance.now() >= this.#reopenAt) this.#tryToOpen(WebSocket);
+    return false;
+  }
+
+  #tryToOpen(WebSocket: WebSocketClass): void {
     try {
       this.#open(WebSocket);
     } catch {
       // Noted as a failure.
     }
-    return false;
   }
 
   #open(WebSocket: WebSocketClass): CallSocket {
@@ -99,7 +102,7 @@ export class ChooseTransport {
       onRoom: () => this.#givePlaces(),
       onRetire: (isRenewal) => {
         leave();
-        if (isRenewal && !this.#socket) this.#open(WebSocket);
+        if (isRenewal && !this.#socket) this.#tryToOpen(WebSocket);
       },
       onEnd: (error, answered) => {
         if (error) this.#noteFailure(answered);
