@@ -196,15 +196,17 @@ export default defineConfig({
               "test/adapters/*-oracle.test.ts",
               "test/process/{bench,connect-fuzz,dashboard,dashboard-account-keyboard,dashboard-barriers}.test.ts",
               "test/process/{dashboard-keyboard,dashboard-scale}.test.ts",
-              "test/process/{docker,fuzz,mcp-fuzz,mcp-team}.test.ts",
-              "test/process/{kills,porcupine,processes,promtool,redis-cluster,redis-loses-writes,sdk-feed,shared-key,soak,two-servers}.test.ts",
+              "test/process/{docker,fuzz,mcp-fuzz,mcp-team,operations}.test.ts",
+              "test/process/{kills,porcupine,processes,promtool,redis-cluster,redis-loses-writes}.test.ts",
+              "test/process/{sdk-feed,shared-key,soak,two-servers}.test.ts",
             ],
           ),
-          // Porcupine needs Go, and promtool Prometheus, which only a long run installs. The others take long whatever they test.
+          // Porcupine needs Go, promtool Prometheus, and operations nginx, Caddy and systemd, which only a long run installs.
+          // The others take long whatever they test.
           exclude: long
             ? []
             : [
-                "test/process/{dashboard-account-keyboard,dashboard-barriers,dashboard-keyboard,dashboard-scale,docker,porcupine,promtool,soak}.test.ts",
+                "test/process/{dashboard-account-keyboard,dashboard-barriers,dashboard-keyboard,dashboard-scale,docker,operations,porcupine,promtool,soak}.test.ts",
               ],
         },
       },

@@ -72,6 +72,14 @@ export function storeUnavailable(cause: unknown, detail = "The store did not ans
   return new ApiError("store_unavailable", detail, { cause, retryAfterSeconds: 1 });
 }
 
+/** What every engine throws, before it changes anything, if a newer memX has written what this one cannot read. */
+export function storeNewer(cause: unknown): ApiError {
+  const detail =
+    "A newer memX has written this store, and this one cannot read it. Run that version again, or a later one.";
+  // Only the operator can help.
+  return new ApiError("store_unavailable", detail, { cause, retryAfterSeconds: 60 });
+}
+
 /** What every engine throws if the store answers, and takes no writes. Another store may take its place. */
 export function storeReadOnly(cause: unknown): ApiError {
   return storeUnavailable(cause, "The store does not take writes at the moment. Try again.");

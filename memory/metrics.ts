@@ -10,7 +10,11 @@ type Metric = {
   readonly type: "counter" | "gauge" | "histogram";
   readonly help: string;
   readonly samples: () => Sample[];
+  /** The same numbers, one row for each combination of labels: one, or count, sum and buckets. */
+  readonly rows: () => MetricRow[];
 };
+
+export type MetricRow = { readonly labels: string; readonly values: readonly number[] };
 
 const metrics: Metric[] = [];
 
@@ -25,7 +29,8 @@ class Counter {
     this.#names = names;
     if (names.length === 0) this.#counts.set("", 0);
     const samples = () => [...this.#counts].map(([labels, value]) => ({ suffix: "_total", labels, value }));
-    metrics.push({ name, type: "counter", help, samples });
+    const rows = () => [...this.#counts].map(([labels, value]) => ({ labels, values: [value] }));
+    metrics.push({ name, type: "counter", help, samples, rows });
   }
 
   add(...values: Labels): void {
@@ -43,7 +48,7 @@ class Histogram {
     this.#names = names;
     this.#bounds = bounds;
     if (names.length === 0) this.#of("");
-    metrics.push({ name, type: "histogram", help, samples: () => this.#samples() });
+    metrics.push({ name, type: "histogram", help, samples: () => this.#samples(), rows: () => this.#rows() });
   }
 
   observe(amount: number, ...values: Labels): void {
@@ -60,6 +65,13 @@ class Histogram {
     const series = { counts: this.#bounds.map(() => 0), sum: 0, count: 0 };
     this.#series.set(labels, series);
     return series;
+  }
+
+  #rows(): MetricRow[] {
+    return [...this.#series].map(([labels, { counts, sum, count }]) => ({
+      labels,
+      values: [count, sum, ...this.#bounds.map((_, index) => counts[index] ?? 0)],
+    }));
   }
 
   #samples(): Sample[] {
@@ -108,6 +120,7 @@ class SocketCounts {
       type: "gauge",
       help: "Open sockets, of channels of one key and of channels of all keys of a namespace.",
       samples,
+      rows: () => samples().map(({ labels, value }) => ({ labels, values: [value] })),
     });
   }
 
@@ -168,6 +181,16 @@ export const METRICS = {
   ),
 } as const;
 
+/** Whether something reads them. */
+export function isMetered(env: Pick<Env, "METRICS_TOKEN" | "METRICS_DATASET">): boolean {
+  return Boolean(env.METRICS_TOKEN || env.METRICS_DATASET);
+}
+
+/** All of them, as numbers. */
+export function readMetrics(): (MetricRow & { readonly name: string; readonly type: Metric["type"] })[] {
+  return metrics.flatMap(({ name, type, rows }) => rows().map((row) => ({ name, type, ...row })));
+}
+
 /** The text of all metrics, in OpenMetrics 1.0 or else in Prometheus's own format. */
 export function renderMetrics(info: Readonly<Record<string, string>>, openMetrics: boolean): string {
   const labels = labelsOf(Object.keys(info), Object.values(info));
@@ -176,6 +199,7 @@ export function renderMetrics(info: Readonly<Record<string, string>>, openMetric
     type: "gauge",
     help: "Which memX this is.",
     samples: () => [{ suffix: "", labels, value: 1 }],
+    rows: () => [],
   };
   const lines = [about, ...metrics].flatMap(({ name, type, help, samples }) => {
     // There, the name of a counter is without the suffix of its samples.

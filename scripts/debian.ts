@@ -8,8 +8,8 @@ import { programPath } from "./program-path.ts";
  * The version that the program prints, such as "7.0.15"; "" if it prints none, `undefined` if there is no such program.
  */
 export function versionOf(program: string, argument = "--version"): string | undefined {
-  const { status, stdout } = spawnSync(programPath(program), [argument], { encoding: "utf8" });
-  return status === 0 ? (/\b(?:v|go)?=?(\d+(\.\d+)+)/.exec(stdout)?.[1] ?? "") : undefined;
+  const { status, stdout, stderr } = spawnSync(programPath(program), [argument], { encoding: "utf8" });
+  return status === 0 ? (/\b(?:v|go)?=?(\d+(\.\d+)+)/.exec(stdout || stderr)?.[1] ?? "") : undefined;
 }
 
 /** Returns whether the packages are installed now. */

@@ -21,6 +21,9 @@ const PROGRAMS: readonly {
   { program: "chromium", debianPackage: "chromium", minVersion: 120 },
   { program: "postgres", debianPackage: "postgresql", minVersion: 15 },
   { program: "promtool", debianPackage: "prometheus", minVersion: 2, long: true },
+  { program: "nginx", debianPackage: "nginx-light", minVersion: 1, versionArgument: "-v", long: true },
+  { program: "caddy", debianPackage: "caddy", minVersion: 2, versionArgument: "version", long: true },
+  { program: "systemd-analyze", debianPackage: "systemd", minVersion: 250, long: true },
   { program: "go", debianPackage: "golang-go", minVersion: 1, versionArgument: "version", long: true },
 ];
 

@@ -4,6 +4,7 @@
 import { accessSync, chmodSync, constants, mkdirSync, readdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { EMBEDDED_VERSION } from "../config/store-versions.ts";
 
 const SQLITE_BUSY = 5;
 
@@ -33,6 +34,7 @@ export function openDataFolder(path: string): string {
     }
     throw new Error(`MEMX_DATA_DIR: memX cannot write to the folder ${folder} (${(error as Error).message}).`);
   }
+  claimVersion(lock, folder);
   closeToOthers(folder);
   return folder;
 }
@@ -42,6 +44,22 @@ export function processFolder(dataFolder: string, number: number): string {
   const folder = join(dataFolder, `process-${number}`);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   return folder;
+}
+
+/**
+ * Notes in the lock which version of the data this memX may write.
+ * @throws {Error} with one sentence for the operator, if a newer one may have written there
+ */
+function claimVersion(lock: DatabaseSync, folder: string): void {
+  const version = Number(lock.prepare("PRAGMA user_version").get()?.user_version);
+  if (version > EMBEDDED_VERSION) {
+    lock.close();
+    throw new Error(
+      `A newer memX has written the data in ${folder} (version ${version}; this memX reads up to ${EMBEDDED_VERSION}). ` +
+        "Run that version again, or set MEMX_DATA_DIR to another folder.",
+    );
+  }
+  if (version < EMBEDDED_VERSION) lock.exec(`PRAGMA user_version = ${EMBEDDED_VERSION}; COMMIT; BEGIN EXCLUSIVE;`);
 }
 
 /** A folder with other files in it stays as it is: the operator may share it on purpose, or have named the wrong one. */

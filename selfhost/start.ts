@@ -39,9 +39,10 @@ async function start(): Promise<void> {
     for (const memx of processes) memx.stop();
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => end(0));
-  // npm runs this in a shell, which exits on a signal without passing it on.
+  // npm and npx run this in a shell, which exits on a signal without passing it on.
   const parent = process.ppid;
-  if (env.npm_lifecycle_event === "start") setInterval(() => process.ppid === parent || end(0), 500).unref();
+  if (/^(start|npx)$/.test(env.npm_lifecycle_event ?? ""))
+    setInterval(() => process.ppid === parent || end(0), 500).unref();
   const ended = processes.map(async (memx) => {
     const code = await memx.ended;
     if (exitCode === undefined) console.error(`workerd exited unexpectedly with code ${code}.`);
@@ -136,9 +137,11 @@ async function freeAddress(host: string, port: string): Promise<{ host: string; 
 async function health(url: string): Promise<ResponseBody> {
   const end = performance.now() + READY_MS;
   for (;;) {
-    const { status, body } = await getJson(`${url}/health`);
+    const { status, body, retryAfter } = await getJson(`${url}/health`);
     if (status === 200) return body;
-    if (performance.now() > end) throw new Error(body.detail ?? `${url}/health responds with ${status}.`);
+    // A minute or more means that only the operator can help.
+    if (retryAfter >= 60 || performance.now() > end)
+      throw new Error(body.detail ?? `${url}/health responds with ${status}.`);
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
 }
@@ -152,9 +155,10 @@ async function whyClosed(url: string): Promise<string | undefined> {
 async function getJson(
   url: string,
   headers: Record<string, string> = {},
-): Promise<{ status: number; body: ResponseBody }> {
+): Promise<{ status: number; body: ResponseBody; retryAfter: number }> {
   const response = await fetch(url, { headers });
-  return { status: response.status, body: (await response.json()) as ResponseBody };
+  const retryAfter = Number(response.headers.get("retry-after"));
+  return { status: response.status, body: (await response.json()) as ResponseBody, retryAfter };
 }
 
 type ResponseBody = {

@@ -6,6 +6,7 @@ import { LIMITS } from "../../config/limits.ts";
 import { revocationMs } from "../../memory/access/revocation.ts";
 import { readJoin } from "../../memory/channels/join.ts";
 import type { Topic } from "../../memory/channels/topic.ts";
+import { exportMetrics } from "../../memory/export-metrics.ts";
 import { log } from "../../memory/log.ts";
 import { METRICS } from "../../memory/metrics.ts";
 import { openStore } from "../../memory/store/open-store.ts";
@@ -94,6 +95,7 @@ export class Channel extends DurableObject<Env> {
     if (!topic) return;
     this.#roster.removeGone(Date.now());
     METRICS.sockets.set(this.ctx.id.toString(), kindOf(topic), this.#roster.count());
+    exportMetrics(this.env.METRICS_DATASET);
     // First, so that nothing below can delay the next alarm.
     if (!this.#roster.isEmpty()) await this.#armAlarm();
     void this.#recheck(topic);

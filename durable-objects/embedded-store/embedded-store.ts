@@ -4,6 +4,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { LIMITS } from "../../config/limits.ts";
 import { logLength, quota } from "../../config/store-settings.ts";
+import { exportMetrics } from "../../memory/export-metrics.ts";
 import { METRICS } from "../../memory/metrics.ts";
 import type { EmbeddedCallOutcome, EmbeddedObject, EmbeddedOutcome } from "../../memory/store/embedded.ts";
 import type {
@@ -175,6 +176,7 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
         })),
       );
       METRICS.commitWrites.observe(group.length);
+      exportMetrics(this.env.METRICS_DATASET);
       void this.#armSweep();
       for (const { resolve, outcome } of outcomes) resolve(outcome);
     } catch (cause) {

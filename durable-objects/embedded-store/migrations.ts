@@ -1,5 +1,7 @@
 // The tables of the embedded store, and how an object with tables of an earlier version gets them.
 
+import { NEWER_TABLES } from "../../memory/store/embedded.ts";
+
 /**
  * Each entry migrates the tables from the version that is its index to the next. Never edit one: add one. The test
  * test/store/migrations.test.ts has a checksum of each.
@@ -99,10 +101,16 @@ export const MIGRATIONS = [
    CREATE INDEX entries_by_gone ON entries (gone_us) WHERE gone_us > 0;`,
 ] as const;
 
-/** Runs the migrations that this object has not run, in one transaction. */
+/**
+ * Runs the migrations that this object has not run, in one transaction.
+ * @throws {Error} with `NEWER_TABLES`, and changes nothing, if a later memX has run more
+ */
 export function migrate(storage: DurableObjectStorage): void {
   storage.transactionSync(() => {
     const version = storage.kv.get<number>("version") ?? 0;
+    if (version > MIGRATIONS.length) {
+      throw new Error(`${NEWER_TABLES}: version ${version}, and this memX knows ${MIGRATIONS.length}.`);
+    }
     if (version > 0 && version < MIGRATIONS.length) renewWatched(storage.sql);
     for (const migration of MIGRATIONS.slice(version)) storage.sql.exec(migration);
     if (version < MIGRATIONS.length) storage.kv.put("version", MIGRATIONS.length);

@@ -5,7 +5,7 @@ import { LIMITS } from "../../config/limits.ts";
 import type { StoreTimeouts } from "../../config/store-settings.ts";
 import type { Change } from "../../sdk/protocol.ts";
 import { withDeadline } from "../deadline.ts";
-import { storeFull, storeUnavailable } from "../errors.ts";
+import { storeFull, storeNewer, storeUnavailable } from "../errors.ts";
 import {
   ALL_KEYS,
   type Applied,
@@ -61,6 +61,9 @@ export interface EmbeddedObject {
   ping(): Promise<void>;
 }
 
+/** How an object's error begins if a newer memX has written its tables. An error over RPC keeps only its message. */
+export const NEWER_TABLES = "A newer memX has written the tables of this namespace";
+
 /** How long the store counts as full after it had no room for a write. Only a write can show whether it still is. */
 const FULL_SHOWN_MS = 60_000;
 
@@ -75,6 +78,7 @@ export function createEmbeddedStore(objects: Env["EMBEDDED_STORE"], timeouts: St
     return objects.get(id) as unknown as EmbeddedObject;
   };
   const failure = (cause: unknown) => {
+    if (cause instanceof Error && cause.message.includes(NEWER_TABLES)) return storeNewer(cause);
     if (!isFull(cause)) return storeUnavailable(cause);
     fullMs = Date.now();
     return storeFull(cause);

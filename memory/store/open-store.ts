@@ -3,6 +3,7 @@
 import { readServiceUrl } from "../../config/service-url.ts";
 import { logLength, quota, storeTimeouts } from "../../config/store-settings.ts";
 import { ApiError } from "../errors.ts";
+import { isMetered } from "../metrics.ts";
 import { createEmbeddedStore } from "./embedded.ts";
 import { createRedisStore } from "./redis/redis-store.ts";
 import type { Store } from "./store.ts";
@@ -12,7 +13,7 @@ import { timedStore } from "./timed-store.ts";
 export function openStore(env: Env): Store {
   const known = opened.get(env);
   if (known) return known;
-  const store = timedStore(openEngine(env), { metered: Boolean(env.METRICS_TOKEN) });
+  const store = timedStore(openEngine(env), { metered: isMetered(env) });
   opened.set(env, store);
   return store;
 }

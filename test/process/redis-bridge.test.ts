@@ -297,7 +297,9 @@ describe("sends Redis only what memX needs", () => {
     );
     const sha = digest(script("read-entry"));
     expect(await call("/", ["evalsha", sha.toUpperCase(), "1", "{memx:ns}:entry:a"])).toMatchObject({ status: 200 });
-    expect(await call("/", ["EVAL", script("check-health"), 1, "memx:health"])).toMatchObject({ status: 200 });
+    expect(await call("/", ["EVAL", script("check-health"), 2, "memx:health", "{memx:health}:version"])).toMatchObject({
+      status: 200,
+    });
     const keys = ["revision", "begin", "log", "texts", "keys", "expiries", "bytes", "entry:"];
     const expire = [
       "EVAL",

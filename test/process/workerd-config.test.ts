@@ -38,10 +38,10 @@ it("serves the same files for the dashboard and the page at /docs", () => {
   expect(all(/"assets", disk = \( path = "([^"]+)" \)/g)).toEqual([deployed.assets.directory]);
 });
 
-it("binds every setting except MEMX_ENV and the rate limiter", () => {
+it("binds every setting except MEMX_ENV, the rate limiter and the data set of metrics", () => {
   const settings = [...readFileSync("worker/env.d.ts", "utf8").matchAll(/readonly (\w+)\?:/g)].map(([, name]) => name);
   const bound = all(/fromEnvironment = "(\w+)"/g);
-  expect([...bound, "MEMX_ENV", "RATE_LIMITER"].sort()).toEqual(settings.sort());
+  expect([...bound, "MEMX_ENV", "METRICS_DATASET", "RATE_LIMITER"].sort()).toEqual(settings.sort());
   expect(all(/name = "(\w+)", fromEnvironment/g)).toEqual(bound);
 });
 

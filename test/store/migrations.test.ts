@@ -14,6 +14,7 @@ import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
 import { storeTimeouts } from "../../config/store-settings.ts";
+import { EMBEDDED_VERSION } from "../../config/store-versions.ts";
 import { MIGRATIONS } from "../../durable-objects/embedded-store/migrations.ts";
 import { Namespace } from "../../durable-objects/embedded-store/namespace.ts";
 import { createEmbeddedStore } from "../../memory/store/embedded.ts";
@@ -166,6 +167,26 @@ it("keeps of a log that is larger than a log may be what fits, and its last chan
     expect(rows()).toHaveLength(fit);
     expect(stored.readLog(ALL_KEYS, head)).toMatchObject({ truncated: true, head: head + 81 });
   });
+});
+
+it("refuses an object whose tables a newer memX has written, and changes nothing in it", async () => {
+  const namespace = crypto.randomUUID();
+  const store = createEmbeddedStore(env.EMBEDDED_STORE, storeTimeouts(env));
+  const object = env.EMBEDDED_STORE.getByName(`namespace:${namespace}`);
+  await store.write(namespace, [{ op: "set", key: "doc", value: "1", schemaRevision: 0 }]);
+  await runInDurableObject(object, (_, { storage }) => storage.kv.put("version", MIGRATIONS.length + 1));
+  await evictDurableObject(object);
+  const refused = {
+    code: "store_unavailable",
+    message: expect.stringContaining("A newer memX has written this store"),
+  };
+  await expect(store.readEntry(namespace, "doc")).rejects.toMatchObject(refused);
+  const operation = { op: "set", key: "doc", value: "2", schemaRevision: 0 } as const;
+  await expect(store.write(namespace, [operation])).rejects.toMatchObject(refused);
+});
+
+it("says which version the tables have", () => {
+  expect(EMBEDDED_VERSION).toBe(MIGRATIONS.length);
 });
 
 it("has the migrations as they were released", async () => {

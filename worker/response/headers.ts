@@ -6,7 +6,8 @@ import { cors } from "hono/cors";
 import { createMiddleware } from "hono/factory";
 import { matchedRoutes } from "hono/route";
 import { secureHeaders } from "hono/secure-headers";
-import { METRICS } from "../../memory/metrics.ts";
+import { exportMetrics } from "../../memory/export-metrics.ts";
+import { isMetered, METRICS } from "../../memory/metrics.ts";
 import type { AppEnv } from "../app-env.ts";
 
 /** Pages of any origin may call memX. Also responds to preflight requests. */
@@ -62,11 +63,12 @@ export const responseHeaders = createMiddleware<AppEnv>(async (c, next) => {
   headers.set("x-request-id", c.get("requestId"));
   const ms = Date.now() - startMs;
   headers.set("server-timing", [...timings, `total;dur=${ms.toFixed(1)}`].join());
-  if (c.env.METRICS_TOKEN) {
+  if (isMetered(c.env)) {
     // Not the path itself, which can be anything.
     const route = matchedRoutes(c).findLast(({ method }) => method !== "ALL")?.path ?? "none";
     METRICS.requests.add(route, String(status));
     METRICS.requestSeconds.observe(ms / 1_000, route);
+    exportMetrics(c.env.METRICS_DATASET);
   }
 });
 

@@ -43,3 +43,9 @@ export const EXPIRING_NAMESPACES = "memx:expiring";
 
 /** A key that is never set. A write to it that changes nothing shows whether Redis takes writes. */
 export const HEALTH = "memx:health";
+
+/**
+ * The version of what is stored, absent for the first. A memX that stores something else sets it before its first write. On a
+ * cluster it is in the slot of `HEALTH`.
+ */
+export const VERSION = "{memx:health}:version";

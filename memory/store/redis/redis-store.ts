@@ -5,7 +5,8 @@ import { errors, Redis } from "@upstash/redis/cloudflare";
 import { LRUCache } from "lru-cache";
 import { LIMITS } from "../../../config/limits.ts";
 import type { StoreTimeouts } from "../../../config/store-settings.ts";
-import { type ApiError, storeFull, storeReadOnly, storeUnavailable } from "../../errors.ts";
+import { REDIS_VERSION } from "../../../config/store-versions.ts";
+import { ApiError, storeFull, storeNewer, storeReadOnly, storeUnavailable } from "../../errors.ts";
 import { log } from "../../log.ts";
 import { ALL_KEYS, type CallOutcome, type Operation, type Quota, type Store, type WriteOptions } from "../store.ts";
 import checkHealthScript from "./check-health.lua";
@@ -20,7 +21,7 @@ import readManyScript from "./read-many.lua";
 import readNamesScript from "./read-names.lua";
 import readRecordScript from "./read-record.lua";
 import readSchemaScript from "./read-schema.lua";
-import { EXPIRING_NAMESPACES, HEALTH, redisKeys } from "./redis-keys.ts";
+import { EXPIRING_NAMESPACES, HEALTH, redisKeys, VERSION } from "./redis-keys.ts";
 import { refusedWrite } from "./refused-write.ts";
 import scanLogScript from "./scan-log.lua";
 import { createScript, runScripts, type ScriptReply } from "./script.ts";
@@ -55,6 +56,9 @@ const PAGE_NAMES = 1_000;
 const LISTED_MS = 30 * 60_000;
 const MIN_LISTED_MS = 2 * LISTED_MS;
 
+/** URLs of the stores that no newer memX has written, as far as this isolate knows: one, because the settings do not change. */
+const readable = new Set<string>();
+
 export function createRedisStore({
   url,
   token,
@@ -73,7 +77,7 @@ export function createRedisStore({
 }): Store {
   let timeLimit = new AbortController().signal;
   /** Not `AbortSignal.timeout`, whose timer would keep a Durable Object awake after the reply. */
-  const withTimeout = async <T>(command: () => Promise<T>): Promise<T> => {
+  const timed = async <T>(command: () => Promise<T>): Promise<T> => {
     const controller = new AbortController();
     const timer = setTimeout(() => controller.abort(new Error("Redis did not reply in time.")), timeouts.requestMs);
     timeLimit = controller.signal;
@@ -82,6 +86,20 @@ export function createRedisStore({
     } finally {
       clearTimeout(timer);
     }
+  };
+  const checkHealth = async () => {
+    const [error = "", policy = "", version] = await healthScript([HEALTH, VERSION], []);
+    if (Number(version) > REDIS_VERSION) {
+      readable.delete(url);
+      throw storeNewer(new Error(`The data in Redis has version ${version}.`));
+    }
+    readable.add(url);
+    return { error: error ?? "", policy };
+  };
+  /** Before the first command, finds out that no newer memX has written what is there. */
+  const withTimeout = async <T>(command: () => Promise<T>): Promise<T> => {
+    if (!readable.has(url)) await checkHealth();
+    return timed(command);
   };
   const redis = new Redis({
     url,
@@ -97,6 +115,7 @@ export function createRedisStore({
     enableAutoPipelining: false,
     enableTelemetry: false,
   });
+  const healthScript = createScript<Reply>(redis, timed, checkHealthScript);
   const scripts = {
     write: createScript<WriteReply>(redis, withTimeout, namespaceScript + writeScript),
     readLog: createScript<Reply>(redis, withTimeout, namespaceScript + readLogScript),
@@ -112,7 +131,6 @@ export function createRedisStore({
     readRecord: createScript<Reply>(redis, withTimeout, readRecordScript),
     watch: createScript<Reply>(redis, withTimeout, namespaceScript + watchScript),
     unwatch: createScript<string>(redis, withTimeout, namespaceScript + unwatchScript),
-    checkHealth: createScript<Reply>(redis, withTimeout, checkHealthScript),
   };
   const { idempotencySeconds, maxIdempotencyRecords, maxIdempotencyBytes, minIdempotencyBytes } = LIMITS;
   const { tombstoneSeconds, maxTombstones, minTombstones, tombstoneBytes } = LIMITS;
@@ -273,8 +291,8 @@ export function createRedisStore({
       }),
     checkHealth: () =>
       orUnavailable(async () => {
-        const [error, policy] = await scripts.checkHealth([HEALTH], []);
-        return { status: refusedWrite(error ?? "") ?? "ok", evicts: Boolean(policy) && policy !== "noeviction" };
+        const { error, policy } = await checkHealth();
+        return { status: refusedWrite(error) ?? "ok", evicts: Boolean(policy) && policy !== "noeviction" };
       }),
   };
 }
@@ -304,6 +322,7 @@ async function orUnavailable<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call();
   } catch (error) {
+    if (error instanceof ApiError) throw error;
     throw failure(error);
   }
 }
