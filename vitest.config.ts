@@ -106,8 +106,6 @@ export default defineConfig({
         test: {
           ...common,
           name: "embedded",
-          // Starting a worker takes longer than most files. So files share their store, and use keys of their own.
-          isolate: false,
           include: files(
             ["test/**/*.test.ts"],
             [
@@ -140,8 +138,6 @@ export default defineConfig({
         test: {
           ...common,
           name: "redis",
-          // Starting a worker takes longer than most files. So files share their store, and use keys of their own.
-          isolate: false,
           globalSetup: "test/support/redis-setup.ts",
           // What a caller can see must be the same on both stores; and what is Redis's own.
           include: files(

@@ -4,7 +4,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { delimiter, dirname, join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { packServer } from "../../scripts/pack-server.ts";
 import { freePort } from "../support/free-port.ts";
@@ -12,6 +12,9 @@ import { LONG_PATIENCE_MS } from "../support/patience.ts";
 import { startRedisServer } from "../support/redis-server.ts";
 import { PATIENT_MS, startProcess } from "./support/dev-server.ts";
 import { nodes } from "./support/installed-sdk.ts";
+
+/** `npx` runs the Node of these tests, whichever the machine has. */
+const PATH = [dirname(process.execPath), process.env.PATH].join(delimiter);
 
 const root = JSON.parse(readFileSync("package.json", "utf8"));
 
@@ -48,13 +51,13 @@ function ask(args: readonly string[], env: Readonly<Record<string, string>> = {}
   const { status, stdout, stderr } = spawnSync(node, [bin, ...args], {
     cwd: project,
     encoding: "utf8",
-    env: { PATH: process.env.PATH, ...env },
+    env: { PATH, ...env },
   });
   return { status, stdout, stderr };
 }
 
 async function start(command: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  const settings = { PATH: process.env.PATH, HOME: project, STORE_TIMEOUT_MS: PATIENT_MS, ...env };
+  const settings = { PATH, HOME: project, STORE_TIMEOUT_MS: PATIENT_MS, ...env };
   const child = startProcess(command, args, settings, project);
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => (output += chunk));
