@@ -18,8 +18,11 @@ import { unref } from "./unref.ts";
 const MAX_CALLS = 1_000;
 const MAX_CALL_CHARS = 8 * 1_024 * 1_024;
 
-/** Half of what memX lets be unread. */
-const MAX_ANSWER_CHARS = 4 * 1_024 * 1_024;
+/**
+ * A quarter of what memX lets be unread: it learns only from the second ping after an answer that the client has read it, and
+ * answers may be larger than expected.
+ */
+const MAX_ANSWER_CHARS = 2 * 1_024 * 1_024;
 
 /** memX expects a ping after this many characters, as a sign that the client has read them. */
 const PING_AFTER_CHARS = 256 * 1_024;

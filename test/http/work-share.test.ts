@@ -6,6 +6,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { app } from "../../worker/app.ts";
 import { freshKey, problem } from "../support/client.ts";
+import { LONG_PATIENCE_MS } from "../support/patience.ts";
 
 type Call = { readonly path: string; readonly body?: object };
 
@@ -92,7 +93,7 @@ describe("a namespace that has used its share of time", () => {
     expect((await send({ path: "/set", body: { key: "small", value: 1 } })).status).toBe(200);
     const other = createTenant();
     for (const costly of [setSchema, setChecked]) expect((await other.send(costly)).status).toBe(200);
-    await expect.poll(async () => (await send(call)).status).toBe(200);
+    await expect.poll(async () => (await send(call)).status, { timeout: LONG_PATIENCE_MS }).toBe(200);
   });
 
   it("has written nothing with a refused request", async () => {

@@ -27,14 +27,18 @@ MAX_CALLS = 1000
 MAX_CALL_BYTES = 8 * 1024 * 1024
 MAX_FRAME_CALLS = 1000
 
-MAX_ANSWER_CHARS = 4 * 1024 * 1024
-"""Half of what memX lets be unread."""
+MAX_ANSWER_CHARS = 2 * 1024 * 1024
+"""A quarter of what memX lets be unread: it learns only from the second ping after an answer that the client has read
+it, and answers may be larger than expected."""
 
 PING_AFTER_CHARS = 256 * 1024
 """memX expects a ping after this many characters, as a sign that the client has read them."""
 
-_WIDE = frozenset(("read", "bulk", "keys", "history"))
-"""Calls that return the values of many keys."""
+_FIRST_CHARS = {
+    **dict.fromkeys(("get", "patch", "schema_get"), 128 * 1024),
+    **dict.fromkeys(("read", "bulk", "keys", "history"), 1024 * 1024),
+}
+"""What the first answer is expected to have: calls that return a value or a schema, and those that return many."""
 
 _RENEW = '{"event":"renew"}'
 
@@ -62,7 +66,7 @@ class AnswerSizes:
         self._expected: dict[str, float] = {}
 
     def of(self, name: str) -> int:
-        return int(self._expected.get(name, 1024 * 1024 if name in _WIDE else 1024))
+        return int(self._expected.get(name, _FIRST_CHARS.get(name, 1024)))
 
     def note(self, name: str, chars: int) -> None:
         self._expected[name] = max(chars, self.of(name) * 0.95)
