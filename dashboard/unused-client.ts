@@ -31,8 +31,14 @@ export function readRetries(retries: number): number {
 export function readCalls(): "http" {
   return "http";
 }
+export function readEnvironment(): undefined {}
 export function refuseUnknown(): void {}
 export function checkSubscribeOptions(): void {}
+
+/** Every browser that runs the page follows the signals of its callers itself. */
+export function followSignal(signal: AbortSignal): AbortSignal {
+  return signal;
+}
 
 /** The page only watches `*`. */
 export function mergePatterns(patterns: Iterable<string>): string[] {

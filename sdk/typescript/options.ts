@@ -4,6 +4,7 @@ import { PING_INTERVAL_SECONDS } from "../protocol.ts";
 import { readBaseUrl } from "./base-url.ts";
 import { readCalls } from "./calls-option.ts";
 import { readMs, readRetries } from "./option-numbers.ts";
+import { readEnvironment } from "./read-environment.ts";
 import { refuseUnknown } from "./refuse-unknown.ts";
 
 /** The part of the standard WebSocket that the SDK uses, so that the one of the package `ws` fits too. */
@@ -114,13 +115,4 @@ function requireFunction<F>(name: string, option: F | undefined): F | undefined 
   if (option !== undefined && typeof option !== "function")
     throw new TypeError(`The option ${name} must be a function.`);
   return option;
-}
-
-function readEnvironment(name: string): string | undefined {
-  try {
-    const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } };
-    return process?.env?.[name] || undefined;
-  } catch {
-    return undefined; // Deno without --allow-env.
-  }
 }

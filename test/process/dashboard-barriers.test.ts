@@ -1,8 +1,5 @@
 // Barriers in the dashboard: axe-core's rules for WCAG 2.2 A and AA in every view, light and dark, wide and narrow.
-// And how large its files are.
 
-import { globSync, readFileSync } from "node:fs";
-import { gzipSync } from "node:zlib";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { isLong } from "../support/long-runs.ts";
@@ -127,14 +124,4 @@ describe.each(isLong ? ENGINES : (["embedded"] as const))("on the %s store", { t
     await signIn.close();
     await empty.close();
   });
-});
-
-it("has at most 45 kB of JavaScript and 8 kB of style, compressed", { tags: ["long"] }, () => {
-  const size = (extension: string) =>
-    globSync(`dashboard/dist/dashboard/*.${extension}`)
-      .map((path) => gzipSync(readFileSync(path), { level: 9 }).length)
-      .reduce((sum, bytes) => sum + bytes, 0);
-  expect(size("js")).toBeGreaterThan(10_000);
-  expect(size("js")).toBeLessThanOrEqual(45_000);
-  expect(size("css")).toBeLessThanOrEqual(8_000);
 });

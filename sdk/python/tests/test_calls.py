@@ -249,7 +249,7 @@ def test_update_tries_again_at_once_then_with_pauses() -> None:
     conflict = ConflictError("conflict", "…")
     conflicts = Conflicts(None)
     assert conflicts.after(conflict) == 0
-    waits = [conflicts.after(conflict) for _ in range(99)]
+    waits = [conflicts.after(conflict) for _ in range(999)]
     assert 0.5 < max(waits) <= 2
     with pytest.raises(ConflictError):
         conflicts.after(conflict)
