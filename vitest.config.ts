@@ -13,8 +13,10 @@ for (const script of ["scripts/build-assets.ts", "scripts/build-mcp-sdk.ts"]) {
   execFileSync(process.execPath, [script], { stdio: ["ignore", "ignore", "inherit"] });
 }
 
-/** Set by `npm run test:long`, which runs the tests with the tag "long", and only those. */
-const long = process.env.TEST_LONG === "1";
+/** "1" runs only the tests with the tag "long", which do more then, and "all" those and all others. */
+const { TEST_LONG } = process.env;
+const onlyLong = TEST_LONG === "1";
+const long = onlyLong || TEST_LONG === "all";
 
 /** Options of every Worker. If it were verbose, workerd would print each error that passes through RPC, even expected ones. */
 const worker = { wrangler: { configPath: "./wrangler.toml" }, verbose: false } as const;
@@ -69,11 +71,11 @@ const common = {
     transport: "http" as const,
   },
   tags: [{ name: "long", description: "Does more in a long run.", timeout: long ? 1_800_000 : 600_000 }],
-  ...(long && { tagsFilter: ["long"] }),
+  ...(onlyLong && { tagsFilter: ["long"] }),
 };
 
 /** The test files with tests that do more in a long run, or all test files. */
-const files = (all: readonly string[], withLongTests: readonly string[]) => [...(long ? withLongTests : all)];
+const files = (all: readonly string[], withLongTests: readonly string[]) => [...(onlyLong ? withLongTests : all)];
 
 /** Test files of calls that a socket has too, and not of what only HTTP has. */
 const SOCKET_FILES = [
@@ -125,7 +127,7 @@ export default defineConfig({
           name: "socket",
           // The tests of HTTP once more, with their calls over GET /connect.
           provide: { ...common.provide, transport: "socket" as const },
-          include: long ? [] : SOCKET_FILES,
+          include: onlyLong ? [] : SOCKET_FILES,
         },
       },
       {

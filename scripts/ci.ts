@@ -13,8 +13,7 @@ const steps: Readonly<Record<string, () => Counts>> = {
   "npm run lint": () => runScript("lint"),
   "npm run types": () => runScript("types"),
   "npm run audit": audit,
-  "npm test, without Python": () => runTests({ long: false }),
-  "npm run test:long, without Python": () => runTests({ long: true, share: LONG_SHARE }),
+  "npm test and npm run test:long, without Python": () => runTests({ long: "all", share: LONG_SHARE }),
   "npm run test:python -- --long": () => testPython({ long: true, share: LONG_SHARE }),
 };
 

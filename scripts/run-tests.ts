@@ -39,8 +39,8 @@ export type Counts = {
 };
 
 type TestOptions = {
-  /** The tests of `npm run test:long`, in place of those of `npm test`. */
-  readonly long: boolean;
+  /** The tests of `npm run test:long` in place of those of `npm test`, or both at once. */
+  readonly long: boolean | "all";
   /** The part of a long run's amounts. @default what LONG_SHARE says, or 1 */
   readonly share?: number;
   /** Of Vitest. */
@@ -67,7 +67,7 @@ export function runTests({ long, share, args = [] }: TestOptions): Counts {
         env: {
           ...process.env,
           CLOUDFLARE_CF_FETCH_ENABLED: "false",
-          TEST_LONG: long ? "1" : "",
+          TEST_LONG: long === "all" ? "all" : long ? "1" : "",
           ...(share && { LONG_SHARE: String(share) }),
         },
       },
