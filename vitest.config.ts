@@ -33,6 +33,7 @@ const unset = {
   MCP_ORIGINS: "",
   RATE_LIMIT: "",
   METRICS_TOKEN: "",
+  METRICS_PORT: "",
   MEMX_PROCESS: "",
   // So that no socket of calls is renewed, unless a test sets another.
   SUBREQUEST_LIMIT: "1000000",

@@ -25,6 +25,8 @@ const config :Workerd.Config = (
     ( name = "sweep", address = "127.0.0.1:0", service = ( name = "memx", entrypoint = "sweep" ) ),
     # Takes what other processes on the same Redis have written, from the bridge of this one.
     ( name = "news", address = "127.0.0.1:0", service = ( name = "memx", entrypoint = "news" ) ),
+    # What this process has counted, for selfhost/metrics-server.ts. Closed unless METRICS_PORT is set.
+    ( name = "metrics", address = "127.0.0.1:0", service = ( name = "memx", entrypoint = "metrics" ) ),
   ],
 );
 
@@ -65,6 +67,7 @@ const memx :Workerd.Worker = (
     ( name = "MCP_ORIGINS", fromEnvironment = "MCP_ORIGINS" ),
     ( name = "RATE_LIMIT", fromEnvironment = "RATE_LIMIT" ),
     ( name = "METRICS_TOKEN", fromEnvironment = "METRICS_TOKEN" ),
+    ( name = "METRICS_PORT", fromEnvironment = "METRICS_PORT" ),
     ( name = "SUBREQUEST_LIMIT", fromEnvironment = "SUBREQUEST_LIMIT" ),
     ( name = "UPSTASH_REDIS_REST_URL", fromEnvironment = "UPSTASH_REDIS_REST_URL" ),
     ( name = "UPSTASH_REDIS_REST_TOKEN", fromEnvironment = "UPSTASH_REDIS_REST_TOKEN" ),

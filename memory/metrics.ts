@@ -182,8 +182,8 @@ export const METRICS = {
 } as const;
 
 /** Whether something reads them. */
-export function isMetered(env: Pick<Env, "METRICS_TOKEN" | "METRICS_DATASET">): boolean {
-  return Boolean(env.METRICS_TOKEN || env.METRICS_DATASET);
+export function isMetered(env: Pick<Env, "METRICS_TOKEN" | "METRICS_PORT" | "METRICS_DATASET">): boolean {
+  return Boolean(env.METRICS_TOKEN || env.METRICS_PORT || env.METRICS_DATASET);
 }
 
 /** All of them, as numbers. */

@@ -4,6 +4,7 @@
 import { type AddressInfo, createServer } from "node:net";
 import { availableParallelism } from "node:os";
 import { callLimit } from "../config/call-limit.ts";
+import { metricsPort } from "../config/metrics-port.ts";
 import { metricsToken } from "../config/metrics-token.ts";
 import { processCount } from "../config/process-count.ts";
 import { readPublicProject } from "../config/public-project.ts";
@@ -11,6 +12,7 @@ import { logLength, quota, storeTimeouts } from "../config/store-settings.ts";
 import { subrequestLimit } from "../config/subrequests.ts";
 import { openDataFolder, processFolder } from "./data-folder.ts";
 import { MemxProcess } from "./memx-process.ts";
+import { serveMetrics } from "./metrics-server.ts";
 import { withoutPassword } from "./redis-connection.ts";
 
 const READY_MS = 20_000;
@@ -28,6 +30,8 @@ async function start(): Promise<void> {
   const address = await freeAddress(host, settingOf(env, "MEMX_PORT", "PORT") ?? "8000");
   const dataFolder = openDataFolder(env.MEMX_DATA_DIR || "data");
   const processes: MemxProcess[] = [];
+  const port = metricsPort(env);
+  const ofMetrics = port === undefined ? undefined : await serveMetrics(port, processes);
   for (let n = 1; n <= count; n++) {
     const [number, folder] = count === 1 ? [undefined, dataFolder] : [n, processFolder(dataFolder, n)];
     processes.push(await MemxProcess.start({ number, address, dataFolder: folder, env }));
@@ -65,6 +69,7 @@ async function start(): Promise<void> {
       : "Redis over Upstash's REST protocol";
     const parts = [`memX is ready on ${url(host, ports.http)}`, `store: ${store === "redis" ? place : "embedded"}`];
     if (count > 1) parts.push(`processes: ${count}`);
+    if (ofMetrics !== undefined) parts.push(`metrics: http://127.0.0.1:${ofMetrics}/metrics`);
     console.log([...parts, `data: ${dataFolder}`].join("   "));
     // The bridge has said the same of its Redis.
     if (!env.REDIS_URL) for (const { detail } of warnings) console.warn(detail);
@@ -88,6 +93,7 @@ function loadSettings(): void {
   }
   callLimit(process.env);
   logLength(process.env);
+  metricsPort(process.env);
   metricsToken(process.env);
   quota(process.env);
   storeTimeouts(process.env);

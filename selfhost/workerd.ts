@@ -19,7 +19,7 @@ const STOP_MS = 5_000;
 
 /** The ports of the sockets in config/workerd.capnp. */
 export type Ports = Readonly<Record<(typeof SOCKETS)[number], number>>;
-const SOCKETS = ["http", "sweep", "news"] as const;
+const SOCKETS = ["http", "sweep", "news", "metrics"] as const;
 
 /** The file descriptors of a child: of workerd's own messages, and of a socket that it takes from this process. */
 const [CONTROL_FD, SOCKET_FD] = [3, 4];

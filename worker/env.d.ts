@@ -20,6 +20,8 @@ interface Settings {
   readonly RATE_LIMITER?: RateLimit;
   /** The bearer token of GET /metrics, a secret of at least 16 characters. @default no metrics */
   readonly METRICS_TOKEN?: string;
+  /** Outside Cloudflare, a port of 127.0.0.1 with the metrics of all processes, without a token. @default none */
+  readonly METRICS_PORT?: string;
   /** On Cloudflare, the data set of Workers Analytics Engine that gets the same numbers. @default none */
   readonly METRICS_DATASET?: AnalyticsEngineDataset;
   /** The URL of Redis over Upstash's REST protocol. If it and the token are set, Redis is the store. */

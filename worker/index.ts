@@ -4,6 +4,7 @@
 import { hearNews } from "../memory/channels/hear-news.ts";
 import { openStore } from "../memory/store/open-store.ts";
 import { app } from "./app.ts";
+import { metricsResponse } from "./routes/metrics.ts";
 
 export { Channel } from "../durable-objects/channel/channel.ts";
 export { EmbeddedStore } from "../durable-objects/embedded-store/embedded-store.ts";
@@ -21,6 +22,14 @@ export const news = {
   async fetch(request, env, ctx) {
     ctx.waitUntil(hearNews(env, await request.json()));
     return new Response(null, { status: 202 });
+  },
+} satisfies ExportedHandler<Env>;
+
+/** What this process has counted, for METRICS_PORT. Not reachable from outside. */
+export const metrics = {
+  fetch(request, env) {
+    if (!env.METRICS_PORT) return new Response(null, { status: 404 });
+    return metricsResponse(env, request.headers.get("accept"));
   },
 } satisfies ExportedHandler<Env>;
 

@@ -20,13 +20,18 @@ metrics.get("/metrics", async (c) => {
     throw new ApiError("missing_api_key", "Missing token: send METRICS_TOKEN as `Authorization: Bearer …`.");
   }
   if (!(await isSame(token, expected))) throw new ApiError("invalid_api_key", "This is not the token of /metrics.");
-  const openMetrics = (c.req.header("accept") ?? "").includes(OPEN_METRICS);
-  const text = renderMetrics({ version, engine: openStore(c.env).engine }, openMetrics);
+  return metricsResponse(c.env, c.req.header("accept"));
+});
+
+/** All metrics in the format that the client prefers, whoever it is. */
+export function metricsResponse(env: Env, accept: string | null | undefined): Response {
+  const openMetrics = (accept ?? "").includes(OPEN_METRICS);
+  const text = renderMetrics({ version, engine: openStore(env).engine }, openMetrics);
   const type = openMetrics
     ? `${OPEN_METRICS}; version=1.0.0; charset=utf-8`
     : "text/plain; version=0.0.4; charset=utf-8";
-  return c.body(text, 200, { "content-type": type });
-});
+  return new Response(text, { headers: { "content-type": type } });
+}
 
 /** @throws {ApiError} `not_found` if there are no metrics */
 function readToken(env: Env): string {
