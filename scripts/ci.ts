@@ -7,7 +7,7 @@ import { testPython } from "./python.ts";
 import { type Counts, runTests } from "./run-tests.ts";
 
 /** Of the amounts of a long run, so that CI ends within 40 minutes. */
-const LONG_SHARE = 0.25;
+const LONG_SHARE = 0.1;
 
 const steps: Readonly<Record<string, () => Counts>> = {
   "npm run lint": () => runScript("lint"),
