@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { parsePort } from "../config/port.ts";
 
 /** The first with SQLite built in. */
 const MIN_NODE = [22, 13];
@@ -73,9 +74,7 @@ function parse(args: string[]) {
 
 /** @throws {Error} if they contradict the rest of the environment, or would open memX to all with a public API key */
 function settingsOf({ port, host, data, redis, key: keys }: ReturnType<typeof readOptions>): NodeJS.ProcessEnv {
-  if (port !== undefined && !(/^\d{1,5}$/.test(port) && Number(port) <= 65_535)) {
-    throw wrong("--port must be a number from 0 to 65535.");
-  }
+  if (port !== undefined && parsePort(port) === undefined) throw wrong("--port must be a number from 0 to 65535.");
   loadEnvFile();
   const address = host ?? (process.env.MEMX_HOST || process.env.HOST || "127.0.0.1");
   if (keys && (process.env.SUPABASE_URL || process.env.SUPABASE_SERVICE_KEY)) {

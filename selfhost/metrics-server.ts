@@ -1,5 +1,6 @@
 // Serves the metrics of all processes to this machine alone, without a token: METRICS_PORT. Web pages may not read them.
 
+import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { mergeMetrics } from "./merge-metrics.ts";
@@ -13,7 +14,7 @@ const LOOPBACK_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
 /**
  * Resolves with the port once it listens.
  *
- * @param processes each with its ports while it serves
+ * @param processes all of them, each with its ports while it serves
  * @throws {Error} with one sentence for the operator
  */
 export async function serveMetrics(
@@ -24,7 +25,7 @@ export async function serveMetrics(
     respond(request, response, processes).catch(() => response.destroy());
   });
   try {
-    await new Promise<void>((resolve, reject) => server.once("error", reject).listen(port, "127.0.0.1", resolve));
+    await once(server.listen(port, "127.0.0.1"), "listening");
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new Error(`METRICS_PORT: memX cannot listen on port ${port} of 127.0.0.1 (${code}).`);

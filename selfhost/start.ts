@@ -6,6 +6,7 @@ import { availableParallelism } from "node:os";
 import { callLimit } from "../config/call-limit.ts";
 import { metricsPort } from "../config/metrics-port.ts";
 import { metricsToken } from "../config/metrics-token.ts";
+import { parsePort } from "../config/port.ts";
 import { processCount } from "../config/process-count.ts";
 import { readPublicProject } from "../config/public-project.ts";
 import { logLength, quota, storeTimeouts } from "../config/store-settings.ts";
@@ -30,12 +31,12 @@ async function start(): Promise<void> {
   const address = await freeAddress(host, settingOf(env, "MEMX_PORT", "PORT") ?? "8000");
   const dataFolder = openDataFolder(env.MEMX_DATA_DIR || "data");
   const processes: MemxProcess[] = [];
-  const port = metricsPort(env);
-  const ofMetrics = port === undefined ? undefined : await serveMetrics(port, processes);
   for (let n = 1; n <= count; n++) {
     const [number, folder] = count === 1 ? [undefined, dataFolder] : [n, processFolder(dataFolder, n)];
     processes.push(await MemxProcess.start({ number, address, dataFolder: folder, env }));
   }
+  const wantedPort = metricsPort(env);
+  const portOfMetrics = wantedPort === undefined ? undefined : await serveMetrics(wantedPort, processes);
   let exitCode: number | undefined;
   const end = (code: number) => {
     if (exitCode !== undefined) return;
@@ -69,7 +70,7 @@ async function start(): Promise<void> {
       : "Redis over Upstash's REST protocol";
     const parts = [`memX is ready on ${url(host, ports.http)}`, `store: ${store === "redis" ? place : "embedded"}`];
     if (count > 1) parts.push(`processes: ${count}`);
-    if (ofMetrics !== undefined) parts.push(`metrics: http://127.0.0.1:${ofMetrics}/metrics`);
+    if (portOfMetrics !== undefined) parts.push(`metrics: http://127.0.0.1:${portOfMetrics}/metrics`);
     console.log([...parts, `data: ${dataFolder}`].join("   "));
     // The bridge has said the same of its Redis.
     if (!env.REDIS_URL) for (const { detail } of warnings) console.warn(detail);
@@ -118,11 +119,12 @@ function settingOf(env: NodeJS.ProcessEnv, name: string, oldName: string): strin
 }
 
 /** @throws {Error} if this process cannot listen there */
-async function freeAddress(host: string, port: string): Promise<{ host: string; port: number }> {
-  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) throw new Error("MEMX_PORT must be a number from 0 to 65535.");
+async function freeAddress(host: string, text: string): Promise<{ host: string; port: number }> {
+  const port = parsePort(text);
+  if (port === undefined) throw new Error("MEMX_PORT must be a number from 0 to 65535.");
   const server = createServer();
   try {
-    await new Promise<void>((resolve, reject) => server.once("error", reject).listen(Number(port), host, resolve));
+    await new Promise<void>((resolve, reject) => server.once("error", reject).listen(port, host, resolve));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "EADDRINUSE") {

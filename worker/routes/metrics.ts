@@ -23,7 +23,7 @@ metrics.get("/metrics", async (c) => {
   return metricsResponse(c.env, c.req.header("accept"));
 });
 
-/** All metrics in the format that the client prefers, whoever it is. */
+/** All metrics, in the format that the header `Accept` prefers. Does not check who asks. */
 export function metricsResponse(env: Env, accept: string | null | undefined): Response {
   const openMetrics = (accept ?? "").includes(OPEN_METRICS);
   const text = renderMetrics({ version, engine: openStore(env).engine }, openMetrics);
