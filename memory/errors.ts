@@ -1,6 +1,13 @@
 // What a caller sees when a call fails: RFC 9457 problem details with a stable `code`. Ordinary outcomes are data, not errors.
 
-import { ERROR_STATUS, type ErrorCode, type FieldError, type JsonText, type Problem } from "../sdk/protocol.ts";
+import {
+  ERROR_STATUS,
+  type ErrorCode,
+  type FieldError,
+  type JsonText,
+  type Problem,
+  REVISION_HEADER,
+} from "../sdk/protocol.ts";
 
 /**
  * A failure that the caller should see. `detail` never contains a secret, a stored value or a store's own message.
@@ -11,6 +18,8 @@ export class ApiError extends Error {
   readonly errors: readonly FieldError[] | undefined;
   readonly retryAfterSeconds: number | undefined;
   readonly current: JsonText | undefined;
+  /** The namespace is at least at this revision, if the error says something about what it holds. */
+  readonly revision: number | undefined;
 
   constructor(
     code: ErrorCode,
@@ -19,11 +28,13 @@ export class ApiError extends Error {
       errors,
       retryAfterSeconds,
       current,
+      revision,
       cause,
     }: {
       errors?: readonly FieldError[];
       retryAfterSeconds?: number;
       current?: JsonText;
+      revision?: number;
       cause?: unknown;
     } = {},
   ) {
@@ -33,6 +44,7 @@ export class ApiError extends Error {
     this.errors = errors;
     this.retryAfterSeconds = retryAfterSeconds;
     this.current = current;
+    this.revision = revision;
   }
 
   /** The body of the response, and of a refusal on any other way. */
@@ -58,6 +70,7 @@ export class ApiError extends Error {
       status,
       headers: {
         ...(this.retryAfterSeconds !== undefined && { "retry-after": String(this.retryAfterSeconds) }),
+        ...(this.revision !== undefined && { [REVISION_HEADER]: String(this.revision) }),
         // RFC 9110 requires a challenge. Of the two ways to send an API key, this one has a registered name.
         ...(status === 401 && { "www-authenticate": "Bearer" }),
         ...headers,

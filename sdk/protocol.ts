@@ -102,6 +102,12 @@ export const SERVICE_RESTART = 1012;
 /** Prefix of the subprotocol that carries an API key if no header can. Its UTF-8 follows in unpadded base64url. */
 export const API_KEY_SUBPROTOCOL = "memx.key.";
 
+/** Header of every response about a namespace: the namespace is at least at this revision. */
+export const REVISION_HEADER = "memx-revision";
+
+/** Header of a read: the response must come from a state that is at least at this revision. */
+export const MIN_REVISION_HEADER = "memx-min-revision";
+
 /** How often a client sends `ping`: networks drop idle connections after 1 to 2 minutes, without a close frame. */
 export const PING_INTERVAL_SECONDS = 25;
 
@@ -128,6 +134,7 @@ export const ERROR_STATUS = {
   method_not_allowed: [405, "Method not allowed"],
   conflict: [409, "The key has changed"],
   value_gone: [410, "The value is no longer stored"],
+  revision_ahead: [412, "The namespace has not reached this revision"],
   too_large: [413, "Too large"],
   unsupported_media_type: [415, "The body must be JSON"],
   invalid_request: [422, "Invalid request"],

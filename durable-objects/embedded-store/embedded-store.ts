@@ -9,7 +9,8 @@ import { METRICS } from "../../memory/metrics.ts";
 import type { EmbeddedCallOutcome, EmbeddedObject, EmbeddedOutcome } from "../../memory/store/embedded.ts";
 import type {
   AppliedVersions,
-  Entry,
+  EntryRead,
+  History,
   Idempotency,
   IdReused,
   KeysPage,
@@ -19,9 +20,9 @@ import type {
   ManyRead,
   NamesPage,
   Operation,
+  SchemaRead,
   StoreCall,
   StoredKey,
-  StoredSchema,
   ValueGone,
   Watch,
   WriteOptions,
@@ -71,11 +72,10 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
         return { outcome: "done", reply: await this.write(call.operations, idempotency, by) };
       }
       if (readChars > LIMITS.maxReadBytes) return { outcome: "deferred" };
-      const { entries } = this.#namespace;
-      const entry = call.call === "readEntry" ? entries.entry(call.key, nowUs()) : null;
-      const schema = call.call === "readSchema" ? entries.schema(call.key) : null;
-      readChars += (entry?.value ?? schema?.schema ?? "").length;
-      return { outcome: "done", reply: entry ?? schema };
+      const reply =
+        call.call === "readEntry" ? this.#namespace.readEntry(call.key, nowUs()) : this.#namespace.readSchema(call.key);
+      readChars += ("entry" in reply ? reply.entry?.value : reply.schema?.schema)?.length ?? 0;
+      return { outcome: "done", reply };
     };
     const failed = (cause: unknown): EmbeddedCallOutcome => ({ outcome: "failed", message: String(cause) });
     return Promise.all(calls.map((call) => run(call).catch(failed)));
@@ -85,23 +85,23 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
     return this.#namespace.recall(idempotency, key, nowUs());
   }
 
-  async readEntry(key: string): Promise<Entry | null> {
-    return this.#namespace.entries.entry(key, nowUs());
+  async readEntry(key: string): Promise<EntryRead> {
+    return this.#namespace.readEntry(key, nowUs());
   }
 
   async readMany(keys: readonly string[]): Promise<ManyRead> {
     return this.#transaction(() => this.#namespace.readMany(keys, nowUs()));
   }
 
-  async readSchema(key: string): Promise<StoredSchema | null> {
-    return this.#namespace.entries.schema(key);
+  async readSchema(key: string): Promise<SchemaRead> {
+    return this.#namespace.readSchema(key);
   }
 
   async readLog(key: string, after: number): Promise<LogSlice> {
     return this.#namespace.readLog(key, after);
   }
 
-  async readHistory(key: string, before: number, limit: number): Promise<Change[]> {
+  async readHistory(key: string, before: number, limit: number): Promise<History> {
     return this.#transaction(() => this.#namespace.readHistory(key, before, limit, nowUs()));
   }
 
@@ -122,7 +122,7 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
   }
 
   async readKeys(query: KeysQuery): Promise<KeysPage> {
-    return this.#namespace.entries.keys(query, nowUs());
+    return this.#namespace.readKeys(query, nowUs());
   }
 
   async watch(key: string, token: string): Promise<Watch> {

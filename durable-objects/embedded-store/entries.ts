@@ -146,7 +146,7 @@ export class Entries {
   }
 
   /** Looks at up to `limit` rows, including rows of deleted keys. */
-  keys({ prefix, after, limit, values }: KeysQuery, nowUs: number): KeysPage {
+  keys({ prefix, after, limit, values }: KeysQuery, nowUs: number): Omit<KeysPage, "head"> {
     const keys: ListedKey[] = [];
     let [last, looked, chars] = [after, 0, 0];
     const rows = this.#sql.exec<EntryRow>(

@@ -12,13 +12,18 @@ import {
   currentSchema,
   currentValue,
   type Entry,
+  type EntryRead,
+  type History,
   type Idempotency,
   type IdReused,
+  type KeysPage,
+  type KeysQuery,
   type LogScan,
   type LogSlice,
   type ManyRead,
   type Operation,
   type Quota,
+  type SchemaRead,
   type Unchanged,
   type ValueGone,
   type Watch,
@@ -76,7 +81,8 @@ export class Namespace {
     const refused = findRefused(operations, rowOf, nowUs);
     if (refused?.outcome === "conflict") {
       const { operation } = refused;
-      return { outcome: "conflict", operation, current: this.#current(operations[operation] as Operation, nowUs) };
+      const current = this.#current(operations[operation] as Operation, nowUs);
+      return { outcome: "conflict", operation, current, head: this.#log.head() };
     }
     if (refused) return { outcome: "ts_ahead", operation: refused.operation };
     const stale = [...findStaleSchemas(operations, rowOf)];
@@ -110,7 +116,7 @@ export class Namespace {
     // Under a quota, a set too may leave less room for tombstones.
     const leaves = ({ op }: Operation) => op === "delete" || op === "schema_delete" || limit < LIMITS.maxTombstones;
     this.#tombstones.added(operations.filter(leaves).length, nowUs, limit);
-    return { outcome: "applied", results, by };
+    return { outcome: "applied", results, by, head: this.#log.head() };
   }
 
   /** @param key of the write's first operation */
@@ -146,6 +152,18 @@ export class Namespace {
     return Math.max(minTombstones, Math.min(maxTombstones, room));
   }
 
+  readEntry(key: string, nowUs: number): EntryRead {
+    return { entry: this.entries.entry(key, nowUs), head: this.#log.head() };
+  }
+
+  readSchema(key: string): SchemaRead {
+    return { schema: this.entries.schema(key), head: this.#log.head() };
+  }
+
+  readKeys(query: KeysQuery, nowUs: number): KeysPage {
+    return { ...this.entries.keys(query, nowUs), head: this.#log.head() };
+  }
+
   readMany(keys: readonly string[], nowUs: number): ManyRead {
     const entries: (Entry | null)[] = [];
     let bytes = 0;
@@ -170,9 +188,9 @@ export class Namespace {
     return this.#log.changes(revisions);
   }
 
-  readHistory(key: string, before: number, limit: number, nowUs: number): Change[] {
+  readHistory(key: string, before: number, limit: number, nowUs: number): History {
     this.#settle(key, nowUs);
-    return this.#log.readBack(key, before, limit);
+    return { changes: this.#log.readBack(key, before, limit), head: this.#log.head() };
   }
 
   /** The head is the revision of the last change, or the number that the first revision will follow. */

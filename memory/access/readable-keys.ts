@@ -22,10 +22,12 @@ export async function readReadableKeys(store: Store, principal: Principal, query
   const read = (more: Partial<KeysQuery>) => store.readKeys(principal.namespace, { ...query, ...more });
   const most = Math.min(LIMITS.maxScannedKeys, Math.ceil(LIMITS.maxScopeTests / Math.max(1, principal.read.length)));
   let { after, values } = query;
+  let head = 0;
   for (let scanned = 0; scanned < most; ) {
     // Keys that the caller must not read seldom come alone.
     const limit = Math.min(scanned === 0 ? query.limit : LIMITS.maxKeys, most - scanned);
     const page = await read({ after, limit, values });
+    head = page.head;
     scanned += limit;
     const steps = page.keys.reduce((sum, { value }) => sum + KEY_STEPS + (value?.length ?? 0) / READ_IN_A_STEP, 0);
     requestVariables().workShare?.spend(steps);
@@ -39,11 +41,11 @@ export async function readReadableKeys(store: Store, principal: Principal, query
     }
     const room = query.limit - found.length;
     found.push(...readable.slice(0, room));
-    if (readable.length > room) return { keys: found, next: found.at(-1)?.key ?? null };
-    if (page.next === null || found.length === query.limit) return { keys: found, next: page.next };
+    if (readable.length > room) return { keys: found, next: found.at(-1)?.key ?? null, head };
+    if (page.next === null || found.length === query.limit) return { keys: found, next: page.next, head };
     after = page.next;
     if (query.values && found.length > 0) break;
     values = false;
   }
-  return { keys: found, next: after };
+  return { keys: found, next: after, head };
 }

@@ -12,7 +12,8 @@ import {
   type AppliedVersions,
   appliedChanges,
   type CallOutcome,
-  type Entry,
+  type EntryRead,
+  type History,
   type Idempotency,
   type IdReused,
   type KeysPage,
@@ -23,10 +24,10 @@ import {
   type NamesPage,
   type Operation,
   type Refused,
+  type SchemaRead,
   type Store,
   type StoreCall,
   type StoredKey,
-  type StoredSchema,
   type ValueGone,
   type Watch,
   type WriteOutcome,
@@ -37,7 +38,7 @@ export type EmbeddedOutcome = AppliedVersions | Refused;
 
 /** `CallOutcome` as the object sends it over RPC. An error loses its class there. */
 export type EmbeddedCallOutcome =
-  | { readonly outcome: "done"; readonly reply: EmbeddedOutcome | Entry | StoredSchema | null }
+  | { readonly outcome: "done"; readonly reply: EmbeddedOutcome | EntryRead | SchemaRead }
   | { readonly outcome: "failed"; readonly message: string }
   | { readonly outcome: "deferred" };
 
@@ -46,11 +47,11 @@ export interface EmbeddedObject {
   write(operations: readonly Operation[], idempotency?: Idempotency, by?: string): Promise<EmbeddedOutcome>;
   many(calls: readonly StoreCall[]): Promise<readonly EmbeddedCallOutcome[]>;
   recall(idempotency: Idempotency, key: string): Promise<AppliedVersions | IdReused | ValueGone | null>;
-  readEntry(key: string): Promise<Entry | null>;
+  readEntry(key: string): Promise<EntryRead>;
   readMany(keys: readonly string[]): Promise<ManyRead>;
-  readSchema(key: string): Promise<StoredSchema | null>;
+  readSchema(key: string): Promise<SchemaRead>;
   readLog(key: string, after: number): Promise<LogSlice>;
-  readHistory(key: string, before: number, limit: number): Promise<Change[]>;
+  readHistory(key: string, before: number, limit: number): Promise<History>;
   scanLog(after: number): Promise<LogScan>;
   readChanges(revisions: readonly number[]): Promise<(Change | null)[]>;
   readNames(after: string): Promise<NamesPage>;

@@ -69,6 +69,8 @@ export type Applied = {
   readonly outcome: "applied";
   /** One for each operation. */
   readonly results: readonly OperationResult[];
+  /** Revision of the namespace's last change after the write. Absent for a repeat. */
+  readonly head?: number | undefined;
 };
 
 export type OperationResult = AppliedChange | Unchanged;
@@ -105,6 +107,8 @@ export type Conflict = {
   readonly outcome: "conflict";
   readonly operation: number;
   readonly current: CurrentText | null;
+  /** Revision of the namespace's last change; 0 before the first. */
+  readonly head: number;
 };
 
 /** The caller's `ts` is more than `maxTsAheadSeconds` ahead of the store's clock. */
@@ -165,6 +169,8 @@ export type AppliedVersions = {
   readonly text?: JsonText | undefined;
   /** As in `AppliedChange`. */
   readonly gaplessSince?: number | undefined;
+  /** As in `Applied`. */
+  readonly head?: number | undefined;
 };
 
 export type AppliedVersion = { readonly change?: undefined } & Version & Watched;
@@ -172,10 +178,11 @@ export type AppliedVersion = { readonly change?: undefined } & Version & Watched
 /** Completes the versions that an engine returned to the changes that the operations made. */
 export function appliedChanges(
   operations: readonly Operation[],
-  { results, by, text, gaplessSince }: AppliedVersions,
+  { results, by, text, gaplessSince, head }: AppliedVersions,
 ): Applied {
   return {
     outcome: "applied",
+    head,
     results: operations.map((operation, index): OperationResult => {
       const version = results[index];
       if (!version) throw new Error("the store returned fewer results than there are operations");
@@ -203,6 +210,15 @@ export type LogSlice = {
   /** Revision of the namespace's last change. */
   readonly head: number;
 };
+
+/** The value of a key at a moment, when `head` was the revision of the namespace's last change; 0 before the first. */
+export type EntryRead = { readonly entry: Entry | null; readonly head: number };
+
+/** The schema of a key, as in `EntryRead`. */
+export type SchemaRead = { readonly schema: StoredSchema | null; readonly head: number };
+
+/** Changes of a key, newest first. `head` as in `EntryRead`. */
+export type History = { readonly changes: readonly Change[]; readonly head: number };
 
 /** Entries at one moment. */
 export type ManyRead =
@@ -253,6 +269,8 @@ export type KeysPage = {
   readonly keys: readonly ListedKey[];
   /** The key to continue after; `null` if nothing follows. */
   readonly next: string | null;
+  /** Revision of the namespace's last change; 0 before the first. */
+  readonly head: number;
 };
 
 /** `value` is `null` and there are no details unless the query asks for values. */
@@ -279,7 +297,7 @@ export type StoreCall =
 /** What became of a call of `many`. */
 export type CallOutcome =
   /** What the call would return alone. */
-  | { readonly outcome: "done"; readonly reply: WriteOutcome | Entry | StoredSchema | null }
+  | { readonly outcome: "done"; readonly reply: WriteOutcome | EntryRead | SchemaRead }
   /** What the call would throw alone. */
   | { readonly outcome: "failed"; readonly error: ApiError }
   /** The read was not run, because what the others read fills the response. Call again. */
@@ -325,18 +343,18 @@ export interface Store {
     idempotency: Idempotency,
   ): Promise<Applied | IdReused | ValueGone | null>;
 
-  readEntry(namespace: string, key: string): Promise<Entry | null>;
+  readEntry(namespace: string, key: string): Promise<EntryRead>;
 
   /** Reads all keys at one moment. A key that is given twice is there twice. */
   readMany(namespace: string, keys: readonly string[]): Promise<ManyRead>;
 
-  readSchema(namespace: string, key: string): Promise<StoredSchema | null>;
+  readSchema(namespace: string, key: string): Promise<SchemaRead>;
 
   /** Returns the changes of `key`, or of `ALL_KEYS`, with a revision above `after` that are still in the log. */
   readLog(namespace: string, key: string, after: number): Promise<LogSlice>;
 
   /** Returns the last changes of `key` with a revision below `before`, newest first: at most `limit`, fewer if they are large. */
-  readHistory(namespace: string, key: string, before: number, limit: number): Promise<readonly Change[]>;
+  readHistory(namespace: string, key: string, before: number, limit: number): Promise<History>;
 
   /** Returns the changes with a revision above `after` that are still in the log. Reads none of the texts that they set. */
   scanLog(namespace: string, after: number): Promise<LogScan>;

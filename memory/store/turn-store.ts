@@ -4,7 +4,7 @@
 import { LIMITS } from "../../config/limits.ts";
 import { type Deadline, sharedDeadline } from "../deadline.ts";
 import { type ApiError, storeUnavailable } from "../errors.ts";
-import type { Entry, Operation, Store, StoreCall, StoredSchema, WriteOptions, WriteOutcome } from "./store.ts";
+import type { EntryRead, Operation, SchemaRead, Store, StoreCall, WriteOptions, WriteOutcome } from "./store.ts";
 
 /** Requests to the store at a time. The platform allows a request six connections. */
 const MAX_RUNNING = 4;
@@ -111,8 +111,8 @@ export function turnStore(store: Store, onRequest: () => void = () => {}): TurnS
       }
       return outcome;
     },
-    readEntry: (namespace, key) => read<Entry | null>(namespace, { call: "readEntry", key }),
-    readSchema: (namespace, key) => read<StoredSchema | null>(namespace, { call: "readSchema", key }),
+    readEntry: (namespace, key) => read<EntryRead>(namespace, { call: "readEntry", key }),
+    readSchema: (namespace, key) => read<SchemaRead>(namespace, { call: "readSchema", key }),
     recall: counted(store.recall),
     readMany: counted(store.readMany),
     readHistory: counted(store.readHistory),

@@ -55,6 +55,7 @@ export function refusalError(outcome: FinalRefusal, { caller, operations, pathOf
         : `The key has no ${kind}, so \`expect\` does not match.`;
       const path = pathOf && `${pathOf(outcome.operation)}/expect`;
       return new ApiError("conflict", path ? `${path}: ${message}` : message, {
+        revision: outcome.head,
         ...(path && { errors: [{ path, message }] }),
         ...(caller.allows("read", operation.key) && {
           current: outcome.current ? encodeCurrent(kind, outcome.current) : "null",

@@ -32,11 +32,13 @@ export async function patchValue(
   { expect, ttl, idempotency, by, meter = new WorkMeter() }: Options,
 ): Promise<FinalOutcome> {
   const startMs = Date.now();
-  let current = await readCurrent(store, namespace, key);
+  let { current, head } = await readCurrent(store, namespace, key);
   for (let attempt = 1; ; attempt++) {
     const draft = { op: "set", key, expect: current?.revision ?? 0, ttl: ttl ?? "keep" } as const;
     if (expect !== undefined && expect !== draft.expect) {
-      return (await recall(store, namespace, draft, idempotency)) ?? { outcome: "conflict", operation: 0, current };
+      return (
+        (await recall(store, namespace, draft, idempotency)) ?? { outcome: "conflict", operation: 0, current, head }
+      );
     }
     meter.begin();
     const { left } = meter;
@@ -60,14 +62,14 @@ export async function patchValue(
       meter,
     });
     if (outcome.outcome !== "conflict" || expect !== undefined) return outcome;
-    current = outcome.current;
+    ({ current, head } = outcome);
     // What the store just returned is worth one more try. After a pause it is old.
     if (attempt % 2 === 0) {
       await scheduler.wait(Math.random() * Math.min(MAX_PAUSE_MS, MIN_PAUSE_MS * 2 ** attempt));
-      current = await readCurrent(store, namespace, key);
+      ({ current, head } = await readCurrent(store, namespace, key));
     }
     const cost = left - meter.left;
-    if (!canStart(store, startMs) || meter.left < cost) return { ...outcome, current };
+    if (!canStart(store, startMs) || meter.left < cost) return { ...outcome, current, head };
   }
 }
 
@@ -83,7 +85,11 @@ async function recall(
   return store.recall(namespace, [{ ...draft, value: "", schemaRevision: 0 }], idempotency);
 }
 
-async function readCurrent(store: Store, namespace: string, key: string): Promise<CurrentText | null> {
-  const entry = await store.readEntry(namespace, key);
-  return entry && currentValue(entry);
+async function readCurrent(
+  store: Store,
+  namespace: string,
+  key: string,
+): Promise<{ readonly current: CurrentText | null; readonly head: number }> {
+  const { entry, head } = await store.readEntry(namespace, key);
+  return { current: entry && currentValue(entry), head };
 }

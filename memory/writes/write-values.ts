@@ -67,7 +67,7 @@ export async function writeValues(
           continue;
         }
         // The schema may have been loosened or deleted since; only the current one may refuse a value.
-        const current = learn(draft.key, await store.readSchema(namespace, draft.key));
+        const current = learn(draft.key, (await store.readSchema(namespace, draft.key)).schema);
         if (current.revision !== schema.revision) {
           outdated = true;
           continue;

@@ -2,7 +2,7 @@
 
 import type { Applied, OperationResult, Store } from "../../memory/store/store.ts";
 
-/** The outcomes of writes without `gaplessSince`, which a repeat need not know, and which is not for callers. */
+/** The outcomes of writes without `gaplessSince` and `head`, which a repeat does not have. */
 export function comparable(store: Store): Store {
   const compare = <T extends { readonly outcome: string } | null>(outcome: T | Applied): T | Applied => {
     if (outcome?.outcome !== "applied") return outcome;

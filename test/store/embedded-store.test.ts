@@ -44,7 +44,7 @@ function limitedObjects(quota: Quota) {
     get: (name: string) => ({
       write: (operations: readonly Operation[], idempotency?: Idempotency) =>
         use(name, (stored) => stored.apply(operations, nowUs(), { idempotency })),
-      readEntry: (key: string) => use(name, (stored) => stored.entries.entry(key, nowUs())),
+      readEntry: (key: string) => use(name, (stored) => stored.readEntry(key, nowUs())),
       readNames: (after: string) => use(name, (stored) => stored.entries.names(after, nowUs())),
       readEntries: (keys: readonly string[]) => use(name, (stored) => stored.entries.stored(keys, nowUs())),
       readHistory: (key: string, before: number, limit: number) =>
@@ -85,8 +85,8 @@ it("still has everything after an eviction", async () => {
     { op: "schema_set", key: "a", schema: "true" },
   ]);
   const contents = async () => [
-    await store.readEntry(namespace, "a"),
-    await store.readSchema(namespace, "a"),
+    (await store.readEntry(namespace, "a")).entry,
+    (await store.readSchema(namespace, "a")).schema,
     await store.readLog(namespace, "a", 0),
     await store.watch(namespace, "a", "token"),
   ];
@@ -133,7 +133,7 @@ it("returns store_unavailable and changes nothing if a commit fails, and works a
   const failure = await store.write(namespace, [operation]).catch((error: unknown) => error);
   expect(failure).toMatchObject({ code: "store_unavailable", message: expect.not.stringContaining("secret") });
   await evictDurableObject(object);
-  expect(await store.readEntry(namespace, "a")).toBeNull();
+  expect((await store.readEntry(namespace, "a")).entry).toBeNull();
   expect(await store.write(namespace, [operation])).toMatchObject({ outcome: "applied" });
 });
 
@@ -153,7 +153,7 @@ it("returns store_full if a commit finds no room, shows it for a minute, and goe
   const failure = await own.write(namespace, [operation]).catch((error: unknown) => error);
   expect(failure).toMatchObject({ code: "store_full", retryAfterSeconds: undefined });
   expect((failure as Error).message).not.toContain("SQLITE");
-  expect(await own.readEntry(namespace, "a")).toMatchObject({ value: "1" });
+  expect((await own.readEntry(namespace, "a")).entry).toMatchObject({ value: "1" });
   expect(await own.checkHealth()).toEqual({ status: "full", evicts: false });
 
   const { now } = Date;
@@ -452,6 +452,6 @@ it("makes the calls of `many` with one call of the object, and reports each of i
   expect(outcomes).toMatchObject([
     { outcome: "failed", error: { code: "store_full" } },
     { outcome: "done", reply: { outcome: "applied" } },
-    { outcome: "done", reply: null },
+    { outcome: "done", reply: { entry: null } },
   ]);
 });

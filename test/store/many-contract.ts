@@ -2,7 +2,15 @@
 
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
-import type { Applied, CallOutcome, Operation, Store, StoreCall, WriteOptions } from "../../memory/store/store.ts";
+import type {
+  Applied,
+  CallOutcome,
+  Operation,
+  SchemaRead,
+  Store,
+  StoreCall,
+  WriteOptions,
+} from "../../memory/store/store.ts";
 
 const write = (operation: Operation, options: WriteOptions = {}): StoreCall => ({
   call: "write",
@@ -49,14 +57,18 @@ export function manyContract(name: string, openStore: () => Store): void {
       });
       expect(added).toMatchObject(applied("new", "[1]"));
       expect(also).toMatchObject(applied("also", '"😀"'));
-      expect(there).toMatchObject({ value: "1.0" });
-      expect(taken).toEqual({ outcome: "conflict", operation: 0, current: null });
-      expect(strict).toEqual({ outcome: "schema_changed", schemas: [{ key: "strict", schema }] });
-      expect(schema).toMatchObject({ schema: '{"type":"number"}' });
+      const head = expect.any(Number);
+      expect(there).toMatchObject({ entry: { value: "1.0" } });
+      expect(taken).toEqual({ outcome: "conflict", operation: 0, current: null, head });
+      expect(strict).toMatchObject({
+        outcome: "schema_changed",
+        schemas: [{ key: "strict", schema: (schema as SchemaRead).schema }],
+      });
+      expect(schema).toMatchObject({ schema: { schema: '{"type":"number"}' } });
       expect(never).toMatchObject({ outcome: "applied", results: [{ change: null, revision: 0 }] });
-      expect(nothing).toBeNull();
-      expect(await store.readEntry(namespace, "new")).toMatchObject({ value: "[1]" });
-      expect(await store.readEntry(namespace, "taken")).toBeNull();
+      expect(nothing).toEqual({ entry: null, head });
+      expect((await store.readEntry(namespace, "new")).entry).toMatchObject({ value: "[1]" });
+      expect((await store.readEntry(namespace, "taken")).entry).toBeNull();
     });
 
     it("counts its writes without a gap, keeps their writers, and says what is watched", async () => {
@@ -98,7 +110,7 @@ export function manyContract(name: string, openStore: () => Store): void {
         const done = outcomes.filter(({ outcome }) => outcome === "done");
         expect(done.length).toBeGreaterThan(0);
         expect(done.length).toBeLessThanOrEqual(LIMITS.maxReadBytes / LIMITS.maxValueBytes + 1);
-        for (const outcome of done) expect(replyOf(outcome)).toMatchObject({ value: large });
+        for (const outcome of done) expect(replyOf(outcome)).toMatchObject({ entry: { value: large } });
         left = left.filter((_, index) => outcomes[index]?.outcome === "deferred");
         requests++;
       }

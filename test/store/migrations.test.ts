@@ -97,7 +97,10 @@ it.each(DUMPS)("serves what an object with the tables of %s has", async (_, dump
       ["ä😀", "set", "null"],
       ["deleted", "delete", null],
     ]);
-    expect(stored.readHistory("doc", nth(3), 10, nowUs).map(({ revision }) => revision)).toEqual([nth(2), nth(1)]);
+    expect(stored.readHistory("doc", nth(3), 10, nowUs).changes.map(({ revision }) => revision)).toEqual([
+      nth(2),
+      nth(1),
+    ]);
 
     if (version >= 2) {
       const idempotency = { id: "id", fingerprint: "fingerprint", needsText: true };
@@ -134,13 +137,13 @@ it.each(DUMPS)("is the same for callers of an object with the tables of %s", asy
   await store.readEntry(namespace, "doc");
   await restore(object, dump);
   await evictDurableObject(object);
-  expect(await store.readEntry(namespace, "doc")).toMatchObject({ value: '{"x":2}', ts: BEGIN + 2 });
+  expect((await store.readEntry(namespace, "doc")).entry).toMatchObject({ value: '{"x":2}', ts: BEGIN + 2 });
   const { head } = await store.watch(namespace, "doc", "a token");
   expect(await store.write(namespace, [{ op: "delete", key: "doc" }])).toMatchObject({
     results: [{ change: { revision: head + 1 }, watched: true }],
   });
   await evictDurableObject(object);
-  expect(await store.readEntry(namespace, "doc")).toBeNull();
+  expect((await store.readEntry(namespace, "doc")).entry).toBeNull();
 });
 
 it("keeps of a log that is larger than a log may be what fits, and its last change in any case", async () => {

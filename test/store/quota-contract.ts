@@ -35,7 +35,7 @@ export function quotaContract(
       expect(await write({ op: "schema_set", key: "c", schema: "true" })).toMatchObject({ outcome: "applied" });
       expect(await write({ op: "schema_set", key: "d", schema: "true" })).toEqual(full);
       expect(await write(set("d", "1"))).toEqual(full);
-      expect(await store.readEntry(namespace, "d")).toBeNull();
+      expect((await store.readEntry(namespace, "d")).entry).toBeNull();
       expect(await write(set("a", "2"))).toMatchObject({ outcome: "applied" });
       expect(await write({ op: "delete", key: "a" }, set("d", "1"))).toMatchObject({ outcome: "applied" });
       // One of the keys expires.

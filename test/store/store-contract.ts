@@ -58,8 +58,8 @@ export function storeContract(
 
     it("keeps namespaces apart, including the empty one", async () => {
       await set("a", "1");
-      expect(await store.readEntry(`${namespace}x`, "a")).toBeNull();
-      expect(await store.readEntry("", `${namespace}:a`)).toBeNull();
+      expect((await store.readEntry(`${namespace}x`, "a")).entry).toBeNull();
+      expect((await store.readEntry("", `${namespace}:a`)).entry).toBeNull();
       expect((await set("b", "1"))?.change.revision).toBe(nth(2));
     });
 
@@ -78,18 +78,18 @@ export function storeContract(
     ])("returns %s exactly as written, from the entry and from the log", async (_, value) => {
       const applied = await set("a", value);
       const ts = applied?.change.ts;
-      expect(await store.readEntry(namespace, "a")).toEqual({ value, ts, revision: nth(1), created: ts });
+      expect((await store.readEntry(namespace, "a")).entry).toEqual({ value, ts, revision: nth(1), created: ts });
       expect((await store.readLog(namespace, "a", 0)).changes).toEqual([applied?.change]);
     });
 
     it("refuses a value that was not checked against the key's current schema, and returns that schema", async () => {
       const schema = '{"type":"number"}';
       await apply({ op: "schema_set", key: "a", schema });
-      const current = await store.readSchema(namespace, "a");
+      const current = (await store.readSchema(namespace, "a")).schema;
       const refused = { outcome: "schema_changed", schemas: [{ key: "a", schema: current }] };
       expect(current).toMatchObject({ schema, revision: nth(1) });
       expect(await store.write(namespace, [{ op: "set", key: "a", value: '"x"', schemaRevision: 0 }])).toEqual(refused);
-      expect(await store.readEntry(namespace, "a")).toBeNull();
+      expect((await store.readEntry(namespace, "a")).entry).toBeNull();
       expect((await set("a", "1", nth(1)))?.change.revision).toBe(nth(2));
       await apply({ op: "schema_delete", key: "a" });
       expect(await store.write(namespace, [{ op: "set", key: "a", value: "2", schemaRevision: nth(1) }])).toEqual({
@@ -101,11 +101,11 @@ export function storeContract(
 
     it("sets, reads and deletes a schema without touching the value", async () => {
       await set("a", "1");
-      const before = await store.readEntry(namespace, "a");
-      expect(await store.readSchema(namespace, "a")).toBeNull();
+      const before = (await store.readEntry(namespace, "a")).entry;
+      expect((await store.readSchema(namespace, "a")).schema).toBeNull();
       await apply({ op: "schema_set", key: "a", schema: "true" });
       const { change } = (await set("b", "1")) as AppliedChange;
-      const schema = await store.readSchema(namespace, "a");
+      const schema = (await store.readSchema(namespace, "a")).schema;
       expect(schema).toEqual({ schema: "true", revision: nth(2), ts: expect.any(Number) });
       expect(Math.abs(change.ts - (schema?.ts ?? 0))).toBeLessThan(60);
       expect((await apply({ op: "schema_delete", key: "a" }))?.change).toMatchObject({
@@ -113,7 +113,7 @@ export function storeContract(
         revision: nth(4),
       });
       expect(await apply({ op: "schema_delete", key: "a" })).toBeNull();
-      expect(await store.readEntry(namespace, "a")).toEqual(before);
+      expect((await store.readEntry(namespace, "a")).entry).toEqual(before);
     });
 
     it("leaves a tombstone: a deleted key is absent, and continues from its time and revision", async () => {
@@ -127,7 +127,7 @@ export function storeContract(
         json: null,
       });
       expect(deleted?.change.ts).toBeGreaterThan(written?.change.ts ?? Infinity);
-      expect(await store.readEntry(namespace, "a")).toBeNull();
+      expect((await store.readEntry(namespace, "a")).entry).toBeNull();
       expect(await apply({ op: "delete", key: "a" })).toBeNull();
       const again = await set("a", "2");
       expect(again?.change).toMatchObject({ revision: nth(3), previous: nth(2) });
@@ -144,7 +144,7 @@ export function storeContract(
         outcome: "schema_changed",
         schemas: [{ key: "b" }],
       });
-      expect(await store.readEntry(namespace, "a")).toBeNull();
+      expect((await store.readEntry(namespace, "a")).entry).toBeNull();
       operations[1] = { op: "set", key: "b", value: "1", schemaRevision: nth(1) };
       const outcome = await store.write(namespace, operations);
       expect(outcome).toMatchObject({
@@ -159,7 +159,7 @@ export function storeContract(
       expect((await store.watch(namespace, "a", "first")).head).toBe(nth(1));
       expect((await set("a", "2"))?.watched).toBe(true);
       expect((await set("b", "2"))?.watched).toBe(false);
-      expect(await store.readEntry(namespace, "never written")).toBeNull();
+      expect((await store.readEntry(namespace, "never written")).entry).toBeNull();
       expect((await apply({ op: "schema_set", key: "a", schema: "true" }))?.watched).toBe(true);
       await store.unwatch(namespace, "a", "first");
       expect((await set("a", "3", nth(4)))?.watched).toBe(false);
@@ -219,7 +219,7 @@ export function storeContract(
         await set("b", value);
       }
       const revisions = async (before: number, limit: number) =>
-        (await store.readHistory(namespace, "a", before, limit)).map(({ revision }) => revision);
+        (await store.readHistory(namespace, "a", before, limit)).changes.map(({ revision }) => revision);
       expect(await revisions(Number.MAX_SAFE_INTEGER, 10)).toEqual([nth(5), nth(3), nth(1)]);
       expect(await revisions(Number.MAX_SAFE_INTEGER, 2)).toEqual([nth(5), nth(3)]);
       expect(await revisions(nth(5), 2)).toEqual([nth(3), nth(1)]);
@@ -231,7 +231,7 @@ export function storeContract(
       for (let n = 0; n < 40; n++) await set("a", value);
       const revisions: number[] = [];
       for (let before = Number.MAX_SAFE_INTEGER; before > nth(1); ) {
-        const changes = await store.readHistory(namespace, "a", before, 1_000);
+        const changes = (await store.readHistory(namespace, "a", before, 1_000)).changes;
         expect(changes.length).toBeGreaterThan(0);
         expect(changes.length).toBeLessThan(40);
         revisions.push(...changes.map(({ revision }) => revision));
@@ -262,10 +262,10 @@ export function storeContract(
       expect(listed.map(({ key }) => key)).toEqual(expected.toSorted((x, y) => (bytes(x) < bytes(y) ? -1 : 1)));
       for (const { key, entry, schema } of listed) {
         expect(entry).toEqual(
-          await (key === "k1" || key === "only a schema" ? store.readEntry(namespace, key) : entry),
+          key === "k1" || key === "only a schema" ? (await store.readEntry(namespace, key)).entry : entry,
         );
         expect(schema).toEqual(
-          await (key === "k1" || key === "only a schema" ? store.readSchema(namespace, key) : null),
+          key === "k1" || key === "only a schema" ? (await store.readSchema(namespace, key)).schema : null,
         );
       }
     });
@@ -378,7 +378,7 @@ export function storeContract(
       expect(revisions.toSorted((x, y) => x - y)).toEqual(Array.from({ length: 100 }, (_, index) => nth(index + 1)));
       for (let n = 0; n < 50; n++) expect(revisions[2 * n + 1]).toBe((revisions[2 * n] ?? 0) + 1);
       const [a, b] = await Promise.all([store.readEntry(namespace, "a"), store.readEntry(namespace, "b")]);
-      expect(a?.value).toBe(b?.value);
+      expect(a.entry?.value).toBe(b.entry?.value);
     });
 
     it("keeps a key with an expired value until the expiry is a change, whatever happens to its schema", async () => {
@@ -387,7 +387,7 @@ export function storeContract(
       await new Promise((resolve) => setTimeout(resolve, 5));
       await apply({ op: "schema_delete", key: "a" });
       const second = await apply({ op: "schema_set", key: "a", schema: "false" });
-      const history = await store.readHistory(namespace, "a", Number.MAX_SAFE_INTEGER, 10);
+      const history = (await store.readHistory(namespace, "a", Number.MAX_SAFE_INTEGER, 10)).changes;
       expect(history.map(({ event, action }) => `${event} ${action}`)).toEqual([
         "value expire",
         "schema set",
@@ -421,7 +421,7 @@ export function storeContract(
 
     it("knows when a key got its value, until a delete or an expiry ends that value", async () => {
       const live = (ttl: number): Operation => ({ op: "set", key: "a", value: "1", schemaRevision: 0, ttl });
-      const created = async () => (await store.readEntry(namespace, "a"))?.created;
+      const created = async () => (await store.readEntry(namespace, "a")).entry?.created;
       const first = await set("a", "1");
       expect(first?.change.created).toBe(first?.change.ts);
       for (const value of ["2", "3"]) expect((await set("a", value))?.change.created).toBe(first?.change.ts);
@@ -447,11 +447,11 @@ export function storeContract(
       const expires = await write("a", 100);
       expect(Math.abs((expires ?? 0) - Date.now() / 1000 - 100)).toBeLessThan(60);
       expect(await write("a", "keep")).toBe(expires);
-      expect(await store.readEntry(namespace, "a")).toMatchObject({ expires });
+      expect((await store.readEntry(namespace, "a")).entry).toMatchObject({ expires });
       expect(await write("a", 200)).toBeGreaterThan((expires ?? 0) + 99);
       expect(await write("a")).toBeUndefined();
       expect(await write("a", "keep")).toBeUndefined();
-      expect((await store.readEntry(namespace, "a"))?.expires).toBeUndefined();
+      expect((await store.readEntry(namespace, "a")).entry?.expires).toBeUndefined();
       // Within one write, each operation sees what the earlier ones did.
       const operations = [300, "keep", undefined, "keep"].map(
         (ttl) => ({ op: "set", key: "b", value: "1", schemaRevision: 0, ttl }) as Operation,
@@ -478,8 +478,8 @@ export function storeContract(
       expect(changes.map((change) => change?.by)).toEqual(all.map(() => by));
       expect((await store.readLog(namespace, ALL_KEYS, begin)).changes).toEqual(changes);
       const names = async () => [
-        (await store.readEntry(namespace, "a"))?.by,
-        (await store.readSchema(namespace, "a"))?.by,
+        (await store.readEntry(namespace, "a")).entry?.by,
+        (await store.readSchema(namespace, "a")).schema?.by,
       ];
       expect(await names()).toEqual([by, by]);
       expect((await set("a", "2", nth(2)))?.change.by).toBeUndefined();
@@ -508,8 +508,8 @@ export function storeContract(
     it("says the same of a value wherever it shows the value, and nothing more in a listing without values", async () => {
       await store.write(namespace, [{ op: "set", key: "a", value: "1", schemaRevision: 0, ttl: 100 }], { by: "me" });
       await store.write(namespace, [{ op: "schema_set", key: "a", schema: "true" }], { by: "you" });
-      const entry = await store.readEntry(namespace, "a");
-      const schema = await store.readSchema(namespace, "a");
+      const entry = (await store.readEntry(namespace, "a")).entry;
+      const schema = (await store.readSchema(namespace, "a")).schema;
       expect(entry).toEqual({
         value: "1",
         ts: expect.any(Number),
@@ -557,7 +557,7 @@ export function storeContract(
       const value = `"${"é".repeat(100_000)}"`;
       const count = Math.floor(LIMITS.maxReadBytes / 200_002);
       await set("a", value);
-      const entry = await store.readEntry(namespace, "a");
+      const entry = (await store.readEntry(namespace, "a")).entry;
       const read = (times: number) => store.readMany(namespace, Array(times).fill("a"));
       expect(await read(count)).toEqual({ outcome: "read", entries: Array(count).fill(entry), head: nth(1) });
       expect(await read(count + 1)).toEqual({ outcome: "too_large" });
@@ -576,7 +576,7 @@ export function storeContract(
         await store.watch(namespace, "a", "token");
         expect(await store.write(namespace, operations, { idempotency: once })).toEqual(first);
         expect(await store.recall(namespace, operations, once)).toEqual(first);
-        expect(await store.readEntry(namespace, "a")).toMatchObject({ value: "1", revision: nth(1) });
+        expect((await store.readEntry(namespace, "a")).entry).toMatchObject({ value: "1", revision: nth(1) });
         expect((await set("b", "1"))?.change.revision).toBe(nth(3));
       });
 
@@ -611,7 +611,7 @@ export function storeContract(
         const reused = { outcome: "id_reused" };
         expect(await store.write(namespace, [{ op: "delete", key: "a" }], { idempotency: other })).toEqual(reused);
         expect(await store.recall(namespace, operations, other)).toEqual(reused);
-        expect(await store.readEntry(namespace, "a")).toMatchObject({ value: "1" });
+        expect((await store.readEntry(namespace, "a")).entry).toMatchObject({ value: "1" });
       });
 
       it("is not remembered if nothing was applied, nor in another namespace", async () => {

@@ -154,7 +154,7 @@ class Run {
       }
       case "readEntry": {
         const key = this.#own(step.key);
-        expect(await store.readEntry(namespace, key)).toEqual(model.entry(key));
+        expect(await store.readEntry(namespace, key)).toEqual({ entry: model.entry(key), head: model.revision });
         return;
       }
       case "readMany": {
@@ -168,7 +168,7 @@ class Run {
       }
       case "readSchema": {
         const key = this.#own(step.key);
-        expect(await store.readSchema(namespace, key)).toEqual(model.schema(key));
+        expect(await store.readSchema(namespace, key)).toEqual({ schema: model.schema(key), head: model.revision });
         return;
       }
     }
@@ -178,17 +178,20 @@ class Run {
   async compareAll(): Promise<void> {
     const [store, model, namespace] = [this.#store, this.#model, this.#namespace];
     const keys = ["a", "b"].map((name) => this.#own(name));
-    const { keys: listed } = await store.readKeys(namespace, {
+    const { keys: listed, head } = await store.readKeys(namespace, {
       prefix: this.#own(""),
       after: "",
       limit: 10,
       values: true,
     });
     expect(listed).toEqual(model.listed(keys));
+    expect(head).toBe(model.revision);
     for (const key of keys) {
       // Reading the history turns an expired value into a change.
-      const history = await store.readHistory(namespace, key, Number.MAX_SAFE_INTEGER, 1_000);
+      const read = await store.readHistory(namespace, key, Number.MAX_SAFE_INTEGER, 1_000);
+      const history = read.changes;
       model.settle(key);
+      expect(read.head).toBe(model.revision);
       model.adoptExpiries(history);
       expect(history).toEqual(model.log(key).toReversed());
     }

@@ -160,7 +160,7 @@ export class StoreModel {
     for (const [index, operation] of operations.entries()) {
       const current = this.#current(operation);
       if (operation.expect !== undefined && operation.expect !== (current?.revision ?? 0)) {
-        return { outcome: "conflict", operation: index, current };
+        return { outcome: "conflict", operation: index, current, head: this.revision };
       }
       if (operation.op === "set" && (operation.ts ?? 0) > Date.now() / 1000 + 65) {
         return { outcome: "ts_ahead", operation: index };

@@ -2,14 +2,16 @@
 --
 -- KEYS  1  index
 --       2  entry of the namespace; with a key appended, the name of that key's entry
+--       3  counter
 -- ARGV  1  prefix, '' for all
 --       2  key to start after, which starts with the prefix; '' for the first page
 --       3  maximum number of keys to look at
 --       4  '1' to include values
 --       5  bytes of JSON text after which to stop
 --
--- Returns {<key to start the next page after, '' if none follows>, then for each key: name, µs since the epoch,
--- revision; value, created, expires, and agent, which are nil unless values are included}.
+-- Returns {<key to start the next page after, '' if none follows>, <revision of the namespace's last change>, then for
+-- each key: name, µs since the epoch, revision; value, created, expires, and agent, which are nil unless values are
+-- included}.
 
 local index, entry = KEYS[1], KEYS[2]
 local prefix, after, limit, values, max_bytes = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1', tonumber(ARGV[5])
@@ -18,7 +20,7 @@ local now = time[1] * 1e6 + time[2]
 
 local from = after ~= '' and '(' .. after or '[' .. prefix
 local keys = redis.call('ZRANGE', index, from, '+', 'BYLEX', 'LIMIT', 0, limit + 1)
-local answer, last, bytes = {''}, '', 0
+local answer, last, bytes = {'', redis.call('GET', KEYS[3]) or '0'}, '', 0
 for n, key in ipairs(keys) do
   if string.sub(key, 1, #prefix) ~= prefix then break end
   if n > limit or bytes > max_bytes then

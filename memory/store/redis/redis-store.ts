@@ -29,14 +29,14 @@ import {
   operationArguments,
   parseChanges,
   parseEntries,
-  parseEntry,
+  parseEntryRead,
   parseKeys,
   parseLog,
   parseMany,
   parseNames,
   parseRecord,
   parseScan,
-  parseSchema,
+  parseSchemaRead,
   parseWatch,
   parseWriteReply,
   type Reply,
@@ -186,7 +186,7 @@ export function createRedisStore({
       }),
     many: (namespace, calls) =>
       orUnavailable(async () => {
-        const { entry } = redisKeys(namespace);
+        const { counter, entry } = redisKeys(namespace);
         const names = calls.flatMap((call) => (call.call === "write" ? [] : [call.key]));
         const writes = calls.flatMap((call) => (call.call === "write" ? [call] : []));
         const listed = writes.some(({ operations }) => operations.some(hasTtl)) && listing(namespace);
@@ -195,23 +195,25 @@ export function createRedisStore({
           return { script: scripts.write, keys, args };
         });
         // One command for all reads, because it stops when its reply is large enough.
-        const reads =
+        const readRun =
           names.length > 0
-            ? [{ script: scripts.readEntries, keys: names.map(entry), args: [String(REPLY_BYTES)] }]
+            ? [{ script: scripts.readEntries, keys: [counter, ...names.map(entry)], args: [String(REPLY_BYTES)] }]
             : [];
-        const replies = await runScripts(redis, withTimeout, [...runs, ...reads]);
+        const replies = await runScripts(redis, withTimeout, [...runs, ...readRun]);
         await listed;
         const read = readOutcome(replies[writes.length], (reply) => parseEntries(names, reply as Reply));
-        let [written, stored] = [0, 0];
+        let [written, reads] = [0, 0];
         return calls.map((call): CallOutcome => {
           if (call.call === "write") {
             const parse = (reply: unknown) => parseWriteReply(call.operations, reply as WriteReply);
             return readOutcome(replies[written++], parse);
           }
           if (read.outcome === "failed") return read;
-          const found = read.reply[stored++];
+          const { head, stored } = read.reply;
+          const found = stored[reads++];
           if (!found) return { outcome: "deferred" };
-          return { outcome: "done", reply: call.call === "readEntry" ? found.entry : found.schema };
+          const { entry, schema } = found;
+          return { outcome: "done", reply: call.call === "readEntry" ? { entry, head } : { schema, head } };
         });
       }),
     recall: (namespace, operations, { id, fingerprint, needsText }) =>
@@ -222,17 +224,25 @@ export function createRedisStore({
         return kept == null ? null : parseRecord(operations, kept, { fingerprint, needsText, text });
       }),
     readEntry: (namespace, key) =>
-      orUnavailable(async () => parseEntry(await scripts.readEntry([redisKeys(namespace).entry(key)], []))),
+      orUnavailable(async () => {
+        const { counter, entry } = redisKeys(namespace);
+        return parseEntryRead(await scripts.readEntry([counter, entry(key)], []));
+      }),
     readMany: (namespace, keys) =>
       orUnavailable(async () => {
         const { counter, entry } = redisKeys(namespace);
         return parseMany(await scripts.readMany([counter, ...keys.map(entry)], [String(LIMITS.maxReadBytes)]));
       }),
     readSchema: (namespace, key) =>
-      orUnavailable(async () => parseSchema(await scripts.readSchema([redisKeys(namespace).entry(key)], []))),
+      orUnavailable(async () => {
+        const { counter, entry } = redisKeys(namespace);
+        return parseSchemaRead(await scripts.readSchema([counter, entry(key)], []));
+      }),
     readLog: (namespace, key, after) => readLog(namespace, key, "after", after, Number.MAX_SAFE_INTEGER),
-    readHistory: async (namespace, key, before, limit) =>
-      (await readLog(namespace, key, "before", before, limit)).changes,
+    readHistory: async (namespace, key, before, limit) => {
+      const { changes, head } = await readLog(namespace, key, "before", before, limit);
+      return { changes, head };
+    },
     scanLog: (namespace, after) =>
       orUnavailable(async () => {
         const { counter, begin, log } = redisKeys(namespace);
@@ -251,14 +261,15 @@ export function createRedisStore({
       }),
     readEntries: (namespace, keys) =>
       orUnavailable(async () => {
-        const { entry } = redisKeys(namespace);
-        return parseEntries(keys, await scripts.readEntries(keys.map(entry), [String(REPLY_BYTES)]));
+        const { counter, entry } = redisKeys(namespace);
+        const reply = await scripts.readEntries([counter, ...keys.map(entry)], [String(REPLY_BYTES)]);
+        return parseEntries(keys, reply).stored;
       }),
     readKeys: (namespace, { prefix, after, limit, values }) =>
       orUnavailable(async () => {
-        const { index, entry } = redisKeys(namespace);
+        const { counter, index, entry } = redisKeys(namespace);
         const page = [prefix, after, String(limit), values ? "1" : "", String(REPLY_BYTES)];
-        return parseKeys(await scripts.readKeys([index, entry(ALL_KEYS)], page));
+        return parseKeys(await scripts.readKeys([index, entry(ALL_KEYS), counter], page));
       }),
     watch: (namespace, key, token) =>
       orUnavailable(async () => {

@@ -6,6 +6,7 @@ import {
   type AppliedVersion,
   appliedChanges,
   type Entry,
+  type EntryRead,
   type IdReused,
   type KeysPage,
   type LogScan,
@@ -13,6 +14,7 @@ import {
   type ManyRead,
   type NamesPage,
   type Operation,
+  type SchemaRead,
   type StoredKey,
   type StoredSchema,
   type Unchanged,
@@ -24,7 +26,7 @@ import {
 /** The reply of write.lua. */
 export type WriteReply =
   | ["applied", string, ...(string | null)[]]
-  | ["conflict", string, string, ...Reply]
+  | ["conflict", string, string, string, ...Reply]
   | ["ts_ahead", string]
   | ["schema_changed", ...(string | null)[]]
   | ["quota_exceeded", "keys" | "bytes"]
@@ -55,13 +57,13 @@ export function operationArguments(operation: Operation): string[] {
 export function parseWriteReply(operations: readonly Operation[], reply: WriteReply): WriteOutcome {
   switch (reply[0]) {
     case "applied":
-      return parseApplied(operations, reply[1], reply[2], reply[3]);
+      return parseApplied(operations, reply[1], reply[2], reply[3], reply[4]);
     case "conflict": {
-      const [outcome, operation, revision, text, ts, ...rest] = reply;
+      const [outcome, operation, revision, head, text, ts, ...rest] = reply;
+      const refused = { outcome, operation: Number(operation), head: Number(head) };
       // An expired value is still stored, but it is not current.
-      if (text == null || revision === "0") return { outcome, operation: Number(operation), current: null };
-      const current = { text, ts: seconds(ts), revision: Number(revision), ...details(rest) };
-      return { outcome, operation: Number(operation), current };
+      if (text == null || revision === "0") return { ...refused, current: null };
+      return { ...refused, current: { text, ts: seconds(ts), revision: Number(revision), ...details(rest) } };
     }
     case "ts_ahead":
       return { outcome: reply[0], operation: Number(reply[1]) };
@@ -112,6 +114,7 @@ function parseApplied(
   text: string,
   kept?: string | null,
   gaplessSince?: string | null,
+  head?: string | null,
 ): Applied {
   const [words, count] = [text.split(" "), operations.length];
   const times = groups(words.slice(4 * count, 6 * count), 2);
@@ -128,6 +131,7 @@ function parseApplied(
     by,
     text: kept || undefined,
     ...(gaplessSince && { gaplessSince: Number(gaplessSince) }),
+    ...(head && { head: Number(head) }),
   });
 }
 
@@ -179,8 +183,18 @@ export function parseChange([revision, previous, key, event, action, ts, json = 
   };
 }
 
-/** Reads the reply of read-entry.lua. */
-export function parseEntry([value, ts, revision, ...rest]: Reply): Entry | null {
+/** Reads the reply of read-entry.lua: a revision, then six texts. */
+export function parseEntryRead([head, ...entry]: Reply): EntryRead {
+  return { entry: parseEntry(entry), head: Number(head) };
+}
+
+/** Reads the reply of read-schema.lua: a revision, then four texts. */
+export function parseSchemaRead([head, ...schema]: Reply): SchemaRead {
+  return { schema: parseSchema(schema), head: Number(head) };
+}
+
+/** Reads the six texts of an entry. */
+function parseEntry([value, ts, revision, ...rest]: Reply): Entry | null {
   return value == null ? null : { value, ts: seconds(ts), revision: Number(revision), ...details(rest) };
 }
 
@@ -190,8 +204,8 @@ export function parseMany([head, ...entries]: Reply): ManyRead {
   return { outcome: "read", entries: groups(entries, 6).map(parseEntry), head: Number(head) };
 }
 
-/** Reads the reply of read-schema.lua. */
-export function parseSchema([schema, ts, revision, agent]: Reply): StoredSchema | null {
+/** Reads the four texts of a schema. */
+function parseSchema([schema, ts, revision, agent]: Reply): StoredSchema | null {
   return schema == null ? null : { schema, ts: seconds(ts), revision: Number(revision), ...(agent && { by: agent }) };
 }
 
@@ -207,17 +221,21 @@ export function parseNames([next, ...names]: Reply): NamesPage {
   };
 }
 
-/** Reads the reply of read-entries.lua: ten texts for each of the first keys. */
-export function parseEntries(keys: readonly string[], reply: Reply): StoredKey[] {
-  return groups(reply, 10).map((texts, index) => ({
+/** Reads the reply of read-entries.lua: a revision, then ten texts for each of the first keys. */
+export function parseEntries(
+  keys: readonly string[],
+  [head, ...reply]: Reply,
+): { readonly stored: StoredKey[]; readonly head: number } {
+  const stored = groups(reply, 10).map((texts, index) => ({
     key: keys[index] as string,
     entry: parseEntry(texts.slice(0, 6)),
     schema: parseSchema(texts.slice(6)),
   }));
+  return { stored, head: Number(head) };
 }
 
-/** Reads the reply of read-keys.lua: where the next page starts, then seven texts for each key. */
-export function parseKeys([next, ...keys]: Reply): KeysPage {
+/** Reads the reply of read-keys.lua: where the next page starts, a revision, then seven texts for each key. */
+export function parseKeys([next, head, ...keys]: Reply): KeysPage {
   return {
     next: next || null,
     keys: groups(keys, 7).map(([key, ts, revision, value = null, ...rest]) => ({
@@ -227,6 +245,7 @@ export function parseKeys([next, ...keys]: Reply): KeysPage {
       value,
       ...details(rest),
     })),
+    head: Number(head),
   };
 }
 

@@ -16,13 +16,14 @@
 --          in µs ('' for no expiry, 'keep' to keep the current expiry)
 --
 -- Returns {'applied', <results>, <in a repeat that needs it, the text that the first operation wrote>, <revision since which
--- the count has no gap>}, without the last for a repeat. The results are one text: first four numbers for each
--- operation, '<revision> <previous> <µs since the epoch> <watched: 1 the key, 2 the namespace, 3 both>'; then two for
+-- the count has no gap>, <revision of the namespace's last change>}, without the last two for a repeat. The results are one
+-- text: first four numbers for each operation, '<revision> <previous> <µs since the epoch> <watched: 1 the key, 2 the namespace, 3 both>'; then two for
 -- each, '<when its value was created> <when its value expires>', in µs since the epoch, 0 for none; then the name of the
 -- writer, if it gave one. Only watches of its own process count as watched if that has a name. An operation with
 -- nothing to change has 0, the current revision, the key's time, 0; 0 0.
 -- If nothing was applied, returns one of
---   {'conflict', <operation>, <current revision>, <current text>, <µs since the epoch>, <created>, <expires>, <agent>}
+--   {'conflict', <operation>, <current revision>, <revision of the namespace's last change>, <current text>,
+--     <µs since the epoch>, <created>, <expires>, <agent>}
 --   {'ts_ahead', <operation>}
 --   {'schema_changed', for each key: <key>, <revision, 0 for none>, <schema>, <µs since the epoch>, <agent>}
 --   {'quota_exceeded', 'keys' or 'bytes'}
@@ -52,6 +53,9 @@ if fingerprint ~= '' then
   end
 end
 
+-- The revision of the namespace's last change, 0 before the first.
+local function head() return begun and whole(revision) or '0' end
+
 local operations, rows = {}, {}
 for n = 10, #KEYS do
   local at = 11 + (n - 10) * ARGUMENTS
@@ -73,13 +77,13 @@ end
 for n, operation in ipairs(operations) do
   local revision = current_revision(operation)
   if operation.expect ~= '' and operation.expect ~= revision then
-    local reply, entry = {'conflict', whole(n - 1), revision}, operation.row.entry
+    local reply, entry = {'conflict', whole(n - 1), revision, head()}, operation.row.entry
     if of_schema(operation) then
       local current = redis.call('HMGET', entry, 'schema', 'schema_ts', 'schema_agent')
-      for field, text in ipairs({current[1], current[2], false, false, current[3]}) do reply[3 + field] = text end
+      for field, text in ipairs({current[1], current[2], false, false, current[3]}) do reply[4 + field] = text end
     else
       local current = redis.call('HMGET', entry, 'value', 'ts', 'created', 'expires', 'agent')
-      for field, text in ipairs(current) do reply[3 + field] = text end
+      for field, text in ipairs(current) do reply[4 + field] = text end
     end
     return reply
   end
@@ -325,4 +329,4 @@ if #news > 0 then
   for name in pairs(names) do add(list, name) end
   redis.pcall('SPUBLISH', '{memx:' .. tag .. '}:news', table.concat(list, ' ') .. '\n' .. cjson.encode(message))
 end
-return {'applied', results, false, whole(base or revision)}
+return {'applied', results, false, whole(base or revision), head()}
