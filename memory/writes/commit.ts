@@ -4,8 +4,9 @@
 import { authorize, type Caller } from "../access/principal.ts";
 import { announce } from "../channels/publish.ts";
 import type { Deadline } from "../deadline.ts";
+import { METRICS } from "../metrics.ts";
 import type { WorkMeter } from "../schemas/work-meter.ts";
-import type { Idempotency, Operation, OperationResult, Store } from "../store/store.ts";
+import type { Applied, Idempotency, Operation, OperationResult, Store } from "../store/store.ts";
 import { type FinalOutcome, refusalError } from "./final-outcome.ts";
 import { type Draft, writeValues } from "./write-values.ts";
 
@@ -23,6 +24,14 @@ export type Committer = {
   readonly by?: string | undefined;
 };
 
+/** What a write that was applied came to. */
+export type Committed = {
+  /** One for each operation. */
+  readonly results: readonly OperationResult[];
+  /** The namespace is at least at this revision, and all that the results say comes before or with it. */
+  readonly revision: number;
+};
+
 export type CommitOptions = {
   readonly idempotency?: Idempotency | undefined;
   /** JSON Pointer (RFC 6901) of an operation in the request, if the request has several. */
@@ -37,7 +46,7 @@ export function commit(
   committer: Committer,
   drafts: readonly Draft[],
   { idempotency, pathOf }: CommitOptions = {},
-): Promise<readonly OperationResult[]> {
+): Promise<Committed> {
   const { by, caller, meter } = committer;
   const mayRead = (key: string) => caller.allows("read", key);
   const write = (store: Store, namespace: string) =>
@@ -54,11 +63,30 @@ export async function commitWith(
   operations: readonly Pick<Operation, "op" | "key">[],
   write: (store: Store, namespace: string) => Promise<FinalOutcome>,
   pathOf?: (operation: number) => string,
-): Promise<readonly OperationResult[]> {
+): Promise<Committed> {
   // A check changes nothing, and its result says what the key holds.
   for (const { op, key } of operations) authorize(caller, op === "check" ? "read" : "write", key);
   const written = write(store, caller.namespace);
   const outcome = await announce(env, executionCtx, caller.namespace, written, deadline);
-  if (outcome.outcome === "applied") return outcome.results;
+  if (outcome.outcome === "applied") {
+    countChanges(outcome);
+    return committed(outcome);
+  }
   throw refusalError(outcome, { caller, operations, pathOf });
+}
+
+function countChanges({ results, head }: Applied): void {
+  // A repeat was counted when it was new.
+  if (head === undefined) return;
+  for (const { change } of results) {
+    if (change === null) continue;
+    METRICS.changes.add(change.event, change.action);
+    if (change.created === change.ts) METRICS.keysCreated.add();
+  }
+}
+
+function committed({ results, head }: Applied): Committed {
+  // A repeat tells what the first write found, which the namespace has not gone back behind.
+  const revisions = results.map((result) => (result.change ?? result).revision);
+  return { results, revision: head ?? Math.max(...revisions) };
 }

@@ -18,6 +18,7 @@ import {
   splitFrame,
 } from "../../sdk/protocol.ts";
 import samples from "../../sdk/samples.json";
+import { readAnswer } from "../../sdk/typescript/call-message.ts";
 import { readFrame } from "../../sdk/typescript/events.ts";
 import { compileGlob } from "../../sdk/typescript/glob.ts";
 import { MemxError, type ValueSet } from "../../sdk/typescript/index.ts";
@@ -128,8 +129,13 @@ describe("a socket of calls", () => {
     expect(targetOf(message, socketCall(message.call).operation)).toEqual({ target: `${method} ${target}`, body });
   });
 
-  it.each(samples.answers)("sends $text", ({ text, id, status, retry, body }) => {
-    expect(`{"id":${id},${encodeAnswer({ status, text: body, retry })}}`).toBe(text);
+  it.each(samples.answers)("sends $text", ({ text, id, status, retry, revision, body }) => {
+    expect(`{"id":${id},${encodeAnswer({ status, text: body, retry, revision })}}`).toBe(text);
+  });
+
+  it.each(samples.answers)("has the client read $text", ({ text, id, status, retry, revision, body }) => {
+    const retryAfterMs = retry === undefined ? undefined : retry * 1_000;
+    expect(readAnswer(text)).toEqual({ id, reply: { status, text: body, retryAfterMs, revision } });
   });
 
   it.each(samples.frames)("splits $frame", ({ frame, texts }) => {

@@ -8,6 +8,7 @@ export type SocketAnswer = {
   readonly id: number;
   readonly status: number;
   readonly retry?: number;
+  readonly revision?: number;
   readonly body: unknown;
 };
 

@@ -46,14 +46,15 @@ export async function sendOverSocket(
   connection.socket.send(frame);
   const line = await Promise.race([connection.line(id), connection.closed.then(() => undefined)]);
   if (line === undefined) return fail(connection, `before it answered ${frame.slice(0, 200)}`);
-  const parts = /^\{"id":\d+,"status":(\d+)(?:,"retry":([\d.]+))?,"body":(.*)\}$/s.exec(line);
+  const parts = /^\{"id":\d+,"status":(\d+)(?:,"retry":([\d.]+))?(?:,"revision":(\d+))?,"body":(.*)\}$/s.exec(line);
   if (!parts) throw new Error(`not an answer: ${line.slice(0, 200)}`);
-  const [, status, retry, answer] = parts;
+  const [, status, retry, revision, answer] = parts;
   return new Response(answer, {
     status: Number(status),
     headers: {
       "content-type": status === "200" ? "application/json" : "application/problem+json",
       ...(retry && { "retry-after": retry }),
+      ...(revision && { "memx-revision": revision }),
     },
   });
 }

@@ -22,12 +22,12 @@ export const batchCall: WriteCall<Passed<typeof OPERATIONS.batch>> = async (writ
   if (operations.length > 1) beginWork(operations.length * WRITE_STEPS);
   const texts = outline(members.get("operations") as JsonText).items;
   const drafts = operations.map((operation, index) => toDraft(operation, texts[index] as JsonText));
-  const results = await commit(writer, drafts, {
+  const { results, revision } = await commit(writer, drafts, {
     idempotency,
     pathOf: (operation) => `/operations/${operation}`,
   });
   const fields = operations.map(({ op }, index) => FIELDS[op](results[index]));
-  return JSON.stringify({ ok: true, results: fields });
+  return { text: JSON.stringify({ ok: true, results: fields }), revision };
 };
 
 /** Fields that this kind of operation does not take, or lacks. */

@@ -11,7 +11,7 @@ import type { JsonText } from "../../sdk/protocol.ts";
 import { OPERATIONS } from "../request/operations.ts";
 import { checked, requireDepth } from "../request/read-request.ts";
 import { answerOf, encodeAnswer } from "./answer.ts";
-import type { Passed, WriteCall } from "./call.ts";
+import type { CallResult, Passed, WriteCall } from "./call.ts";
 import { Gate } from "./gate.ts";
 import { KeyOrder } from "./key-order.ts";
 import { deleteCall, patchCall, setCall } from "./value-calls.ts";
@@ -30,6 +30,7 @@ export const bulkCall: WriteCall<Passed<typeof OPERATIONS.bulk>> = async (writer
   const order = new KeyOrder();
   const large = new Gate(MAX_LARGE);
   let chars = 0;
+  let revision = 0;
   const results = operations.map(async (operation, index) => {
     const turn = order.enter([operation.key], "write");
     const run = async () => {
@@ -41,6 +42,7 @@ export const bulkCall: WriteCall<Passed<typeof OPERATIONS.bulk>> = async (writer
     const counted = async () => {
       const answer = await answerOf(run);
       chars += answer.text.length;
+      revision = Math.max(revision, answer.revision ?? 0);
       return answer;
     };
     await turn.ready;
@@ -48,7 +50,8 @@ export const bulkCall: WriteCall<Passed<typeof OPERATIONS.bulk>> = async (writer
     turn.leave();
     return `{${encodeAnswer(answer)}}`;
   });
-  return `{"results":[${(await Promise.all(results)).join(",")}]}`;
+  const text = `{"results":[${(await Promise.all(results)).join(",")}]}`;
+  return { text, revision };
 };
 
 function runOperation(
@@ -56,7 +59,7 @@ function runOperation(
   { op, ...fields }: Requested,
   text: JsonText,
   idempotency: Idempotency | undefined,
-): Promise<JsonText> {
+): Promise<CallResult> {
   const { members, depth } = outline(text);
   members.delete("op");
   requireDepth(depth, OPERATIONS[op]);

@@ -11,11 +11,19 @@ export type Reader = Pick<Committer, "env" | "caller" | "store">;
 /** A body that has the shape of its operation, and the text of each of its members. */
 export type Body<T> = { readonly body: T; readonly members: JsonDocument["members"] };
 
-/** Returns the body of the response. @throws {ApiError} */
-export type WriteCall<T> = (writer: Committer, body: Body<T>, idempotency?: Idempotency) => Promise<JsonText>;
+/** What a call came to. */
+export type CallResult = {
+  /** The body of the response. */
+  readonly text: JsonText;
+  /** The namespace is at least at this revision, and all that the body says comes before or with it. */
+  readonly revision: number;
+};
 
-/** Returns the body of the response. @throws {ApiError} */
-export type ReadCall<T> = (reader: Reader, body: T) => Promise<JsonText>;
+/** @throws {ApiError} */
+export type WriteCall<T> = (writer: Committer, body: Body<T>, idempotency?: Idempotency) => Promise<CallResult>;
+
+/** @throws {ApiError} */
+export type ReadCall<T> = (reader: Reader, body: T) => Promise<CallResult>;
 
 /** What passes the check of an operation. */
 export type Passed<O extends { readonly request: { readonly passed?: unknown } }> = NonNullable<O["request"]["passed"]>;

@@ -8,10 +8,10 @@ import { WorkExceeded, WorkMeter } from "../../memory/schemas/work-meter.ts";
 import type { Idempotency } from "../../memory/store/store.ts";
 import { type Committer, commit } from "../../memory/writes/commit.ts";
 import type { Draft } from "../../memory/writes/write-values.ts";
-import { encodeDetails, type FieldError, type JsonText } from "../../sdk/protocol.ts";
+import { encodeDetails, type FieldError } from "../../sdk/protocol.ts";
 import type { OPERATIONS } from "../request/operations.ts";
 import { limitText } from "../request/read-request.ts";
-import type { Passed, ReadCall, WriteCall } from "./call.ts";
+import type { CallResult, Passed, ReadCall, WriteCall } from "./call.ts";
 
 export const setSchemaCall: WriteCall<Passed<typeof OPERATIONS.setSchema>> = async (
   writer,
@@ -41,10 +41,11 @@ function check(schema: unknown): readonly FieldError[] {
 
 export const getSchemaCall: ReadCall<Passed<typeof OPERATIONS.getSchema>> = async ({ caller, store }, { key }) => {
   authorize(caller, "read", key);
-  const stored = await store.readSchema(caller.namespace, key);
-  if (stored === null) throw new ApiError("not_found", "Schema not found.");
+  const { schema: stored, head } = await store.readSchema(caller.namespace, key);
+  if (stored === null) throw notFound(head);
   const { schema, revision, by } = stored;
-  return `{"key":${JSON.stringify(key)},"schema":${schema},"revision":${revision}${encodeDetails({ by })}}`;
+  const text = `{"key":${JSON.stringify(key)},"schema":${schema},"revision":${revision}${encodeDetails({ by })}}`;
+  return { text, revision: head };
 };
 
 export const deleteSchemaCall: WriteCall<Passed<typeof OPERATIONS.deleteSchema>> = (writer, { body }, idempotency) => {
@@ -54,8 +55,17 @@ export const deleteSchemaCall: WriteCall<Passed<typeof OPERATIONS.deleteSchema>>
 };
 
 /** @throws {ApiError} `not_found` if there was nothing to change, and as `commit` */
-async function commitSchema(writer: Committer, draft: Draft, idempotency: Idempotency | undefined): Promise<JsonText> {
-  const [result] = await commit(writer, [draft], { idempotency });
-  if (!result?.change) throw new ApiError("not_found", "Schema not found.");
-  return JSON.stringify({ ok: true, revision: result.change.revision });
+async function commitSchema(
+  writer: Committer,
+  draft: Draft,
+  idempotency: Idempotency | undefined,
+): Promise<CallResult> {
+  const { results, revision } = await commit(writer, [draft], { idempotency });
+  const [result] = results;
+  if (!result?.change) throw notFound(revision);
+  return { text: JSON.stringify({ ok: true, revision: result.change.revision }), revision };
+}
+
+function notFound(revision: number): ApiError {
+  return new ApiError("not_found", "Schema not found.", { revision });
 }

@@ -3,10 +3,11 @@
 import { LIMITS } from "../../config/limits.ts";
 import { authorize } from "../../memory/access/principal.ts";
 import { ApiError } from "../../memory/errors.ts";
-import type { Entry } from "../../memory/store/store.ts";
+import type { EntryRead } from "../../memory/store/store.ts";
 import { beginWork } from "../../memory/work-share.ts";
 import { commit, commitWith } from "../../memory/writes/commit.ts";
 import { patchValue } from "../../memory/writes/patch-value.ts";
+import { requireFresh } from "../request/freshness.ts";
 import type { OPERATIONS } from "../request/operations.ts";
 import { type PatchRequest, patchOf } from "../request/read-patch.ts";
 import { invalid, keyError, limitText } from "../request/read-request.ts";
@@ -17,20 +18,27 @@ export const setCall: WriteCall<Passed<typeof OPERATIONS.set>> = async (writer, 
   const { key, value: parsed, ts, expect, ttl } = body;
   const value = limitText(members, "value", LIMITS.maxValueBytes);
   const draft = { op: "set", key, value, parsed, ts, expect, ttl } as const;
-  const [result] = await commit(writer, [draft], { idempotency });
-  return JSON.stringify({ ok: true, ...setFields(result) });
+  const { results, revision } = await commit(writer, [draft], { idempotency });
+  return { text: JSON.stringify({ ok: true, ...setFields(results[0]) }), revision };
 };
 
-/** @throws {ApiError} `forbidden`, `store_unavailable` */
-export async function readEntry({ caller, store }: Reader, { key }: { readonly key: string }): Promise<Entry | null> {
+/** @throws {ApiError} `forbidden`, `revision_ahead`, `store_unavailable` */
+export async function readEntry(
+  { caller, store }: Reader,
+  { key, ...freshness }: Passed<typeof OPERATIONS.get>,
+): Promise<EntryRead> {
   authorize(caller, "read", key);
-  return store.readEntry(caller.namespace, key);
+  const read = await store.readEntry(caller.namespace, key);
+  requireFresh(read.head, freshness);
+  return read;
 }
 
-export const getCall: ReadCall<Passed<typeof OPERATIONS.get>> = async (reader, body) =>
-  encodeEntry(await readEntry(reader, body));
+export const getCall: ReadCall<Passed<typeof OPERATIONS.get>> = async (reader, body) => {
+  const { entry, head } = await readEntry(reader, body);
+  return { text: encodeEntry(entry), revision: head };
+};
 
-export const readCall: ReadCall<Passed<typeof OPERATIONS.read>> = async ({ caller, store }, { keys }) => {
+export const readCall: ReadCall<Passed<typeof OPERATIONS.read>> = async ({ caller, store }, { keys, ...freshness }) => {
   const errors = keys.flatMap((key, index) => keyError(key, `/keys/${index}`) ?? []);
   if (errors.length > 0) throw invalid("body", errors);
   for (const key of keys) authorize(caller, "read", key);
@@ -40,12 +48,14 @@ export const readCall: ReadCall<Passed<typeof OPERATIONS.read>> = async ({ calle
     const detail = `The values of these keys are larger than ${LIMITS.maxReadBytes} bytes together. Read fewer keys at a time.`;
     throw new ApiError("too_large", detail);
   }
-  return `{"entries":[${read.entries.map(encodeEntry).join(",")}],"revision":${read.head}}`;
+  requireFresh(read.head, freshness);
+  const text = `{"entries":[${read.entries.map(encodeEntry).join(",")}],"revision":${read.head}}`;
+  return { text, revision: read.head };
 };
 
 export const deleteCall: WriteCall<Passed<typeof OPERATIONS.delete>> = async (writer, { body }, idempotency) => {
-  const [result] = await commit(writer, [{ op: "delete", ...body }], { idempotency });
-  return JSON.stringify({ ok: true, ...deleteFields(result) });
+  const { results, revision } = await commit(writer, [{ op: "delete", ...body }], { idempotency });
+  return { text: JSON.stringify({ ok: true, ...deleteFields(results[0]) }), revision };
 };
 
 export const patchCall: WriteCall<Passed<typeof OPERATIONS.patch>> = async (writer, { body, members }, idempotency) => {
@@ -63,9 +73,11 @@ export async function patch(
   // The response has the value, and a patch can test what it is.
   authorize(caller, "read", key);
   const options = { expect, ttl, by, meter, idempotency: idempotency && { ...idempotency, needsText: true } };
-  const [result] = await commitWith(writer, [{ op: "set", key }], (store, namespace) =>
+  const { results, revision: head } = await commitWith(writer, [{ op: "set", key }], (store, namespace) =>
     patchValue(store, namespace, key, change, options),
   );
+  const [result] = results;
   const { updated, revision, ts } = setFields(result);
-  return `{"ok":true,"updated":${updated},"revision":${revision},"ts":${ts},"value":${result?.change?.json}}`;
+  const text = `{"ok":true,"updated":${updated},"revision":${revision},"ts":${ts},"value":${result?.change?.json}}`;
+  return { text, revision: head };
 }

@@ -13,7 +13,7 @@ import { workShare } from "../../memory/work-share.ts";
 import type { Committer } from "../../memory/writes/commit.ts";
 import { CLOSE_CODES, RENEW, SERVICE_RESTART, splitFrame, TRY_AGAIN_LATER } from "../../sdk/protocol.ts";
 import { type Answer, answerOf, encodeAnswer, refusalOf } from "../calls/answer.ts";
-import type { Body } from "../calls/call.ts";
+import type { Body, CallResult } from "../calls/call.ts";
 import { Gate } from "../calls/gate.ts";
 import { KeyOrder, type Turn } from "../calls/key-order.ts";
 import { checkAgentName } from "../request/agent-name.ts";
@@ -142,7 +142,7 @@ export class CallSocket {
     this.#closeIfIdle();
   }
 
-  async #runInTurn(message: Message, { ready }: Turn): Promise<string> {
+  async #runInTurn(message: Message, { ready }: Turn): Promise<CallResult> {
     const { env, by, caller: opener } = this.#opener;
     const { operation, run } = socketCall(message.call);
     const caller = await admit(env, opener.keyHash);

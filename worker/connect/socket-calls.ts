@@ -2,10 +2,10 @@
 
 import type { Idempotency } from "../../memory/store/store.ts";
 import type { Committer } from "../../memory/writes/commit.ts";
-import type { JsonText, SOCKET_CALLS } from "../../sdk/protocol.ts";
+import type { SOCKET_CALLS } from "../../sdk/protocol.ts";
 import { batchCall } from "../calls/batch-call.ts";
 import { bulkCall } from "../calls/bulk-call.ts";
-import type { Body, ReadCall, WriteCall } from "../calls/call.ts";
+import type { Body, CallResult, ReadCall, WriteCall } from "../calls/call.ts";
 import { historyCall, keysCall } from "../calls/list-calls.ts";
 import { deleteSchemaCall, getSchemaCall, setSchemaCall } from "../calls/schema-calls.ts";
 import { deleteCall, getCall, patchCall, readCall, setCall } from "../calls/value-calls.ts";
@@ -18,7 +18,7 @@ type SocketCall = {
   readonly kind: "read" | "write";
   /** Which calls it shares a bound with: those that hold the values of many keys, or those that hold a value while they write. */
   readonly gate?: "wide" | "large";
-  readonly run: (writer: Committer, body: Body<never>, idempotency?: Idempotency) => Promise<JsonText>;
+  readonly run: (writer: Committer, body: Body<never>, idempotency?: Idempotency) => Promise<CallResult>;
 };
 
 const write = <T>(operation: ApiOperation, run: WriteCall<T>): SocketCall => ({ operation, kind: "write", run });

@@ -15,8 +15,8 @@ export const claim: Tool<{ key: string; holder: string; seconds?: number; token?
 ) => {
   try {
     const value = texts.get("holder") as string;
-    const [result] = await commit(context, [{ op: "set", key, value, parsed: holder, expect, ttl }]);
-    return { json: JSON.stringify({ claimed: true, token: setFields(result).revision }) };
+    const { results } = await commit(context, [{ op: "set", key, value, parsed: holder, expect, ttl }]);
+    return { json: JSON.stringify({ claimed: true, token: setFields(results[0]).revision }) };
   } catch (error) {
     const { current } = conflictOf(error);
     const other = outline(current ?? "null").members;

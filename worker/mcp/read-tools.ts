@@ -21,7 +21,7 @@ export const get: Tool<{ key: string; path?: string; offset?: number }> = async 
   { key, path = "", offset = 0 },
 ) => {
   authorize(caller, "read", key);
-  const entry = await openStore(env).readEntry(caller.namespace, key);
+  const { entry } = await openStore(env).readEntry(caller.namespace, key);
   if (!entry) return NOT_FOUND;
   const text = readPart(entry.value, path);
   const { ts, revision, ...details } = currentValue(entry);
@@ -66,7 +66,7 @@ export const history: Tool<{ key: string; limit?: number; before?: number }> = a
 ) => {
   authorize(caller, "read", key);
   beginWork(HISTORY_STEPS);
-  const changes = await openStore(env).readHistory(caller.namespace, key, before, limit);
+  const { changes } = await openStore(env).readHistory(caller.namespace, key, before, limit);
   const listed = new ResultList();
   const left = changes.findIndex((change) => !listed.add(encodeEvent(change)));
   const last = left < 0 ? changes.at(-1) : changes[left - 1];
@@ -77,7 +77,7 @@ export const history: Tool<{ key: string; limit?: number; before?: number }> = a
 
 export const schema: Tool<{ key: string }> = async ({ env, caller }, { key }) => {
   authorize(caller, "read", key);
-  const stored = await openStore(env).readSchema(caller.namespace, key);
+  const { schema: stored } = await openStore(env).readSchema(caller.namespace, key);
   if (!stored) return NOT_FOUND;
   return { json: `{"found":true,"schema":${stored.schema},"revision":${stored.revision}}` };
 };

@@ -45,7 +45,7 @@ export async function readResource(env: Env, caller: Caller, uri: string): Promi
     key: string;
   };
   authorize(caller, "read", key);
-  const entry = await openStore(env).readEntry(caller.namespace, key);
+  const { entry } = await openStore(env).readEntry(caller.namespace, key);
   if (!entry) throw notFound();
   const { value: text, revision, ts } = entry;
   return { contents: [{ uri, mimeType, text, _meta: { "memx/revision": revision, "memx/ts": ts } }] };

@@ -5,7 +5,7 @@ import { authorize } from "../../memory/access/principal.ts";
 import { ApiError } from "../../memory/errors.ts";
 import type { Patch } from "../../memory/patch/apply-patch.ts";
 import type { OperationResult } from "../../memory/store/store.ts";
-import { commit, commitWith } from "../../memory/writes/commit.ts";
+import { type Committed, commit, commitWith } from "../../memory/writes/commit.ts";
 import { patchValue } from "../../memory/writes/patch-value.ts";
 import type { JsonText } from "../../sdk/protocol.ts";
 import { invalid, keyError, limitText } from "../request/read-request.ts";
@@ -26,8 +26,8 @@ export const set: Tool<{ key: string; value: unknown; expect?: number; ttl?: num
 ) => {
   const value = limitText(texts, "value", LIMITS.maxValueBytes);
   const draft = { op: "set", key, value, parsed, expect, ttl } as const;
-  const [result] = holding ? await setHolding(context, draft, holding) : await commit(context, [draft]);
-  return { json: versionText(result) };
+  const { results } = holding ? await setHolding(context, draft, holding) : await commit(context, [draft]);
+  return { json: versionText(results.at(-1)) };
 };
 
 /** Checks the claim and writes in one step, so that an agent whose claim has expired writes nothing. */
@@ -35,12 +35,12 @@ async function setHolding(
   context: ToolContext,
   draft: Parameters<typeof commit>[1][number],
   { key, token }: Holding,
-): Promise<readonly OperationResult[]> {
+): Promise<Committed> {
   const tooLong = keyError(key, "/holding/key");
   if (tooLong) throw invalid("input", [tooLong]);
   const pathOf = (operation: number) => (operation === 0 ? "/holding" : "");
   try {
-    return (await commit(context, [{ op: "check", key, expect: token }, draft], { pathOf })).slice(1);
+    return await commit(context, [{ op: "check", key, expect: token }, draft], { pathOf });
   } catch (error) {
     if (!(error instanceof ApiError) || error.code !== "conflict") throw error;
     throw error.errors?.[0]?.path.startsWith("/holding") ? claimLost(key) : error;
@@ -54,8 +54,8 @@ function claimLost(key: string): ApiError {
 }
 
 export const remove: Tool<{ key: string; expect?: number }> = async (context, args) => {
-  const [result] = await commit(context, [{ op: "delete", ...args }]);
-  return { json: JSON.stringify(deleteFields(result)) };
+  const { results } = await commit(context, [{ op: "delete", ...args }]);
+  return { json: JSON.stringify(deleteFields(results[0])) };
 };
 
 export const merge: Tool<{ key: string; expect?: number; ttl?: number }> = async (context, args, texts) => {
@@ -82,10 +82,10 @@ async function patch(
 ): Promise<OperationResult> {
   // The result has the value, and a patch shows what it is.
   authorize(context.caller, "read", key);
-  const [result] = await commitWith(context, [{ op: "set", key }], (store, namespace) =>
+  const { results } = await commitWith(context, [{ op: "set", key }], (store, namespace) =>
     patchValue(store, namespace, key, change, { expect, ttl, by: context.by }),
   );
-  return result as OperationResult;
+  return results[0] as OperationResult;
 }
 
 function patched(result: OperationResult): ToolOutput {

@@ -4,7 +4,18 @@ import { version } from "../../package.json";
 import { ERROR_STATUS, PING_INTERVAL_SECONDS } from "../../sdk/protocol.ts";
 import { type ApiOperation, OPERATIONS } from "../request/operations.ts";
 import { HEALTH_WARNINGS } from "../response/health-warnings.ts";
-import { details, failures, type Json, json, object, onMcp, requestParts, revision, ts } from "./parts.ts";
+import {
+  details,
+  failures,
+  type Json,
+  json,
+  object,
+  onMcp,
+  requestParts,
+  revision,
+  revisionHeader,
+  ts,
+} from "./parts.ts";
 import { RESPONSES } from "./responses.ts";
 
 /** Operations by path and method. */
@@ -19,8 +30,14 @@ for (const [operationId, operation] of Object.entries<ApiOperation>(OPERATIONS))
     summary,
     ...(description !== undefined && { description }),
     ...requestParts(operation),
-    responses: RESPONSES[operationId as keyof typeof OPERATIONS],
+    responses: responsesOf(operationId as keyof typeof OPERATIONS, operation),
   };
+}
+
+function responsesOf(id: keyof typeof OPERATIONS, { tag }: ApiOperation): Json {
+  const responses = RESPONSES[id];
+  if (tag !== "Values" && tag !== "Schemas") return responses;
+  return { ...responses, 200: { ...(responses["200"] as Json), headers: revisionHeader } };
 }
 
 /** What needs no API key. */

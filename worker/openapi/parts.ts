@@ -1,8 +1,9 @@
 // The parts that the OpenAPI document is put together from: parameters, responses and errors.
 
 import { LIMITS } from "../../config/limits.ts";
-import { ERROR_STATUS, type ErrorCode } from "../../sdk/protocol.ts";
+import { ERROR_STATUS, type ErrorCode, MIN_REVISION_HEADER, REVISION_HEADER } from "../../sdk/protocol.ts";
 import type { ApiOperation } from "../request/operations.ts";
+import { freshnessText } from "../request/shapes.ts";
 
 export type Json = { readonly [name: string]: unknown };
 
@@ -64,6 +65,13 @@ const ifNoneMatch = {
     "The `ETag` of an earlier response, which is the revision in quotes: returns 304 if it is still current.",
   schema: { type: "string" },
 };
+const minRevision = {
+  name: MIN_REVISION_HEADER,
+  in: "header",
+  required: false,
+  description: "The same as `min_revision`. The higher one counts.",
+  schema: { type: "string", pattern: freshnessText.min_revision.pattern },
+};
 const lastEventId = {
   name: "Last-Event-ID",
   in: "header",
@@ -102,17 +110,27 @@ export function object(properties: Json): Json {
   return { type: "object", properties, required: Object.keys(properties) };
 }
 
+/** Of a response about a namespace. */
+export const revisionHeader = {
+  [REVISION_HEADER]: {
+    description:
+      "A revision that your namespace has reached. A read with this `min_revision` shows all that this response does.",
+    schema: { type: "integer", minimum: 0 },
+  },
+};
+
 export function json(description: string, schema: Json): Json {
   return { description, content: { "application/json": { schema } } };
 }
 
 /** What a request of this operation carries. */
 export function requestParts(operation: ApiOperation): Json {
-  const { request, in: place, path, writes, streams, conditional, documents } = operation;
+  const { request, in: place, path, writes, streams, conditional, fresh, documents } = operation;
   const headers = [
     ...(writes ? [idempotencyKey, agentName] : []),
     ...(streams ? [lastEventId] : []),
     ...(conditional ? [ifNoneMatch] : []),
+    ...(fresh ? [minRevision] : []),
   ];
   const schema = request.schema as Fields;
   if (place === "query") return { parameters: [...queryParameters(schema, path), ...headers] };

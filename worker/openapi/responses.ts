@@ -39,6 +39,7 @@ const answer = {
   properties: {
     status: { type: "integer", description: "The status that HTTP would have." },
     retry: { type: "number", description: "Seconds, as `Retry-After`. Absent if there is nothing to wait for." },
+    revision: { type: "integer", description: "As the header `memx-revision`. Absent from some errors." },
     body: { description: "The body that HTTP would have: the call's own, or a Problem." },
   },
 };
@@ -53,7 +54,7 @@ export const RESPONSES: Readonly<Record<keyof typeof OPERATIONS, Json>> = {
       oneOf: [entry, { type: "null" }],
     }),
     304: { description: "The key still has the revision of `If-None-Match`." },
-    ...failures(...onStore),
+    ...failures(...onStore, "revision_ahead"),
   },
   read: {
     200: json(
@@ -63,7 +64,7 @@ export const RESPONSES: Readonly<Record<keyof typeof OPERATIONS, Json>> = {
         revision: { ...revision, minimum: 0, description: "What to pass as `since` to get every later change." },
       }),
     ),
-    ...failures(...onBody),
+    ...failures(...onBody, "revision_ahead"),
   },
   delete: {
     200: json(
@@ -115,7 +116,7 @@ export const RESPONSES: Readonly<Record<keyof typeof OPERATIONS, Json>> = {
         cursor: { type: ["string", "null"] },
       }),
     ),
-    ...failures(...onStore),
+    ...failures(...onStore, "revision_ahead"),
   },
   history: {
     200: json(

@@ -9,6 +9,8 @@ import {
   expectedSchema,
   expectText,
   fields,
+  freshness,
+  freshnessText,
   key,
   limit,
   type ObjectSchema,
@@ -39,6 +41,8 @@ type Declaration = {
   readonly streams?: true;
   /** Takes an `If-None-Match`. */
   readonly conditional?: true;
+  /** Takes a `memx-min-revision`. */
+  readonly fresh?: true;
   /** Other media types of the body, which then is one field of the request itself. The other fields are in the query. */
   readonly documents?: {
     readonly fields: Readonly<Record<string, string>>;
@@ -97,7 +101,8 @@ export const OPERATIONS = {
     summary: "Read a value",
     conditional: true,
     in: "query",
-    request: fields({ key }, ["key"]),
+    fresh: true,
+    request: fields({ key, ...freshnessText }, ["key"]),
   }),
   read: defineOperation({
     method: "post",
@@ -106,8 +111,10 @@ export const OPERATIONS = {
     summary: "Read several values at one moment",
     description: `Changes nothing. The API key must be allowed to read every one of the keys. The values must not be larger than ${LIMITS.maxReadBytes} bytes together; a key that is given twice counts twice.`,
     in: "body",
+    fresh: true,
     request: fields(
       {
+        ...freshness,
         keys: {
           description: `1 to ${LIMITS.maxKeys} keys.`,
           type: "array",
@@ -243,8 +250,10 @@ export const OPERATIONS = {
     description:
       "In byte order, and only the keys that the API key may read. A page can have fewer keys than `limit`, even none; more keys follow as long as `cursor` is not null.",
     in: "query",
+    fresh: true,
     request: fields(
       {
+        ...freshnessText,
         prefix: {
           description: "List only keys that start with this. By default, all keys.",
           type: "string",

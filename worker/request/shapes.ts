@@ -120,6 +120,36 @@ export const since = {
   examples: ["0"],
 } as const;
 
+const minRevisionNote =
+  "The response comes from a state of the namespace that is at least at this revision. Otherwise the call fails with 412 `revision_ahead`.";
+
+/** How new the state must be that a read answers from, as query parameters. */
+export const freshnessText = {
+  min_revision: {
+    description: `A revision. ${minRevisionNote}`,
+    type: "string",
+    pattern: revisionText,
+  },
+  max_age: {
+    description:
+      "A number of seconds. The response may come from a state that is so old. By default, it is the newest.",
+    type: "string",
+    pattern: "^\\d{1,8}(\\.\\d{1,6})?$",
+    examples: ["2"],
+  },
+} as const;
+
+/** The same as members of a body. */
+export const freshness = {
+  min_revision: {
+    description: minRevisionNote,
+    type: "integer",
+    minimum: 0,
+    maximum: Number.MAX_SAFE_INTEGER,
+  },
+  max_age: { description: freshnessText.max_age.description, type: "number", minimum: 0, maximum: 99_999_999 },
+} as const;
+
 export const pattern = {
   description:
     "A glob over keys: `*` matches any characters, `?` one, `[abc]` one of these, `[!abc]` any other. The parameter can be repeated.",

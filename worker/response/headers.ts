@@ -8,10 +8,15 @@ import { matchedRoutes } from "hono/route";
 import { secureHeaders } from "hono/secure-headers";
 import { exportMetrics } from "../../memory/export-metrics.ts";
 import { isMetered, METRICS } from "../../memory/metrics.ts";
+import { REVISION_HEADER } from "../../sdk/protocol.ts";
 import type { AppEnv } from "../app-env.ts";
 
 /** Pages of any origin may call memX. Also responds to preflight requests. */
-const allowOrigins = cors({ origin: "*", exposeHeaders: ["retry-after", "x-request-id", "etag"], maxAge: 86_400 });
+const allowOrigins = cors({
+  origin: "*",
+  exposeHeaders: ["retry-after", "x-request-id", "etag", REVISION_HEADER],
+  maxAge: 86_400,
+});
 
 const secure = secureHeaders({
   strictTransportSecurity: "max-age=31536000",

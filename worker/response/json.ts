@@ -1,8 +1,15 @@
 // JSON responses. A stored value or schema is spliced in as text, never parsed and printed again.
 
 import { requestVariables } from "../../memory/request-context.ts";
-import { currentValue, type Entry, type ListedKey, type OperationResult } from "../../memory/store/store.ts";
-import { encodeCurrent, encodeDetails, type JsonText } from "../../sdk/protocol.ts";
+import {
+  currentValue,
+  type Entry,
+  type EntryRead,
+  type ListedKey,
+  type OperationResult,
+} from "../../memory/store/store.ts";
+import { encodeCurrent, encodeDetails, type JsonText, REVISION_HEADER } from "../../sdk/protocol.ts";
+import type { CallResult } from "../calls/call.ts";
 import { jsonHeaders } from "./headers.ts";
 
 /** Characters of a response that cost about a microsecond: the store reads them, and they are copied several times. */
@@ -12,6 +19,16 @@ const SENT_IN_A_STEP = 100;
 export function jsonResponse(text: JsonText | null): Response {
   if (text !== null) countSent(text.length);
   return new Response(text ?? "null", { headers: jsonHeaders() });
+}
+
+/** The response of a call. */
+export function callResponse({ text, revision }: CallResult): Response {
+  return withRevision(jsonResponse(text), revision);
+}
+
+function withRevision(response: Response, revision: number): Response {
+  response.headers.set(REVISION_HEADER, String(revision));
+  return response;
 }
 
 /** Takes what a response costs from the namespace's share of time. */
@@ -25,15 +42,15 @@ export function encodeEntry(entry: Entry | null): JsonText {
 }
 
 /** An entry of a key, or the JSON `null`. 304 without a body if the caller already has the entry's revision. */
-export function entryResponse(entry: Entry | null, ifNoneMatch: string | undefined): Response {
-  if (entry === null) return jsonResponse(null);
+export function entryResponse({ entry, head }: EntryRead, ifNoneMatch: string | undefined): Response {
+  if (entry === null) return withRevision(jsonResponse(null), head);
   // A revision of a namespace has one value and one expiry, so it is a strong validator (RFC 9110 §8.8.1).
   const etag = `"${entry.revision}"`;
   const known = ifNoneMatch?.split(",").map((tag) => tag.trim().replace(/^W\//, ""));
   const unchanged = known?.some((tag) => tag === etag || tag === "*");
   const response = unchanged ? new Response(null, { status: 304 }) : jsonResponse(encodeEntry(entry));
   response.headers.set("etag", etag);
-  return response;
+  return withRevision(response, head);
 }
 
 /** Fields of a set. `updated` is false if the key has a later `ts` than the caller gave: then these are the key's own. */

@@ -8,18 +8,18 @@ import { bulkCall } from "../calls/bulk-call.ts";
 import { readIdempotency } from "../request/idempotency-key.ts";
 import { OPERATIONS } from "../request/operations.ts";
 import { readBody } from "../request/read-request.ts";
-import { jsonResponse } from "../response/json.ts";
+import { callResponse } from "../response/json.ts";
 
 export const batch = new Hono<AppEnv>();
 
 batch.post("/batch", async (c) => {
   const body = await readBody(c, OPERATIONS.batch.request, OPERATIONS.batch);
-  return jsonResponse(await batchCall(committer(c), body, await readIdempotency(c)));
+  return callResponse(await batchCall(committer(c), body, await readIdempotency(c)));
 });
 
 batch.post("/bulk", async (c) => {
   const body = await readBody(c, OPERATIONS.bulk.request, OPERATIONS.bulk);
   const writer = committer(c);
   const store = turnStore(writer.store);
-  return jsonResponse(await bulkCall({ ...writer, store, deadline: store.deadline }, body, await readIdempotency(c)));
+  return callResponse(await bulkCall({ ...writer, store, deadline: store.deadline }, body, await readIdempotency(c)));
 });

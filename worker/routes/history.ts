@@ -5,10 +5,10 @@ import { type AppEnv, reader } from "../app-env.ts";
 import { historyCall } from "../calls/list-calls.ts";
 import { OPERATIONS } from "../request/operations.ts";
 import { readQuery } from "../request/read-request.ts";
-import { jsonResponse } from "../response/json.ts";
+import { callResponse } from "../response/json.ts";
 
 export const history = new Hono<AppEnv>();
 
 history.get("/history", async (c) =>
-  jsonResponse(await historyCall(reader(c), readQuery(c.req.url, OPERATIONS.history.request))),
+  callResponse(await historyCall(reader(c), readQuery(c.req.url, OPERATIONS.history.request))),
 );

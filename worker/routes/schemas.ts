@@ -6,20 +6,20 @@ import { deleteSchemaCall, getSchemaCall, setSchemaCall } from "../calls/schema-
 import { readIdempotency } from "../request/idempotency-key.ts";
 import { OPERATIONS } from "../request/operations.ts";
 import { readBody, readQuery } from "../request/read-request.ts";
-import { jsonResponse } from "../response/json.ts";
+import { callResponse } from "../response/json.ts";
 
 export const schemas = new Hono<AppEnv>();
 
 schemas.post("/schema", async (c) => {
   const body = await readBody(c, OPERATIONS.setSchema.request);
-  return jsonResponse(await setSchemaCall(committer(c), body, await readIdempotency(c)));
+  return callResponse(await setSchemaCall(committer(c), body, await readIdempotency(c)));
 });
 
 schemas.get("/schema", async (c) =>
-  jsonResponse(await getSchemaCall(reader(c), readQuery(c.req.url, OPERATIONS.getSchema.request))),
+  callResponse(await getSchemaCall(reader(c), readQuery(c.req.url, OPERATIONS.getSchema.request))),
 );
 
 schemas.delete("/schema", async (c) => {
   const body = readQuery(c.req.url, OPERATIONS.deleteSchema.request);
-  return jsonResponse(await deleteSchemaCall(committer(c), { body, members: new Map() }, await readIdempotency(c)));
+  return callResponse(await deleteSchemaCall(committer(c), { body, members: new Map() }, await readIdempotency(c)));
 });

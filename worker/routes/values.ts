@@ -3,29 +3,31 @@
 import { Hono } from "hono";
 import { type AppEnv, committer, reader } from "../app-env.ts";
 import { deleteCall, readCall, readEntry, setCall } from "../calls/value-calls.ts";
+import { withHeaderRevision } from "../request/freshness.ts";
 import { readIdempotency } from "../request/idempotency-key.ts";
 import { OPERATIONS } from "../request/operations.ts";
 import { readBody, readQuery } from "../request/read-request.ts";
-import { entryResponse, jsonResponse } from "../response/json.ts";
+import { callResponse, entryResponse } from "../response/json.ts";
 
 export const values = new Hono<AppEnv>();
 
 values.post("/set", async (c) => {
   const body = await readBody(c, OPERATIONS.set.request);
-  return jsonResponse(await setCall(committer(c), body, await readIdempotency(c)));
+  return callResponse(await setCall(committer(c), body, await readIdempotency(c)));
 });
 
 values.get("/get", async (c) => {
-  const entry = await readEntry(reader(c), readQuery(c.req.url, OPERATIONS.get.request));
-  return entryResponse(entry, c.req.header("if-none-match"));
+  const query = readQuery(c.req.url, OPERATIONS.get.request);
+  const read = await readEntry(reader(c), withHeaderRevision(c, query));
+  return entryResponse(read, c.req.header("if-none-match"));
 });
 
 values.post("/read", async (c) => {
   const { body } = await readBody(c, OPERATIONS.read.request);
-  return jsonResponse(await readCall(reader(c), body));
+  return callResponse(await readCall(reader(c), withHeaderRevision(c, body)));
 });
 
 values.post("/delete", async (c) => {
   const body = await readBody(c, OPERATIONS.delete.request);
-  return jsonResponse(await deleteCall(committer(c), body, await readIdempotency(c)));
+  return callResponse(await deleteCall(committer(c), body, await readIdempotency(c)));
 });
