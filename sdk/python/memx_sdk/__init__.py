@@ -62,6 +62,7 @@ from ._models import (
     WhoAmI,
     Written,
 )
+from ._options import MaxAge, ReadMode
 from ._subscription import OnReset, OnStatus, Subscription
 from ._typed import OnSchemaChange
 from ._typed_key import TypedKey
@@ -93,6 +94,7 @@ __all__ = [
     "KeyEntry",
     "Lease",
     "LeaseLostError",
+    "MaxAge",
     "MemX",
     "MemxError",
     "Mirror",
@@ -105,6 +107,7 @@ __all__ = [
     "Patched",
     "QuotaExceededError",
     "RateLimitedError",
+    "ReadMode",
     "SchemaChangedError",
     "SchemaEvent",
     "SchemaViolationError",

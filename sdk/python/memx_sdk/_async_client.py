@@ -40,7 +40,7 @@ from ._models import (
     WhoAmI,
     Written,
 )
-from ._options import PING_INTERVAL_SECONDS, Transport, read_options
+from ._options import PING_INTERVAL_SECONDS, ReadMode, Transport, read_options
 from ._subscription import OnReset, OnStatus
 from ._typed import Adapter, OnSchemaChange
 from ._update import Conflicts
@@ -60,6 +60,9 @@ class AsyncMemX:
         agent: The name that memX keeps with what this client writes: 1 to 64 printable characters.
         calls: How calls reach memX. With "auto", by HTTP, and over a WebSocket while several are in flight together;
             always by HTTP where sockets do not pass, and with an `http_client`. "socket" and "http" force one.
+        reads: Which state `get`, `get_many` and `keys` may read. "strong": the newest. "session": one that has all that
+            this client has written, read, and received, and what it was told with `seen`. `MaxAge(2)`: one that is up
+            to 2 seconds old. memX may always read a newer one.
         parse_float: Reads numbers that are not integers, such as `decimal.Decimal`. The default is `float`.
         http_client: An `httpx.AsyncClient` to use instead of one of the client's own. The caller closes it.
         ping_interval: Seconds between two pings of the subscriptions' socket.
@@ -83,6 +86,7 @@ class AsyncMemX:
         retries: int = 3,
         agent: str | None = None,
         calls: Transport = "auto",
+        reads: ReadMode = "strong",
         parse_float: Callable[[str], Any] | None = None,
         http_client: AsyncHttpClient | None = None,
         ping_interval: float = PING_INTERVAL_SECONDS,
@@ -95,6 +99,7 @@ class AsyncMemX:
             retries=retries,
             agent=agent,
             calls=calls,
+            reads=reads,
             own_client=http_client is not None,
             parse_float=parse_float,
             ping_interval=ping_interval,
@@ -110,6 +115,24 @@ class AsyncMemX:
     def base_url(self) -> str:
         """URL of memX, without a slash at its end."""
         return self._http.options.base_url
+
+    @property
+    def revision(self) -> int:
+        """The highest revision that this client has seen, in its writes, its reads, and its subscriptions. 0 before."""
+        return self._http.reads.revision
+
+    def seen(self, revision: int) -> None:
+        """Tells the client of a revision that another one has seen.
+
+        With `reads="session"`, later reads then have all that the other client knew.
+
+        Raises:
+            InvalidRequestError: It is no revision.
+
+        Example:
+            >>> memx.seen(other.revision)
+        """
+        self._http.reads.seen(revision)
 
     async def set(
         self,

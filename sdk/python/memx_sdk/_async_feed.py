@@ -25,7 +25,7 @@ class AsyncFeed:
 
     def __init__(self, http: AsyncHttp) -> None:
         self._http = http
-        self._feed = Feed(http.options, http.decoder)
+        self._feed = Feed(http.options, http.decoder, http.reads)
         self._tasks: set[asyncio.Task[None]] = set()
         self._receivers: dict[Connection, asyncio.Task[None]] = {}
         self._closing: set[asyncio.Task[None]] = set()

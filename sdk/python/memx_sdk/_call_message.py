@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from ._calls import Call
 from ._options import Options
+from ._reads import read_revision
 
 CALLS_SUBPROTOCOL = "memx.calls.v1"
 
@@ -31,8 +32,9 @@ _NAMES = {
     "DELETE /schema": "schema_delete",
 }
 
-# The members of an answer come in this order, and nothing follows the body.
-_ANSWER = re.compile(r'\{"id":(\d+),"status":(\d+)(?:,"retry":([\d.]+))?,"body":')
+# The members before the body are numbers, and nothing follows the body.
+_ANSWER = re.compile(r'\{((?:"\w+":[\d.]+,)+)"body":')
+_NUMBER = re.compile(r'"(\w+)":([\d.]+),')
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Reply:
     status: int
     text: str
     retry: str | None = None
+    revision: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,4 +96,10 @@ def read_answer(text: str) -> tuple[int, Reply] | None:
     found = _ANSWER.match(text)
     if found is None or not text.endswith("}"):
         return None
-    return int(found[1]), Reply(int(found[2]), text[found.end() : -1], found[3])
+    numbers = dict(_NUMBER.findall(found[1]))
+    if "id" not in numbers or "status" not in numbers:
+        return None
+    body = text[found.end() : -1]
+    return int(numbers["id"]), Reply(
+        int(numbers["status"]), body, numbers.get("retry"), read_revision(numbers.get("revision"))
+    )

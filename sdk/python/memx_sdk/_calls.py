@@ -53,6 +53,8 @@ class Call(Generic[R_co]):
     """The key that the call is about, for its error."""
     idempotency_key: str | None = None
     """Makes a retry safe. A read has none and needs none."""
+    is_fresh: bool = False
+    """A read of which the option `reads` says how new it must be."""
     wait: float = 0
     """Seconds that memX may wait before it responds, besides the timeout of the attempt."""
 
@@ -92,12 +94,12 @@ def set(
 
 
 def get(key: str) -> Call[Entry[Any] | None]:
-    return Call("GET", target("/get", key=_check_key(key)), responses.read_entry, key=key)
+    return Call("GET", target("/get", key=_check_key(key)), responses.read_entry, key=key, is_fresh=True)
 
 
 def get_many(keys: Iterable[str]) -> Call[Entries[Any]]:
     body = _body({"keys": [_check_key(key) for key in check_list("keys", keys)]})
-    return Call("POST", "/read", responses.read_entries, body)
+    return Call("POST", "/read", responses.read_entries, body, is_fresh=True)
 
 
 def delete(key: str, *, expect: int | None = None, idempotency_key: str | None = None) -> Call[Deleted]:
@@ -156,7 +158,7 @@ def _operation(operation: BatchOperation) -> dict[str, object]:
 
 def keys(prefix: str | None, values: bool, limit: int, cursor: Any) -> Call[responses.Page]:
     query = target("/keys", prefix=prefix, values="true" if values else None, limit=limit, cursor=cursor)
-    return Call("GET", query, responses.read_keys)
+    return Call("GET", query, responses.read_keys, is_fresh=True)
 
 
 def history(key: str, limit: int, before: Any) -> Call[responses.Page]:

@@ -21,6 +21,7 @@ from ._glob import merge_patterns
 from ._json import Decoder
 from ._models import ChangesPage
 from ._options import Options
+from ._reads import Reads
 from ._responses import Ready, Reset, is_final, read_frame, read_refusal
 from ._retry import backoff
 
@@ -97,6 +98,7 @@ class Feed:
 
     options: Options
     decoder: Decoder
+    reads: Reads
     actions: deque[Action] = field(default_factory=deque[Action])
     _members: set[Delivery] = field(default_factory=set[Delivery])
     # The connection that is ready, and the one that will replace it.
@@ -265,6 +267,7 @@ class Feed:
         return True
 
     def _deliver(self, connection: Connection, event: Event, chars: int) -> None:
+        self.reads.note(event.revision)
         if connection.is_resetting:
             return
         if self._position is not None:
@@ -281,6 +284,7 @@ class Feed:
             if self._has_warned:
                 self._has_warned = False
                 logger.info("The subscriptions are connected to memX again.")
+        self.reads.note(revision)
         # May also go back: new members have received nothing of what the old socket was ahead.
         self._position = revision
         was_resetting, connection.is_resetting = connection.is_resetting, False

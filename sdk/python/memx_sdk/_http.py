@@ -18,6 +18,7 @@ from ._calls import Call, headers_of
 from ._errors import MemxError, NetworkError, TimeoutError
 from ._json import Decoder
 from ._options import Options
+from ._reads import Reads, read_revision
 from ._responses import not_from_memx, read_error
 from ._retry import Retries
 from ._sockets import CallFailed
@@ -29,6 +30,8 @@ HttpClient: TypeAlias = httpx.Client
 """The HTTP client that `MemX` takes."""
 AsyncHttpClient: TypeAlias = httpx.AsyncClient
 """The HTTP client that `AsyncMemX` takes."""
+
+REVISION_HEADER = "memx-revision"
 
 # Agents keep idle connections for as long as memX does; a lost one costs only a retry.
 _LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepalive_expiry=30)
@@ -42,10 +45,12 @@ class _Attempt:
         client: httpx.Client | httpx.AsyncClient,
         options: Options,
         decoder: Decoder,
+        reads: Reads,
         call: Call[Any],
         timeout: float,
     ) -> None:
         self._decoder = decoder
+        self._reads = reads
         self._call = call
         self._timeout = timeout
         self._deadline = time.monotonic() + timeout
@@ -73,7 +78,11 @@ class _Attempt:
             cause = kind(reply.reason, request=self.request)
             raise self.failure(cause) from cause
         self._chunks = [reply.text.encode()]
-        headers = {"content-type": "application/json", **({"retry-after": reply.retry} if reply.retry else {})}
+        headers = {"content-type": "application/json"}
+        if reply.retry is not None:
+            headers["retry-after"] = reply.retry
+        if reply.revision is not None:
+            headers[REVISION_HEADER] = str(reply.revision)
         return self.result(httpx.Response(reply.status, headers=headers, request=self.request))
 
     def failure(self, cause: httpx.RequestError) -> MemxError:
@@ -92,14 +101,17 @@ class _Attempt:
         """Returns the result of a complete response, or raises its error."""
         text = b"".join(self._chunks).decode("utf-8", "replace")
         call = self._call
+        revision = read_revision(response.headers.get(REVISION_HEADER))
         if not response.is_success:
             error = read_error(response.status_code, response.headers, text, call.key, self._decoder)
+            self._reads.failed(error, revision)
             complete = httpx.Response(
                 response.status_code, headers=_content_headers(response), content=text.encode(), request=self.request
             )
             error = _with_class(error, httpx.HTTPStatusError)
             error.request, error.response = self.request, complete  # pyright: ignore[reportAttributeAccessIssue]
             raise error
+        self._reads.note(revision)
         try:
             return call.read(self._decoder.decode(text))
         except (ValueError, KeyError, TypeError, AttributeError):
@@ -129,6 +141,7 @@ class SyncHttp:
     def __init__(self, options: Options, client: HttpClient | None) -> None:
         self.options: Options = options
         self.decoder: Decoder = Decoder(options.parse_float)
+        self.reads: Reads = Reads(options.reads)
         self.closed: threading.Event = threading.Event()
         self._calls = SyncCalls(options)
         self._own = client is None
@@ -164,6 +177,7 @@ class SyncHttp:
         """
         attempts = Retries(self.options.retries if retries is None else retries, time.monotonic())
         cancelled = cancelled or self.closed
+        call = self.reads.freshen(call)
         message = None if self.options.calls == "http" else message_of(call, self.options)
         if message is None:
             return self._repeat(call, None, attempts, timeout, deadline, cancelled)
@@ -209,16 +223,17 @@ class SyncHttp:
 
     def _read(self, call: Call[R], reply: Reply | Broken, timeout: float) -> Any:
         if isinstance(reply, Reply) and reply.status == 200:
+            self.reads.note(reply.revision)
             try:
                 return call.read(self.decoder.decode(reply.text))
             except (ValueError, KeyError, TypeError, AttributeError):
                 raise not_from_memx(call.key) from None
-        return _Attempt(self._client, self.options, self.decoder, call, timeout).reply(reply)
+        return _Attempt(self._client, self.options, self.decoder, self.reads, call, timeout).reply(reply)
 
     def _attempt(self, call: Call[R], timeout: float) -> R:
         if self._own and self._process != os.getpid():
             self._client = self._open()  # A forked process must not share the connections of its parent.
-        attempt = _Attempt(self._client, self.options, self.decoder, call, timeout)
+        attempt = _Attempt(self._client, self.options, self.decoder, self.reads, call, timeout)
         try:
             response = self._client.send(attempt.request, stream=True, follow_redirects=False)
             try:
@@ -248,6 +263,7 @@ class AsyncHttp:
     def __init__(self, options: Options, client: AsyncHttpClient | None) -> None:
         self.options: Options = options
         self.decoder: Decoder = Decoder(options.parse_float)
+        self.reads: Reads = Reads(options.reads)
         self.closed: bool = False
         self._calls = AsyncCalls(options)
         self._own = client is None
@@ -264,6 +280,7 @@ class AsyncHttp:
     ) -> R:
         """Returns the result of a call. See `SyncHttp.send`; a cancelled task ends the call at once."""
         attempts = Retries(self.options.retries if retries is None else retries, time.monotonic())
+        call = self.reads.freshen(call)
         message = None if self.options.calls == "http" else message_of(call, self.options)
         if message is None:
             return await self._repeat(call, None, attempts, timeout, deadline)
@@ -307,14 +324,15 @@ class AsyncHttp:
 
     def _read(self, call: Call[R], reply: Reply | Broken, timeout: float) -> Any:
         if isinstance(reply, Reply) and reply.status == 200:
+            self.reads.note(reply.revision)
             try:
                 return call.read(self.decoder.decode(reply.text))
             except (ValueError, KeyError, TypeError, AttributeError):
                 raise not_from_memx(call.key) from None
-        return _Attempt(self._client, self.options, self.decoder, call, timeout).reply(reply)
+        return _Attempt(self._client, self.options, self.decoder, self.reads, call, timeout).reply(reply)
 
     async def _attempt(self, call: Call[R], timeout: float) -> R:
-        attempt = _Attempt(self._client, self.options, self.decoder, call, timeout)
+        attempt = _Attempt(self._client, self.options, self.decoder, self.reads, call, timeout)
         try:
             response = await self._client.send(attempt.request, stream=True, follow_redirects=False)
             try:

@@ -12,6 +12,19 @@ from urllib.parse import urlsplit
 Transport: TypeAlias = Literal["auto", "socket", "http"]
 """How calls reach memX."""
 
+_MAX_AGE_SECONDS = 99_999_999
+
+
+@dataclass(frozen=True, slots=True)
+class MaxAge:
+    """Reads may answer from a state that is up to so many seconds old."""
+
+    seconds: float
+
+
+ReadMode: TypeAlias = "Literal['strong', 'session'] | MaxAge"
+"""Which state reads answer from."""
+
 DEFAULT_BASE_URL = "http://127.0.0.1:8000"
 PING_INTERVAL_SECONDS = 25.0
 
@@ -25,6 +38,7 @@ class Options:
     retries: int
     agent: str | None
     calls: Transport
+    reads: ReadMode
     parse_float: Callable[[str], Any] | None
     ping_interval: float
     ping_timeout: float
@@ -38,6 +52,7 @@ def read_options(
     retries: int,
     agent: str | None,
     calls: Transport = "auto",
+    reads: ReadMode = "strong",
     own_client: bool = False,
     parse_float: Callable[[str], Any] | None,
     ping_interval: float,
@@ -57,6 +72,7 @@ def read_options(
         retries=retries,
         agent=_check_agent(agent),
         calls=_check_calls(calls, own_client),
+        reads=_check_reads(reads),
         parse_float=parse_float,
         ping_interval=check_seconds("ping_interval", ping_interval),
         ping_timeout=check_seconds("ping_timeout", ping_timeout),
@@ -97,6 +113,17 @@ def _check_calls(calls: Transport, own_client: bool) -> Transport:
         raise ValueError(f'calls must be "auto", "socket", or "http", not {calls!r}.')
     # The caller's HTTP client may do what a socket does not, such as passing a proxy.
     return "http" if calls == "auto" and own_client else calls
+
+
+def _check_reads(reads: ReadMode) -> ReadMode:
+    if reads in ("strong", "session"):
+        return reads
+    if isinstance(reads, MaxAge):  # pyright: ignore[reportUnnecessaryIsInstance]
+        seconds: Any = reads.seconds
+        is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+        if is_number and 0 <= seconds <= _MAX_AGE_SECONDS:
+            return reads
+    raise ValueError(f'reads must be "strong", "session", or MaxAge(seconds), not {reads!r}.')
 
 
 def _check_api_key(api_key: str | None) -> str | None:

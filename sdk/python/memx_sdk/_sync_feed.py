@@ -70,7 +70,7 @@ class SyncFeed:
         self.lock: threading.Lock = threading.Lock()
         self.callbacks: Worker = Worker("memx-callbacks")
         self._http = http
-        self._feed = Feed(http.options, http.decoder)
+        self._feed = Feed(http.options, http.decoder, http.reads)
         self._requests = Worker("memx-requests")
         self._changed = threading.Condition(self.lock)
         self._thread: threading.Thread | None = None

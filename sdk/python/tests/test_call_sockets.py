@@ -54,7 +54,8 @@ def test_reads_the_answer(sample: Any) -> None:
     # The ids of the samples are other ones.
     text = sample["text"].replace(f'"id":{sample["id"]}', '"id":3')
     retry = sample.get("retry")
-    reply = Reply(sample["status"], sample["body"], None if retry is None else str(retry))
+    retry = None if retry is None else str(retry)
+    reply = Reply(sample["status"], sample["body"], retry, sample.get("revision"))
     assert socket.frame(text, 0) == [(3, reply)]
 
 

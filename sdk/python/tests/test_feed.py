@@ -13,6 +13,7 @@ from memx_sdk._feed import Connection, Drop, Feed, Open, Ping, Request, call_of
 from memx_sdk._json import Decoder
 from memx_sdk._models import ChangesPage
 from memx_sdk._options import read_options
+from memx_sdk._reads import Reads
 from memx_sdk._responses import event_json
 
 AWAY = NetworkError("network", "memX is away.")
@@ -196,7 +197,7 @@ class World:
             ping_interval=25,
             ping_timeout=10,
         )
-        self.feed = Feed(options, Decoder())
+        self.feed = Feed(options, Decoder(), Reads("strong"))
         self.now = 1_000.0
 
     def tick(self, seconds: float = 0) -> list[Any]:
