@@ -80,9 +80,9 @@ const files = (all: readonly string[], withLongTests: readonly string[]) => [...
 
 /** Test files of calls that a socket has too, and not of what only HTTP has. */
 const SOCKET_FILES = [
-  "test/http/{access,batch,bulk,conditions,idempotency,keys,patch,read,schemas,values,write-only,writers}.test.ts",
+  "test/http/{access,batch,bulk,conditions,idempotency,keys,patch,read,schemas,session-reads,values,write-only,writers}.test.ts",
   "test/guarantees/*.test.ts",
-  "test/sdk/{calls,consumers,entries,identifiers,json-values,lease,lease-server,mirror,request-samples,subscriptions,typed-key}.test.ts",
+  "test/sdk/{calls,consumers,entries,identifiers,json-values,lease,lease-server,mirror,request-samples,session-reads,subscriptions,typed-key}.test.ts",
 ];
 
 /** Each test file has its own Redis: Vitest evaluates the options of a project before each file. */
@@ -195,7 +195,7 @@ export default defineConfig({
               "test/adapters/*-oracle.test.ts",
               "test/process/{bench,connect-fuzz,dashboard,dashboard-account-keyboard,dashboard-barriers}.test.ts",
               "test/process/{dashboard-keyboard,dashboard-scale}.test.ts",
-              "test/process/{docker,fuzz,mcp-fuzz,mcp-team,operations}.test.ts",
+              "test/process/{docker,fuzz,mcp-fuzz,mcp-team,mirror-kills,operations}.test.ts",
               "test/process/{kills,porcupine,processes,promtool,redis-cluster,redis-loses-writes}.test.ts",
               "test/process/{sdk-feed,shared-key,soak,two-servers}.test.ts",
             ],
@@ -205,7 +205,7 @@ export default defineConfig({
           exclude: long
             ? []
             : [
-                "test/process/{dashboard-account-keyboard,dashboard-barriers,dashboard-keyboard,dashboard-scale,docker,operations,porcupine,promtool,soak}.test.ts",
+                "test/process/{dashboard-account-keyboard,dashboard-barriers,dashboard-keyboard,dashboard-scale,docker,mirror-kills,operations,porcupine,promtool,soak}.test.ts",
               ],
         },
       },

@@ -35,6 +35,14 @@ export function readEnvironment(): undefined {}
 export function refuseUnknown(): void {}
 export function checkSubscribeOptions(): void {}
 
+/** The page reads the newest state. */
+export function readReads(): "strong" {
+  return "strong";
+}
+export class Reads {
+  note(): void {}
+}
+
 /** Every browser that runs the page follows the signals of its callers itself. */
 export function followSignal(signal: AbortSignal): AbortSignal {
   return signal;

@@ -12,8 +12,8 @@ const MAX_ID_CHARS = 32;
 
 const NAMES = new Map<string, string>(Object.entries(SOCKET_CALLS).map(([name, call]) => [call, name]));
 
-/** The members of an answer come in this order, and nothing follows the body. */
-const ANSWER = /^\{"id":(\d+),"status":(\d+)(?:,"retry":([\d.]+))?,"body":/;
+/** The members before the body are numbers, and nothing follows the body. */
+const ANSWER = /^\{((?:"\w+":[\d.]+,)+)"body":/;
 
 export type Message = {
   readonly name: string;
@@ -56,10 +56,22 @@ export function* joinMessages(messages: Iterable<readonly [id: number, message: 
 
 /** Returns `undefined` for a text that is no answer. */
 export function readAnswer(text: string): { readonly id: number; readonly reply: Reply } | undefined {
-  const [start, id, status, retry] = ANSWER.exec(text) ?? [];
+  const [start, numbers = ""] = ANSWER.exec(text) ?? [];
   if (start === undefined || !text.endsWith("}")) return undefined;
-  const retryAfterMs = retry === undefined ? undefined : Math.ceil(Number(retry) * 1_000);
-  return { id: Number(id), reply: { status: Number(status), text: text.slice(start.length, -1), retryAfterMs } };
+  const { id, status, retry, revision } = readNumbers(numbers);
+  if (id === undefined || status === undefined) return undefined;
+  const retryAfterMs = retry === undefined ? undefined : Math.ceil(retry * 1_000);
+  return { id, reply: { status, text: text.slice(start.length, -1), retryAfterMs, revision } };
+}
+
+/** Not `JSON.parse`, which would cost more than the rest. */
+function readNumbers(text: string): { readonly [name: string]: number | undefined } {
+  const numbers: Record<string, number> = {};
+  for (const member of text.split(",")) {
+    const at = member.indexOf(":");
+    if (at > 0) numbers[member.slice(1, at - 1)] = Number(member.slice(at + 1));
+  }
+  return numbers;
 }
 
 function countBytes(text: string): number {

@@ -7,6 +7,7 @@ import { ChooseTransport } from "./choose-transport.ts";
 import { InvalidRequestError, MemxError, NetworkError, TimeoutError } from "./errors.ts";
 import type { Options } from "./options.ts";
 import { isFinal, readError } from "./read-error.ts";
+import { Reads } from "./reads.ts";
 import { followSignal } from "./signals.ts";
 import type { Reply, Request, Transport } from "./transport.ts";
 
@@ -26,6 +27,8 @@ export type Call = {
   readonly key?: string;
   /** A `POST` that changes nothing. */
   readonly isRead?: boolean;
+  /** A read of which the option `reads` says how new it must be. */
+  readonly isFresh?: boolean;
   readonly idempotencyKey?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   /** @default that of the client */
@@ -37,10 +40,12 @@ export type Call = {
 export class Calls {
   readonly #options: Options;
   readonly #transports: ChooseTransport;
+  readonly reads: Reads;
 
   constructor(options: Options) {
     this.#options = options;
     this.#transports = new ChooseTransport(options);
+    this.reads = new Reads(options.reads);
   }
 
   get retries(): number {
@@ -55,7 +60,8 @@ export class Calls {
    * Returns the JSON of the response.
    * @throws {MemxError} or the reason of an aborted signal
    */
-  async send<T>(call: Call): Promise<T> {
+  async send<T>(asked: Call): Promise<T> {
+    const call = asked.isFresh ? this.#freshen(asked) : asked;
     const { method, body, key, isRead = method === "GET", retries = this.#options.retries } = call;
     if ("key" in call) checkKey(key);
     const request: Request = {
@@ -99,6 +105,11 @@ export class Calls {
     this.#transports.close();
   }
 
+  #freshen({ query, body, ...call }: Call): Call {
+    const freshness = this.reads.freshness();
+    return { ...call, ...(body ? { body: { ...body, ...freshness } } : { query: { ...query, ...freshness } }) };
+  }
+
   #encode(body: Readonly<Record<string, unknown>>, key: string | undefined): string {
     checkJson(body, key);
     return this.#options.json.stringify(body);
@@ -119,8 +130,13 @@ export class Calls {
       clearTimeout(timer);
       signal?.removeEventListener("abort", cancel);
     }
-    const { status, text } = reply;
-    if (status < 200 || status > 299) throw readError(reply, { key, baseUrl, parse: json.parse });
+    const { status, text, revision } = reply;
+    if (status < 200 || status > 299) {
+      const error = readError(reply, { key, baseUrl, parse: json.parse });
+      this.reads.note(revision, error);
+      throw error;
+    }
+    this.reads.note(revision);
     const result = parse(text, json.parse);
     if (isExpected(result, request.call)) return result as T;
     const message = `The response of ${baseUrl} is incomplete or does not come from memX.`;

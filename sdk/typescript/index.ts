@@ -6,6 +6,7 @@ export type { Lease, LeaseOptions } from "./lease.ts";
 export { MemX } from "./memx.ts";
 export type { Mirror, MirrorListener } from "./mirror.ts";
 export type { MemXOptions, WebSocketLike } from "./options.ts";
+export type { ReadsOption } from "./reads.ts";
 export type { JsonSchemaSource } from "./standard-schema.ts";
 export type { Subscription } from "./subscription.ts";
 export type { TypedKey, TypedKeyOptions } from "./typed-key.ts";

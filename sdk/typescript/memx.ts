@@ -95,7 +95,7 @@ export class MemX implements Disposable {
    */
   async get<T = unknown>(key: string, { mirror, ...options }: t.GetOptions = {}): Promise<t.Entry<T> | null> {
     if (mirror?.status === "live" && mirror.covers(key)) return mirror.get(key) as t.Entry<T> | null;
-    return this.#read({ path: "/get", query: { key }, key, has: "revision", mayBeNull: true }, options);
+    return this.#read({ path: "/get", query: { key }, key, has: "revision", mayBeNull: true, isFresh: true }, options);
   }
 
   /**
@@ -110,7 +110,14 @@ export class MemX implements Disposable {
   async getMany<T = unknown>(keys: readonly string[], options: t.CallOptions = {}): Promise<t.Entries<T>> {
     for (const key of keys) checkKey(key);
     const [key] = keys;
-    const call = { method: "POST", path: "/read", body: { keys }, has: "entries", isRead: true } as const;
+    const call = {
+      method: "POST",
+      path: "/read",
+      body: { keys },
+      has: "entries",
+      isRead: true,
+      isFresh: true,
+    } as const;
     return this.#read({ ...call, ...(key !== undefined && keys.length === 1 && { key }) }, options);
   }
 
@@ -198,7 +205,7 @@ export class MemX implements Disposable {
     for (let cursor: string | undefined; ; ) {
       const query = { prefix, values, limit: pageSize, cursor };
       const page: { keys: t.KeyEntry<T>[]; cursor: string | null } = await this.#read(
-        { path: "/keys", query, has: "keys" },
+        { path: "/keys", query, has: "keys", isFresh: true },
         rest,
       );
       yield* page.keys;
@@ -392,6 +399,26 @@ export class MemX implements Disposable {
     const subscribe = (take: Take) =>
       new Subscription(this.#source(checkAccess), wanted, { ...rest, snapshot: true }, take);
     return Mirror.open<T>({ covers: wanted.matches, subscribe }, maxChars);
+  }
+
+  /** The highest revision that this client has seen, in its writes, its reads, and its subscriptions; 0 before the first. */
+  get revision(): number {
+    return this.#calls.reads.revision;
+  }
+
+  /**
+   * Tells the client of a revision that another one has seen. With `reads: "session"`, later reads then have all that the
+   * other client knew.
+   *
+   * @throws {InvalidRequestError} if it is no revision
+   * @example
+   * const reader = new MemX({ reads: "session" });
+   * await memx.set("agent:goal", { x: 1, y: 7 });
+   * reader.seen(memx.revision);
+   * console.log(await reader.get("agent:goal"));
+   */
+  seen(revision: number): void {
+    this.#calls.reads.seen(revision);
   }
 
   /** Ends all subscriptions, and those that come later. Other calls still work. */

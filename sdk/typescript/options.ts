@@ -5,6 +5,7 @@ import { readBaseUrl } from "./base-url.ts";
 import { readCalls } from "./calls-option.ts";
 import { readMs, readRetries } from "./option-numbers.ts";
 import { readEnvironment } from "./read-environment.ts";
+import { type ReadsOption, readReads } from "./reads.ts";
 import { refuseUnknown } from "./refuse-unknown.ts";
 
 /** The part of the standard WebSocket that the SDK uses, so that the one of the package `ws` fits too. */
@@ -39,6 +40,14 @@ export type MemXOptions = {
    * @default "auto"
    */
   readonly calls?: "auto" | "socket" | "http";
+  /**
+   * Which state `get`, `getMany` and `keys` may read. `strong`: the newest. `session`: one that has all that this client has
+   * written, read, and received, and what it was told with `seen`. `{ maxAge: 2 }`: one that is up to 2 seconds old. memX may
+   * always read a newer one.
+   *
+   * @default "strong"
+   */
+  readonly reads?: ReadsOption;
   /** Timeout of one attempt of a call, in milliseconds. @default 10000 */
   readonly timeoutMs?: number;
   /** Number of retries of a call. Safe for writes too, which carry an `Idempotency-Key`. @default 3 */
@@ -73,7 +82,7 @@ export type Options = Required<Omit<MemXOptions, "apiKey" | "baseUrl" | "agent" 
  * @throws {InvalidRequestError} if there is no such option
  */
 export function readOptions(all: MemXOptions & { readonly [JSON_CODEC]?: JsonCodec }): Options {
-  const { apiKey, baseUrl, agent, fetch, WebSocket, calls, timeoutMs, retries, ...others } = all;
+  const { apiKey, baseUrl, agent, fetch, WebSocket, calls, reads, timeoutMs, retries, ...others } = all;
   const { pingIntervalMs, pingTimeoutMs, [JSON_CODEC]: json = JSON, ...unknown } = others;
   refuseUnknown(unknown);
   return {
@@ -84,6 +93,7 @@ export function readOptions(all: MemXOptions & { readonly [JSON_CODEC]?: JsonCod
     fetch: requireFunction("fetch", fetch) ?? ((url, init) => globalThis.fetch(url, init)),
     WebSocket: WebSocket && requireFunction("WebSocket", WebSocket),
     calls: readCalls(all),
+    reads: readReads(reads),
     timeoutMs: readMs("timeoutMs", timeoutMs ?? 10_000),
     retries: readRetries(retries ?? 3),
     pingIntervalMs: readMs("pingIntervalMs", pingIntervalMs ?? PING_INTERVAL_SECONDS * 1_000),

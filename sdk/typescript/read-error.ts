@@ -1,6 +1,6 @@
 // Reads errors from responses and close codes, and says whether another attempt makes sense.
 
-import { CLOSE_CODES, type Problem } from "../protocol.ts";
+import { CLOSE_CODES, type Problem, REVISION_HEADER } from "../protocol.ts";
 import {
   ConflictError,
   ForbiddenError,
@@ -48,7 +48,8 @@ export function readErrorResponse(response: Response, text: string, about: About
 
 export function readReply({ status, headers }: Response, text: string): Reply {
   const requestId = headers.get("x-request-id") ?? undefined;
-  return { status, text, requestId, retryAfterMs: readRetryAfter(headers.get("retry-after")) };
+  const retryAfterMs = readRetryAfter(headers.get("retry-after"));
+  return { status, text, requestId, retryAfterMs, revision: readRevision(headers.get(REVISION_HEADER)) };
 }
 
 /** Reads the error of a failed attempt. A proxy may have responded instead of memX. */
@@ -95,6 +96,10 @@ function readProblem(text: string, parse: (text: string) => unknown): Problem | 
   } catch {
     return undefined; // A proxy's page.
   }
+}
+
+function readRevision(header: string | null): number | undefined {
+  return header !== null && /^\d{1,16}$/.test(header) ? Number(header) : undefined;
 }
 
 /** RFC 9110 §10.2.3: seconds, or a date. `Date.parse` alone also takes texts such as `1.5` for a date. */

@@ -16,6 +16,8 @@ export type Reply = {
   readonly text: string;
   readonly requestId?: string | undefined;
   readonly retryAfterMs?: number | undefined;
+  /** The memory has reached this revision. */
+  readonly revision?: number | undefined;
 };
 
 export type Transport = {

@@ -1,0 +1,58 @@
+// How new the state must be that reads answer from: the newest, one that is as new as all that this client has seen, or one of
+// a certain age. One order of changes in a memory makes one number enough for that.
+
+import { InvalidRequestError, MemxError } from "./errors.ts";
+
+/** `strong`: the newest state. `session`: one that is as new as all that the client has seen. `maxAge`: in seconds. */
+export type ReadsOption = "strong" | "session" | { readonly maxAge: number };
+
+const MAX_AGE_SECONDS = 99_999_999;
+
+/** @throws {TypeError} if there is no such option */
+export function readReads(reads: ReadsOption = "strong"): ReadsOption {
+  if (reads === "strong" || reads === "session") return reads;
+  const { maxAge, ...unknown } = Object(reads) as { maxAge?: unknown };
+  const isAge = typeof maxAge === "number" && maxAge >= 0 && maxAge <= MAX_AGE_SECONDS;
+  if (isAge && Object.keys(unknown).length === 0) return { maxAge };
+  throw new TypeError(`\`reads\` must be "strong", "session", or { maxAge: seconds }, not ${JSON.stringify(reads)}.`);
+}
+
+/** What a read asks for besides, as members of its query or body. */
+type Freshness = { readonly min_revision?: number; readonly max_age?: number };
+
+export class Reads {
+  readonly #option: ReadsOption;
+  #revision = 0;
+
+  constructor(option: ReadsOption) {
+    this.#option = option;
+  }
+
+  /** The highest revision that the client has seen. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** @throws {InvalidRequestError} if it is no revision */
+  seen(revision: number): void {
+    if (!Number.isSafeInteger(revision) || revision < 0) {
+      throw new InvalidRequestError("invalid_request", "A revision must be a whole number of at least 0.");
+    }
+    this.#revision = Math.max(this.#revision, revision);
+  }
+
+  freshness(): Freshness {
+    if (typeof this.#option === "object") return { max_age: this.#option.maxAge };
+    return this.#option === "session" && this.#revision > 0 ? { min_revision: this.#revision } : {};
+  }
+
+  /**
+   * Notes what a reply says. After an error that the memory has not reached what the client has seen, because it has lost it,
+   * the client begins again at the revision of the memory, and so the next read works.
+   */
+  note(revision: number | undefined, error?: unknown): void {
+    if (revision === undefined) return;
+    if (error instanceof MemxError && error.code === "revision_ahead") this.#revision = revision;
+    else this.#revision = Math.max(this.#revision, revision);
+  }
+}
