@@ -161,6 +161,8 @@ export const METRICS = {
     [],
     [1, 2, 4, 8, 16, 32, 64, 128, 256, 512],
   ),
+  changes: new Counter("memx_changes", "Changes that callers have made, each of them in the log.", ["event", "action"]),
+  keysCreated: new Counter("memx_keys_created", "Values that were set where a key held none.", []),
   sockets: new SocketCounts(),
   subscriptions: new Counter("memx_subscriptions", "Sockets that channels have accepted.", []),
   eventsSent: new Counter("memx_events_sent", "Messages that channels have sent to sockets.", []),

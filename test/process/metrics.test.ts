@@ -79,6 +79,8 @@ describe.each(ENGINES)("on the %s store", (engine) => {
     expect(await added('memx_store_duration_seconds_count{operation="write",outcome="done"}')).toBe(16);
     expect(await added("memx_commit_writes_count")).toBe(engine === "embedded" ? 16 : 0);
     expect(await added("memx_commit_writes_sum")).toBe(engine === "embedded" ? 16 : 0);
+    expect(await added('memx_changes_total{event="value",action="set"}')).toBe(16);
+    expect(await added("memx_keys_created_total")).toBe(16);
     expect(await added("memx_subscriptions_total")).toBe(1);
     expect(await added("memx_events_sent_total")).toBe(texts.length);
     expect(await added('memx_sockets{channel="namespace"}')).toBe(1);
