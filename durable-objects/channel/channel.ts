@@ -15,6 +15,7 @@ import { watchToken } from "../../memory/store/watch-token.ts";
 import type { Change } from "../../sdk/protocol.ts";
 import { bringForward } from "../bring-forward.ts";
 import { Delivery } from "./delivery.ts";
+import { addSockets, setSockets, socketsOf } from "./namespace-sockets.ts";
 import { recheckAccess } from "./recheck-access.ts";
 import { Roster } from "./roster.ts";
 import { closeSocket } from "./subscriber.ts";
@@ -50,9 +51,10 @@ export class Channel extends DurableObject<Env> {
     const join = readJoin(request);
     const { namespace, key, keyHash, since, subprotocol } = join;
     const topic = { namespace, key };
-    const refusal = this.#roster.refusal(keyHash);
+    const refusal = this.#roster.refusal(keyHash) ?? this.#namespaceRefusal(namespace);
     if (refusal !== undefined) return new Response(refusal, { status: 429 });
-    return this.#roster.arrive(keyHash, async () => {
+    addSockets(this.ctx.id.toString(), namespace, 1);
+    const joined = this.#roster.arrive(keyHash, async () => {
       let head = await this.#registered(topic);
       // A shared registration may be older than what the subscriber has seen elsewhere.
       if (since !== undefined && since > head) head = await this.#registered(topic);
@@ -67,6 +69,8 @@ export class Channel extends DurableObject<Env> {
       const headers = new Headers(subprotocol && { "sec-websocket-protocol": subprotocol });
       return new Response(null, { status: 101, webSocket: pair[0], headers });
     });
+    joined.catch(() => addSockets(this.ctx.id.toString(), namespace, -1));
+    return joined;
   }
 
   /**
@@ -95,6 +99,7 @@ export class Channel extends DurableObject<Env> {
     if (!topic) return;
     this.#roster.removeGone(Date.now());
     METRICS.sockets.set(this.ctx.id.toString(), kindOf(topic), this.#roster.count());
+    setSockets(this.ctx.id.toString(), topic.namespace, this.#roster.size());
     exportMetrics(this.env.METRICS_DATASET);
     // First, so that nothing below can delay the next alarm.
     if (!this.#roster.isEmpty()) await this.#armAlarm();
@@ -154,7 +159,15 @@ export class Channel extends DurableObject<Env> {
     // 1005 means that the client sent no code. It must not be sent itself (RFC 6455 §7.4.1).
     closeSocket(socket, code === 1005 ? 1000 : code, reason);
     const topic = this.ctx.storage.kv.get<Topic>("topic");
-    if (topic) METRICS.sockets.change(this.ctx.id.toString(), kindOf(topic), -1);
+    if (!topic) return;
+    METRICS.sockets.change(this.ctx.id.toString(), kindOf(topic), -1);
+    addSockets(this.ctx.id.toString(), topic.namespace, -1);
+  }
+
+  /** Cloudflare, which has a limiter, spreads its objects over many processes. */
+  #namespaceRefusal(namespace: string): string | undefined {
+    if (this.env.RATE_LIMITER !== undefined || socketsOf(namespace) < LIMITS.maxNamespaceSockets) return undefined;
+    return `The API keys of this namespace have ${LIMITS.maxNamespaceSockets} sockets open, which is the limit of one process.`;
   }
 
   /** Returns the store's last revision. Every later change is announced to this channel. */
