@@ -18,10 +18,12 @@ import { Delivery } from "./delivery.ts";
 import { recheckAccess } from "./recheck-access.ts";
 import { Roster } from "./roster.ts";
 import { closeSocket } from "./subscriber.ts";
+import { Witness } from "./witness.ts";
 
 export class Channel extends DurableObject<Env> {
   readonly #store: Store;
   readonly #roster: Roster;
+  readonly #witness: Witness;
   readonly #delivery: Delivery;
   /** The registration under way. Subscribers that join meanwhile share it, even if the store takes long to fail. */
   #registration: Promise<number> | undefined;
@@ -31,8 +33,9 @@ export class Channel extends DurableObject<Env> {
     super(ctx, env);
     this.#store = openStore(env);
     this.#roster = new Roster(ctx);
+    this.#witness = new Witness(ctx.storage, this.#roster);
     this.#delivery = new Delivery({
-      storage: ctx.storage,
+      witness: this.#witness,
       store: this.#store,
       roster: this.#roster,
       nowMs: () => Date.now(),
@@ -153,6 +156,19 @@ export class Channel extends DurableObject<Env> {
   override webSocketClose(socket: WebSocket, code: number, reason: string): void {
     // 1005 means that the client sent no code. It must not be sent itself (RFC 6455 §7.4.1).
     closeSocket(socket, code === 1005 ? 1000 : code, reason);
+    this.#left(socket);
+  }
+
+  /** The connection broke off. */
+  override webSocketError(socket: WebSocket): void {
+    closeSocket(socket, 1011, "The connection broke off.");
+    this.#left(socket);
+  }
+
+  /** A socket has left, which may have been a witness of the cursor. */
+  #left(socket: WebSocket): void {
+    this.#witness.left(this.#roster.subscriber(socket));
+    this.#delivery.keepCursor();
     const topic = this.ctx.storage.kv.get<Topic>("topic");
     if (topic) METRICS.sockets.change(this.ctx.id.toString(), kindOf(topic), -1);
   }
@@ -211,6 +227,8 @@ export class Channel extends DurableObject<Env> {
       log("warn", "recheck_failed", { cause });
     } finally {
       this.#rechecking = false;
+      // A revoked API key may have been a witness's.
+      this.#delivery.keepCursor();
     }
   }
 }

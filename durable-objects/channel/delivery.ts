@@ -9,12 +9,13 @@ import { Backlog } from "./backlog.ts";
 import { EncodedChange } from "./encoded-change.ts";
 import type { Roster } from "./roster.ts";
 import type { Subscriber } from "./subscriber.ts";
+import type { Witness } from "./witness.ts";
 
 /** For how long after a store failure no gap is filled. */
 const GAP_PAUSE_MS = 2_000;
 
 export class Delivery {
-  readonly #storage: DurableObjectStorage;
+  readonly #witness: Witness;
   readonly #store: Store;
   readonly #roster: Roster;
   readonly #backlog: Backlog;
@@ -26,38 +27,54 @@ export class Delivery {
   /** Settles when all steps begun so far have settled. */
   #work: Promise<unknown> = Promise.resolve();
   #noGapBeforeMs = 0;
+  /** The witnesses left while the object slept, and the cursor is not found yet. */
+  #isLost = false;
 
   constructor({
-    storage,
+    witness,
     store,
     roster,
     nowMs,
     waitUntil,
   }: {
-    storage: DurableObjectStorage;
+    witness: Witness;
     store: Store;
     roster: Roster;
     nowMs: () => number;
     waitUntil: (work: Promise<void>) => void;
   }) {
-    this.#storage = storage;
+    this.#witness = witness;
     this.#store = store;
     this.#roster = roster;
     this.#backlog = new Backlog(store);
     this.#nowMs = nowMs;
     this.#waitUntil = waitUntil;
-    this.#cursor = storage.kv.get<number>("cursor") ?? 0;
+    const { cursor } = witness;
+    this.#cursor = cursor ?? 0;
     this.#delivered = this.#cursor;
+    if (cursor === undefined) this.#work = this.#findCursor();
+    else this.keepCursor();
   }
 
-  /** The channel has sent every change up to this revision, or sends it to all who were there before. Also in storage, because hibernation clears memory. */
+  /** The channel has sent every change up to this revision, or sends it to all who were there before. Its witnesses have it, too. */
   get cursor(): number {
     return this.#cursor;
   }
 
+  /** Without a cursor, nothing tells what the subscribers have received. The first step waits for this. */
+  async #findCursor(): Promise<void> {
+    this.#isLost = true;
+    const cursor = await this.#witness.wait();
+    this.#isLost = false;
+    if (cursor === undefined) for (const subscriber of this.#roster.open()) subscriber.interrupt();
+    this.#moveTo(cursor ?? 0);
+    this.keepCursor();
+  }
+
   /** Runs one step after the other: each reads the cursor, may wait for the store, and moves the cursor. */
   inTurn<T>(step: () => Promise<T>): Promise<T> {
-    const result = this.#work.then(step);
+    // A step may close witnesses.
+    const result = this.#work.then(step).finally(() => this.keepCursor());
     this.#work = result.catch(() => {
       // The caller of this step gets the error; the next step does not depend on it.
     });
@@ -93,6 +110,11 @@ export class Delivery {
     }
   }
 
+  /** Call it when sockets come or leave, because some of them keep the cursor. */
+  keepCursor(): void {
+    if (!this.#isLost) this.#witness.keep(this.#cursor);
+  }
+
   /** Forgets the cursor, because the channel deletes all it stored. Call it in turn. */
   forget(): void {
     this.#cursor = 0;
@@ -110,6 +132,7 @@ export class Delivery {
 
   /** Sends a new subscriber the changes after `since`, up to `from`, and then live changes. */
   join(subscriber: Subscriber, topic: Topic, since: number | undefined, from: number): void {
+    this.keepCursor();
     if (since === undefined) subscriber.ready(from);
     else this.#waitUntil(this.#bringUp(subscriber, topic, since, from));
   }
@@ -174,7 +197,6 @@ export class Delivery {
     this.#delivered = revision;
     if (revision === this.#cursor) return;
     this.#cursor = revision;
-    // Unconfirmed, or every event would wait for the disk. A crash that loses the write also closes its sockets.
-    void this.#storage.put("cursor", revision, { allowUnconfirmed: true });
+    this.keepCursor();
   }
 }

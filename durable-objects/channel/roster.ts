@@ -105,6 +105,23 @@ export class Roster {
       .map((socket) => this.subscriber(socket));
   }
 
+  /** Also those whose sockets are closing. */
+  all(): Subscriber[] {
+    return this.#ctx.getWebSockets().map((socket) => this.subscriber(socket));
+  }
+
+  /** Adds open subscribers to these, up to `count` of them. */
+  first(count: number, known: readonly Subscriber[]): Subscriber[] {
+    const found = [...known];
+    for (const socket of this.#ctx.getWebSockets()) {
+      if (found.length >= count) break;
+      if (!isOpen(socket)) continue;
+      const subscriber = this.subscriber(socket);
+      if (!found.includes(subscriber)) found.push(subscriber);
+    }
+    return found;
+  }
+
   subscriber(socket: WebSocket): Subscriber {
     const known = this.#subscribers.get(socket);
     if (known) return known;
