@@ -10,18 +10,18 @@ import { exportMetrics } from "../../memory/export-metrics.ts";
 import { log } from "../../memory/log.ts";
 import { METRICS } from "../../memory/metrics.ts";
 import { openStore } from "../../memory/store/open-store.ts";
-import { ALL_KEYS, type Store, type Watch } from "../../memory/store/store.ts";
-import { watchToken } from "../../memory/store/watch-token.ts";
+import { ALL_KEYS } from "../../memory/store/store.ts";
 import type { Change } from "../../sdk/protocol.ts";
 import { bringForward } from "../bring-forward.ts";
 import { Delivery } from "./delivery.ts";
 import { recheckAccess } from "./recheck-access.ts";
 import { Roster } from "./roster.ts";
 import { closeSocket } from "./subscriber.ts";
+import { Upstream } from "./upstream.ts";
 import { Witness } from "./witness.ts";
 
 export class Channel extends DurableObject<Env> {
-  readonly #store: Store;
+  readonly #upstream: Upstream;
   readonly #roster: Roster;
   readonly #witness: Witness;
   readonly #delivery: Delivery;
@@ -31,12 +31,13 @@ export class Channel extends DurableObject<Env> {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#store = openStore(env);
+    const store = openStore(env);
+    this.#upstream = new Upstream({ kv: ctx.storage.kv, store, process: env.MEMX_PROCESS });
     this.#roster = new Roster(ctx);
     this.#witness = new Witness(ctx.storage, this.#roster);
     this.#delivery = new Delivery({
       witness: this.#witness,
-      store: this.#store,
+      store,
       roster: this.#roster,
       nowMs: () => Date.now(),
       waitUntil: (work) => ctx.waitUntil(work),
@@ -82,7 +83,7 @@ export class Channel extends DurableObject<Env> {
     await this.#delivery.inTurn(async () => {
       if (ttl !== undefined && !this.#roster.isEmpty()) await this.#armAlarm(ttl * 1000);
       if (change.revision <= this.#delivery.cursor) return;
-      if (this.#roster.isEmpty()) return this.#unwatch(topic);
+      if (this.#roster.isEmpty()) return this.#upstream.unwatch(topic);
       await this.#delivery.deliver(topic, change, gaplessSince);
     });
     return this.#roster.count();
@@ -131,7 +132,7 @@ export class Channel extends DurableObject<Env> {
 
   /** Returns the milliseconds until the next value expires. Call it in turn. */
   async #compare(topic: Topic): Promise<number | null> {
-    const { head, expiresInMs } = await this.#watch(topic);
+    const { head, expiresInMs } = await this.#upstream.watch(topic);
     const lag = head - this.#delivery.cursor;
     if (topic.key === ALL_KEYS) METRICS.lagRevisions.observe(Math.max(0, lag));
     if (lag !== 0 && (await this.#delivery.catchUp(topic)) > 0) METRICS.repairs.add();
@@ -143,7 +144,7 @@ export class Channel extends DurableObject<Env> {
    * @returns `false` if the channel must go on
    */
   async #end(topic: Topic): Promise<boolean> {
-    await this.#unwatch(topic);
+    await this.#upstream.unwatch(topic);
     // A recheck may store something. A subscriber on its way in registers in turn, so after this.
     if (!this.#roster.isEmpty() || this.#rechecking) return false;
     this.#delivery.forget();
@@ -184,25 +185,13 @@ export class Channel extends DurableObject<Env> {
   }
 
   async #register(topic: Topic): Promise<number> {
-    this.ctx.storage.kv.put("topic", topic);
-    const earlier = this.ctx.storage.kv.get<string>("watch");
-    this.ctx.storage.kv.put("watch", watchToken(this.env.MEMX_PROCESS, earlier));
+    this.#upstream.begin(topic);
     // Before the store may have the mark, so that the alarm removes it in any case.
     await this.#armAlarm();
-    const { head, expiresInMs } = await this.#watch(topic);
+    const { head, expiresInMs } = await this.#upstream.watch(topic);
     if (expiresInMs !== null) await this.#armAlarm(expiresInMs);
     this.#delivery.follow(topic, head);
     return head;
-  }
-
-  async #watch({ namespace, key }: Topic): Promise<Watch> {
-    return this.#store.watch(namespace, key, this.ctx.storage.kv.get<string>("watch") as string);
-  }
-
-  // By token, so that an unwatch that outlives its object cannot end the watch of the next one.
-  async #unwatch({ namespace, key }: Topic): Promise<void> {
-    const token = this.ctx.storage.kv.get<string>("watch");
-    if (token !== undefined) await this.#store.unwatch(namespace, key, token);
   }
 
   /** Sets the alarm for the next comparison, or earlier if a value expires before it. */
