@@ -3,44 +3,72 @@
 
 import { DurableObject } from "cloudflare:workers";
 import { LIMITS } from "../../config/limits.ts";
+import { relayRoom } from "../../config/relay-settings.ts";
 import { revocationMs } from "../../memory/access/revocation.ts";
-import { readJoin } from "../../memory/channels/join.ts";
-import type { Topic } from "../../memory/channels/topic.ts";
+import { type Join, LEAVES_HEADER, readJoin } from "../../memory/channels/join.ts";
+import { nodeName, type Place, parentOf, type Topic } from "../../memory/channels/topic.ts";
+import { withDeadline } from "../../memory/deadline.ts";
 import { exportMetrics } from "../../memory/export-metrics.ts";
 import { log } from "../../memory/log.ts";
 import { METRICS } from "../../memory/metrics.ts";
 import { openStore } from "../../memory/store/open-store.ts";
-import { ALL_KEYS } from "../../memory/store/store.ts";
+import { ALL_KEYS, type Watch } from "../../memory/store/store.ts";
 import type { Change } from "../../sdk/protocol.ts";
 import { bringForward } from "../bring-forward.ts";
 import { Delivery } from "./delivery.ts";
+import { type Forward, type Forwarded, Links } from "./links.ts";
 import { recheckAccess } from "./recheck-access.ts";
 import { Roster } from "./roster.ts";
 import { closeSocket } from "./subscriber.ts";
 import { Upstream } from "./upstream.ts";
 import { Witness } from "./witness.ts";
 
+/** How long a call to a relay may take. */
+const FORWARD_MS = 5_000;
+
+/** How long a node that has relays, or is one, trusts its own registration when a subscriber joins, or a relay asks. */
+const JOIN_TRUST_MS = LIMITS.repairIntervalMs;
+const RELAY_TRUST_MS = 5_000;
+
 export class Channel extends DurableObject<Env> {
   readonly #upstream: Upstream;
   readonly #roster: Roster;
   readonly #witness: Witness;
+  readonly #links: Links;
   readonly #delivery: Delivery;
   /** The registration under way. Subscribers that join meanwhile share it, even if the store takes long to fail. */
   #registration: Promise<number> | undefined;
   #rechecking = false;
+  /** Relays that are registering. */
+  #relaysArriving = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     const store = openStore(env);
-    this.#upstream = new Upstream({ kv: ctx.storage.kv, store, process: env.MEMX_PROCESS });
+    const { kv } = ctx.storage;
+    const nowMs = () => Date.now();
+    const waitUntil = (work: Promise<void>) => ctx.waitUntil(work);
+    const open = (name: string) => env.CHANNEL.getByName(name);
+    this.#upstream = new Upstream({ kv, store, process: env.MEMX_PROCESS, open, nowMs });
     this.#roster = new Roster(ctx);
-    this.#witness = new Witness(ctx.storage, this.#roster);
+    this.#links = new Links({
+      tokens: kv.get<Record<string, string>>("relays") ?? {},
+      store: (tokens) => kv.put("relays", tokens),
+      cursor: () => this.#delivery.cursor,
+      open,
+      inTurn: (step) => this.#delivery.inTurn(step),
+      waitUntil,
+      deadline: (call) => withDeadline(call, FORWARD_MS),
+      wait: (ms) => scheduler.wait(ms),
+    });
+    this.#witness = new Witness(ctx.storage, this.#roster, () => !this.#links.isEmpty());
     this.#delivery = new Delivery({
       witness: this.#witness,
       store,
       roster: this.#roster,
-      nowMs: () => Date.now(),
-      waitUntil: (work) => ctx.waitUntil(work),
+      links: this.#links,
+      nowMs,
+      waitUntil,
     });
     // Answered by the platform, so an idle subscriber never wakes this object.
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
@@ -52,14 +80,16 @@ export class Channel extends DurableObject<Env> {
   /** Accepts a subscriber, which then receives every change that is applied after this returns. */
   override async fetch(request: Request): Promise<Response> {
     const join = readJoin(request);
-    const { namespace, key, keyHash, since, subprotocol } = join;
+    const { namespace, key, keyHash, since, subprotocol, place } = join;
     const topic = { namespace, key };
+    const redirect = this.#redirect(join);
+    if (redirect) return redirect;
     const refusal = this.#roster.refusal(keyHash);
     if (refusal !== undefined) return new Response(refusal, { status: 429 });
     return this.#roster.arrive(keyHash, async () => {
-      let head = await this.#registered(topic);
+      let head = this.#knows(JOIN_TRUST_MS) ? this.#delivery.cursor : await this.#registered(topic, place);
       // A shared registration may be older than what the subscriber has seen elsewhere.
-      if (since !== undefined && since > head) head = await this.#registered(topic);
+      if (since !== undefined && since > head) head = await this.#registered(topic, place);
       // Changes between the cursor and the head are only for subscribers that were there before.
       const from = Math.max(head, this.#delivery.cursor);
       const pair = new WebSocketPair();
@@ -81,9 +111,9 @@ export class Channel extends DurableObject<Env> {
    */
   async publish(topic: Topic, change: Change, ttl?: number, gaplessSince?: number): Promise<number> {
     await this.#delivery.inTurn(async () => {
-      if (ttl !== undefined && !this.#roster.isEmpty()) await this.#armAlarm(ttl * 1000);
+      if (ttl !== undefined && !this.#isEmpty()) await this.#armAlarm(ttl * 1000);
       if (change.revision <= this.#delivery.cursor) return;
-      if (this.#roster.isEmpty()) return this.#upstream.unwatch(topic);
+      if (this.#isEmpty()) return this.#upstream.unwatch(topic);
       await this.#delivery.deliver(topic, change, gaplessSince);
     });
     return this.#roster.count();
@@ -101,17 +131,18 @@ export class Channel extends DurableObject<Env> {
     METRICS.sockets.set(this.ctx.id.toString(), kindOf(topic), this.#roster.count());
     exportMetrics(this.env.METRICS_DATASET);
     // First, so that nothing below can delay the next alarm.
-    if (!this.#roster.isEmpty()) await this.#armAlarm();
+    if (!this.#isEmpty()) await this.#armAlarm();
     void this.#recheck(topic);
     let ended = false;
     let nextMs: number | null = null;
     try {
       await this.#delivery.inTurn(async () => {
-        if (this.#roster.isEmpty()) {
+        if (this.#isEmpty()) {
           ended = await this.#end(topic);
           return;
         }
         nextMs = await this.#compare(topic);
+        this.#links.retry();
       });
     } catch (cause) {
       METRICS.repairFailures.add();
@@ -124,10 +155,77 @@ export class Channel extends DurableObject<Env> {
   /** Compares the channel with the store now, because announcements of other processes may have been lost. */
   async repair(topic: Topic): Promise<void> {
     await this.#delivery.inTurn(async () => {
-      if (this.#roster.isEmpty()) return;
+      if (this.#isEmpty()) return;
       const nextMs = await this.#compare(topic);
       if (nextMs !== null) await this.#armAlarm(nextMs);
     });
+  }
+
+  /**
+   * Registers a relay, which then gets every change after the returned head, and is told if it has to look for one.
+   * @param place where the relay is
+   */
+  async relayWatch(topic: Topic, place: Place, token: string): Promise<Watch> {
+    this.#relaysArriving++;
+    try {
+      const own = parentOf(place);
+      const head = this.#knows(RELAY_TRUST_MS) ? this.#delivery.cursor : await this.#registered(topic, own);
+      return await this.#delivery.inTurn(async () => {
+        const pos = Math.max(head, this.#delivery.cursor);
+        // Before the answer, so no change falls between.
+        this.#links.add(nodeName(topic, place), token, pos);
+        if (own) this.#leaves = Math.max(this.#leaves, place.index);
+        return { head: pos, expiresInMs: null };
+      });
+    } finally {
+      this.#relaysArriving--;
+    }
+  }
+
+  /** Ends the registration of a relay that nobody needs. */
+  async relayUnwatch(topic: Topic, place: Place, token: string): Promise<void> {
+    await this.#delivery.inTurn(async () => this.#links.remove(nodeName(topic, place), token));
+  }
+
+  /** Receives changes from the parent of this relay. */
+  async forward(forward: Forward): Promise<Forwarded> {
+    return this.#delivery.inTurn(async () => {
+      const topic = this.ctx.storage.kv.get<Topic>("topic");
+      if (topic === undefined || this.#isEmpty()) {
+        this.#upstream.forget();
+        return { gone: forward.token };
+      }
+      await this.#delivery.receive(topic, forward);
+      return {};
+    });
+  }
+
+  /** Sends a newcomer to a relay if this node has enough subscribers, and the caller knows its region. */
+  #redirect({ region, place, isLastTry }: Join): Response | undefined {
+    if (region === undefined || isLastTry) return undefined;
+    const { keep, leaf } = relayRoom(this.env);
+    if (this.#roster.hasRoom(place ? leaf : keep)) return undefined;
+    return new Response(null, { status: 307, headers: { [LEAVES_HEADER]: String(this.#leaves) } });
+  }
+
+  /** Leaves of this region, as far as its head has heard of them. */
+  get #leaves(): number {
+    return this.ctx.storage.kv.get<number>("leaves") ?? 0;
+  }
+
+  set #leaves(leaves: number) {
+    if (leaves !== this.#leaves) this.ctx.storage.kv.put("leaves", leaves);
+  }
+
+  /** Whether nothing needs this node: no subscriber and no relay, here or on the way in. */
+  #isEmpty(): boolean {
+    return this.#roster.isEmpty() && this.#links.isEmpty() && this.#relaysArriving === 0;
+  }
+
+  /** Whether a registration of this age suffices, so that a million joins are not a million calls. Only with relays. */
+  #knows(ageMs: number): boolean {
+    if (this.#links.isEmpty() && this.#upstream.place === undefined) return false;
+    return this.#upstream.isFresh(ageMs) && (this.#roster.hasSockets() || !this.#links.isEmpty());
   }
 
   /** Returns the milliseconds until the next value expires. Call it in turn. */
@@ -146,7 +244,7 @@ export class Channel extends DurableObject<Env> {
   async #end(topic: Topic): Promise<boolean> {
     await this.#upstream.unwatch(topic);
     // A recheck may store something. A subscriber on its way in registers in turn, so after this.
-    if (!this.#roster.isEmpty() || this.#rechecking) return false;
+    if (!this.#isEmpty() || this.#rechecking) return false;
     this.#delivery.forget();
     // The alarm, too.
     await this.ctx.storage.deleteAll();
@@ -175,22 +273,22 @@ export class Channel extends DurableObject<Env> {
   }
 
   /** Returns the store's last revision. Every later change is announced to this channel. */
-  #registered(topic: Topic): Promise<number> {
+  #registered(topic: Topic, place: Place | undefined): Promise<number> {
     this.#registration ??= this.#delivery
-      .inTurn(() => this.#register(topic))
+      .inTurn(() => this.#register(topic, place))
       .finally(() => {
         this.#registration = undefined;
       });
     return this.#registration;
   }
 
-  async #register(topic: Topic): Promise<number> {
-    this.#upstream.begin(topic);
+  async #register(topic: Topic, place: Place | undefined): Promise<number> {
+    this.#upstream.begin(topic, place);
     // Before the store may have the mark, so that the alarm removes it in any case.
     await this.#armAlarm();
     const { head, expiresInMs } = await this.#upstream.watch(topic);
     if (expiresInMs !== null) await this.#armAlarm(expiresInMs);
-    this.#delivery.follow(topic, head);
+    this.#delivery.follow(topic, head, place !== undefined);
     return head;
   }
 

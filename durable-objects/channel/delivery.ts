@@ -7,6 +7,7 @@ import { ALL_KEYS, type Store } from "../../memory/store/store.ts";
 import type { Change } from "../../sdk/protocol.ts";
 import { Backlog } from "./backlog.ts";
 import { EncodedChange } from "./encoded-change.ts";
+import type { Forward, Links } from "./links.ts";
 import type { Roster } from "./roster.ts";
 import type { Subscriber } from "./subscriber.ts";
 import type { Witness } from "./witness.ts";
@@ -18,6 +19,7 @@ export class Delivery {
   readonly #witness: Witness;
   readonly #store: Store;
   readonly #roster: Roster;
+  readonly #links: Links;
   readonly #backlog: Backlog;
   readonly #nowMs: () => number;
   readonly #waitUntil: (work: Promise<void>) => void;
@@ -34,18 +36,22 @@ export class Delivery {
     witness,
     store,
     roster,
+    links,
     nowMs,
     waitUntil,
   }: {
     witness: Witness;
     store: Store;
     roster: Roster;
+    /** The relays, which get every change that the subscribers get. */
+    links: Links;
     nowMs: () => number;
     waitUntil: (work: Promise<void>) => void;
   }) {
     this.#witness = witness;
     this.#store = store;
     this.#roster = roster;
+    this.#links = links;
     this.#backlog = new Backlog(store);
     this.#nowMs = nowMs;
     this.#waitUntil = waitUntil;
@@ -53,7 +59,10 @@ export class Delivery {
     this.#cursor = cursor ?? 0;
     this.#delivered = this.#cursor;
     if (cursor === undefined) this.#work = this.#findCursor();
-    else this.keepCursor();
+    else {
+      this.#links.start(cursor);
+      this.keepCursor();
+    }
   }
 
   /** The channel has sent every change up to this revision, or sends it to all who were there before. Its witnesses have it, too. */
@@ -67,6 +76,7 @@ export class Delivery {
     const cursor = await this.#witness.wait();
     this.#isLost = false;
     if (cursor === undefined) for (const subscriber of this.#roster.open()) subscriber.interrupt();
+    this.#links.start(cursor ?? 0);
     this.#moveTo(cursor ?? 0);
     this.keepCursor();
   }
@@ -120,11 +130,26 @@ export class Delivery {
     this.#cursor = 0;
   }
 
-  /** Begins to follow the store from `head`, its revision when it registered the channel. Call it in turn. */
-  follow(topic: Topic, head: number): void {
-    if (!this.#roster.hasSockets()) this.#moveTo(head);
-    else if (head < this.#cursor) this.#startOver(topic, head);
-    else if (head > this.#cursor) {
+  /**
+   * Receives what a relay's parent has sent. Either it says what comes after the cursor, or the log does. Call it in turn.
+   */
+  async receive(topic: Topic, { after, upTo, changes }: Omit<Forward, "token">): Promise<void> {
+    if (upTo <= this.#cursor) return;
+    const follows = after <= this.#cursor;
+    if (!follows) await this.#fillGap(topic);
+    for (const change of changes) if (change.revision > this.#cursor) await this.#broadcast(change);
+    if (follows && upTo > this.#cursor) this.#moveTo(upTo);
+  }
+
+  /**
+   * Begins to follow from `head`, the store's revision when it registered the channel, or that of a relay's parent. Call it in
+   * turn.
+   */
+  follow(topic: Topic, head: number, isRelay: boolean): void {
+    if (!this.#roster.hasSockets() && this.#links.isEmpty()) this.#moveTo(head);
+    // Only the store itself can show that it went back.
+    else if (head < this.#cursor && !isRelay) this.#startOver(topic, head);
+    else if (head !== this.#cursor) {
       // The newcomer does not wait for this. If it fails, the alarm tries again.
       void this.inTurn(() => this.catchUp(topic)).catch((cause) => log("warn", "repair_failed", { cause }));
     }
@@ -163,6 +188,7 @@ export class Delivery {
   #startOver(topic: Topic, head: number): void {
     const cursor = this.#cursor;
     this.#moveTo(head);
+    this.#links.nudge();
     for (const subscriber of this.#roster.open()) {
       if (subscriber.joining) {
         subscriber.interrupt();
@@ -188,6 +214,7 @@ export class Delivery {
     const delivered = this.#delivered;
     // First, so that a newcomer during the delivery gets the change from its backlog, and not live.
     this.#moveTo(change.revision);
+    this.#links.offer(change);
     this.#delivered = delivered;
     await this.#roster.deliver(new EncodedChange(change));
     this.#delivered = change.revision;

@@ -25,6 +25,11 @@ export class Roster {
     this.#ctx = ctx;
   }
 
+  /** Whether there are fewer subscribers than this, here or on their way in. */
+  hasRoom(count: number): boolean {
+    return !this.#has(count - this.#arriving);
+  }
+
   /** Why the channel cannot take another subscriber with this API key; `undefined` if it can. */
   refusal(keyHash: string): string | undefined {
     if (this.#has(LIMITS.maxSubscribers - this.#arriving)) {

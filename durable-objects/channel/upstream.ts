@@ -1,34 +1,81 @@
-// Where a channel hears of changes: its watch at the store.
+// Where a channel hears of changes: its watch at the store. A relay hears of them from its parent.
 
-import type { Topic } from "../../memory/channels/topic.ts";
+import { nodeName, type Place, parentOf, type Topic } from "../../memory/channels/topic.ts";
 import type { Store, Watch } from "../../memory/store/store.ts";
 import { watchToken } from "../../memory/store/watch-token.ts";
 
-export class Upstream {
-  readonly #kv: SyncKvStorage;
-  readonly #store: Store;
-  readonly #process: string | undefined;
+/** The part of a parent that a relay calls. */
+export type Parent = {
+  relayWatch(topic: Topic, place: Place, token: string): Promise<Watch>;
+  relayUnwatch(topic: Topic, place: Place, token: string): Promise<void>;
+};
 
-  constructor({ kv, store, process }: { kv: SyncKvStorage; store: Store; process: string | undefined }) {
-    this.#kv = kv;
-    this.#store = store;
-    this.#process = process;
+type Options = {
+  readonly kv: SyncKvStorage;
+  readonly store: Store;
+  readonly process: string | undefined;
+  readonly open: (name: string) => Parent;
+  readonly nowMs: () => number;
+};
+
+export class Upstream {
+  readonly #options: Options;
+  /** When the registration was last confirmed. Forgotten before anything that ends it. */
+  #registeredMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: Options) {
+    this.#options = options;
+  }
+
+  /** Where this relay is; `undefined` for the channel itself. */
+  get place(): Place | undefined {
+    return this.#options.kv.get<Place>("place");
   }
 
   /** Begins a registration, which the next `watch` makes and `unwatch` ends. */
-  begin(topic: Topic): void {
-    this.#kv.put("topic", topic);
-    this.#kv.put("watch", watchToken(this.#process, this.#kv.get<string>("watch")));
+  begin(topic: Topic, place: Place | undefined): void {
+    const { kv, process } = this.#options;
+    kv.put("topic", topic);
+    if (place) kv.put("place", place);
+    kv.put("watch", watchToken(process, kv.get<string>("watch")));
   }
 
-  /** Returns the store's last revision. Every later change is announced to this channel. */
-  async watch({ namespace, key }: Topic): Promise<Watch> {
-    return this.#store.watch(namespace, key, this.#kv.get<string>("watch") as string);
+  /** Returns the last revision of the store or parent. Every later change is announced to this node. */
+  async watch(topic: Topic): Promise<Watch> {
+    const { kv, store, nowMs } = this.#options;
+    const { place } = this;
+    const token = kv.get<string>("watch") as string;
+    const beganMs = nowMs();
+    const watch = await (place
+      ? this.#parent(topic, place).relayWatch(topic, place, token)
+      : store.watch(topic.namespace, topic.key, token));
+    this.#registeredMs = beganMs;
+    return watch;
   }
 
   // By token, so that an unwatch that outlives its object cannot end the watch of the next one.
-  async unwatch({ namespace, key }: Topic): Promise<void> {
-    const token = this.#kv.get<string>("watch");
-    if (token !== undefined) await this.#store.unwatch(namespace, key, token);
+  async unwatch(topic: Topic): Promise<void> {
+    this.forget();
+    const { kv, store } = this.#options;
+    const { place } = this;
+    const token = kv.get<string>("watch");
+    if (token === undefined) return;
+    if (place) await this.#parent(topic, place).relayUnwatch(topic, place, token);
+    else await store.unwatch(topic.namespace, topic.key, token);
+  }
+
+  /** The registration is about to end. */
+  forget(): void {
+    this.#registeredMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Whether the registration was confirmed within this time. */
+  isFresh(ageMs: number): boolean {
+    const passedMs = this.#options.nowMs() - this.#registeredMs;
+    return passedMs >= 0 && passedMs < ageMs;
+  }
+
+  #parent(topic: Topic, place: Place): Parent {
+    return this.#options.open(nodeName(topic, parentOf(place)));
   }
 }
