@@ -191,6 +191,24 @@ export default defineConfig({
       },
       {
         plugins: [
+          cloudflareTest({
+            ...worker,
+            miniflare: {
+              bindings: {
+                ...unset,
+                ...simulation,
+                // So that most subscribers are on relays.
+                ...{ ...relays, RELAY_KEEP: "1", RELAY_LEAF: "1" },
+                UPSTASH_REDIS_REST_URL: "",
+                UPSTASH_REDIS_REST_TOKEN: "",
+              },
+            },
+          }),
+        ],
+        test: { ...common, name: "simulation-relays", include: ["test/simulation/simulation.test.ts"] },
+      },
+      {
+        plugins: [
           cloudflareTest(async ({ inject }) => {
             const bindings = { ...unset, ...simulation, ...(await newRedis(inject("redis"))) };
             return { ...worker, miniflare: { bindings } };

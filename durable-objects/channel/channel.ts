@@ -26,10 +26,6 @@ import { Witness } from "./witness.ts";
 /** How long a call to a relay may take. */
 const FORWARD_MS = 5_000;
 
-/** How long a node that has relays, or is one, trusts its own registration when a subscriber joins, or a relay asks. */
-const JOIN_TRUST_MS = LIMITS.repairIntervalMs;
-const RELAY_TRUST_MS = 5_000;
-
 export class Channel extends DurableObject<Env> {
   readonly #upstream: Upstream;
   readonly #roster: Roster;
@@ -49,7 +45,7 @@ export class Channel extends DurableObject<Env> {
     const nowMs = () => Date.now();
     const waitUntil = (work: Promise<void>) => ctx.waitUntil(work);
     const open = (name: string) => env.CHANNEL.getByName(name);
-    this.#upstream = new Upstream({ kv, store, process: env.MEMX_PROCESS, open, nowMs });
+    this.#upstream = new Upstream({ kv, store, process: env.MEMX_PROCESS, open });
     this.#roster = new Roster(ctx);
     this.#links = new Links({
       tokens: kv.get<Record<string, string>>("relays") ?? {},
@@ -87,7 +83,7 @@ export class Channel extends DurableObject<Env> {
     const refusal = this.#roster.refusal(keyHash);
     if (refusal !== undefined) return new Response(refusal, { status: 429 });
     return this.#roster.arrive(keyHash, async () => {
-      let head = this.#knows(JOIN_TRUST_MS) ? this.#delivery.cursor : await this.#registered(topic, place);
+      let head = await this.#registered(topic, place);
       // A shared registration may be older than what the subscriber has seen elsewhere.
       if (since !== undefined && since > head) head = await this.#registered(topic, place);
       // Changes between the cursor and the head are only for subscribers that were there before.
@@ -169,7 +165,7 @@ export class Channel extends DurableObject<Env> {
     this.#relaysArriving++;
     try {
       const own = parentOf(place);
-      const head = this.#knows(RELAY_TRUST_MS) ? this.#delivery.cursor : await this.#registered(topic, own);
+      const head = await this.#registered(topic, own);
       return await this.#delivery.inTurn(async () => {
         const pos = Math.max(head, this.#delivery.cursor);
         // Before the answer, so no change falls between.
@@ -192,7 +188,6 @@ export class Channel extends DurableObject<Env> {
     return this.#delivery.inTurn(async () => {
       const topic = this.ctx.storage.kv.get<Topic>("topic");
       if (topic === undefined || this.#isEmpty()) {
-        this.#upstream.forget();
         return { gone: forward.token };
       }
       await this.#delivery.receive(topic, forward);
@@ -220,12 +215,6 @@ export class Channel extends DurableObject<Env> {
   /** Whether nothing needs this node: no subscriber and no relay, here or on the way in. */
   #isEmpty(): boolean {
     return this.#roster.isEmpty() && this.#links.isEmpty() && this.#relaysArriving === 0;
-  }
-
-  /** Whether a registration of this age suffices, so that a million joins are not a million calls. Only with relays. */
-  #knows(ageMs: number): boolean {
-    if (this.#links.isEmpty() && this.#upstream.place === undefined) return false;
-    return this.#upstream.isFresh(ageMs) && (this.#roster.hasSockets() || !this.#links.isEmpty());
   }
 
   /** Returns the milliseconds until the next value expires. Call it in turn. */
@@ -274,12 +263,18 @@ export class Channel extends DurableObject<Env> {
 
   /** Returns the store's last revision. Every later change is announced to this channel. */
   #registered(topic: Topic, place: Place | undefined): Promise<number> {
-    this.#registration ??= this.#delivery
-      .inTurn(() => this.#register(topic, place))
+    if (this.#registration) return this.#registration;
+    const registration = this.#delivery
+      .inTurn(() => {
+        // With relays it may take long, and the head of one under way may be older than what a newcomer has seen.
+        if (place || !this.#links.isEmpty() || this.#relaysArriving > 0) this.#registration = undefined;
+        return this.#register(topic, place);
+      })
       .finally(() => {
-        this.#registration = undefined;
+        if (this.#registration === registration) this.#registration = undefined;
       });
-    return this.#registration;
+    this.#registration = registration;
+    return registration;
   }
 
   async #register(topic: Topic, place: Place | undefined): Promise<number> {

@@ -15,13 +15,10 @@ type Options = {
   readonly store: Store;
   readonly process: string | undefined;
   readonly open: (name: string) => Parent;
-  readonly nowMs: () => number;
 };
 
 export class Upstream {
   readonly #options: Options;
-  /** When the registration was last confirmed. Forgotten before anything that ends it. */
-  #registeredMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: Options) {
     this.#options = options;
@@ -42,37 +39,21 @@ export class Upstream {
 
   /** Returns the last revision of the store or parent. Every later change is announced to this node. */
   async watch(topic: Topic): Promise<Watch> {
-    const { kv, store, nowMs } = this.#options;
+    const { kv, store } = this.#options;
     const { place } = this;
     const token = kv.get<string>("watch") as string;
-    const beganMs = nowMs();
-    const watch = await (place
-      ? this.#parent(topic, place).relayWatch(topic, place, token)
-      : store.watch(topic.namespace, topic.key, token));
-    this.#registeredMs = beganMs;
-    return watch;
+    if (place) return this.#parent(topic, place).relayWatch(topic, place, token);
+    return store.watch(topic.namespace, topic.key, token);
   }
 
   // By token, so that an unwatch that outlives its object cannot end the watch of the next one.
   async unwatch(topic: Topic): Promise<void> {
-    this.forget();
     const { kv, store } = this.#options;
     const { place } = this;
     const token = kv.get<string>("watch");
     if (token === undefined) return;
     if (place) await this.#parent(topic, place).relayUnwatch(topic, place, token);
     else await store.unwatch(topic.namespace, topic.key, token);
-  }
-
-  /** The registration is about to end. */
-  forget(): void {
-    this.#registeredMs = Number.NEGATIVE_INFINITY;
-  }
-
-  /** Whether the registration was confirmed within this time. */
-  isFresh(ageMs: number): boolean {
-    const passedMs = this.#options.nowMs() - this.#registeredMs;
-    return passedMs >= 0 && passedMs < ageMs;
   }
 
   #parent(topic: Topic, place: Place): Parent {
