@@ -18,12 +18,18 @@ const { TEST_LONG } = process.env;
 const onlyLong = TEST_LONG === "1";
 const long = onlyLong || TEST_LONG === "all";
 
+/** So few subscribers at each node that a test reaches relays. */
+const relays = { REGION: "enam", RELAY_KEEP: "2", RELAY_LEAF: "2" } as const;
+
 /** Options of every Worker. If it were verbose, workerd would print each error that passes through RPC, even expected ones. */
 const worker = { wrangler: { configPath: "./wrangler.toml" }, verbose: false } as const;
 // Empty counts as not set. Otherwise a .dev.vars on this machine would set them.
 const unset = {
   MEMX_ACL: "",
   LOG_LENGTH: "",
+  REGION: "",
+  RELAY_KEEP: "",
+  RELAY_LEAF: "",
   MAX_NAMESPACE_KEYS: "",
   MAX_NAMESPACE_BYTES: "",
   SUPABASE_URL: "",
@@ -42,12 +48,18 @@ const unset = {
 };
 /** So low that tests reach it. The limiter does not count in development, which all other tests run in. */
 const ratelimits = { RATE_LIMITER: { namespace_id: "1001", simple: { limit: 20, period: 10 } } } as const;
-const onEmbeddedStore = () =>
+const onEmbeddedStore = (settings: Readonly<Record<string, string>> = {}) =>
   cloudflareTest({
     ...worker,
     miniflare: {
       ratelimits,
-      bindings: { ...unset, MEMX_ENV: "development", UPSTASH_REDIS_REST_URL: "", UPSTASH_REDIS_REST_TOKEN: "" },
+      bindings: {
+        ...unset,
+        MEMX_ENV: "development",
+        UPSTASH_REDIS_REST_URL: "",
+        UPSTASH_REDIS_REST_TOKEN: "",
+        ...settings,
+      },
     },
   });
 /** A log so short that subscribers fall behind it, and the seeds to run. */
@@ -118,8 +130,18 @@ export default defineConfig({
               "test/store/embedded-store.test.ts",
             ],
           ),
-          exclude: ["test/process/**", "test/adapters/**", "test/simulation/**", "test/store/redis-*.test.ts"],
+          exclude: [
+            "test/process/**",
+            "test/adapters/**",
+            "test/relays/**",
+            "test/simulation/**",
+            "test/store/redis-*.test.ts",
+          ],
         },
+      },
+      {
+        plugins: [onEmbeddedStore(relays)],
+        test: { ...common, name: "relays", include: onlyLong ? [] : ["test/relays/*.test.ts"] },
       },
       {
         plugins: [onEmbeddedStore()],
@@ -166,6 +188,24 @@ export default defineConfig({
           }),
         ],
         test: { ...common, name: "simulation-embedded", include: ["test/simulation/*.test.ts"] },
+      },
+      {
+        plugins: [
+          cloudflareTest({
+            ...worker,
+            miniflare: {
+              bindings: {
+                ...unset,
+                ...simulation,
+                // So that most subscribers are on relays.
+                ...{ ...relays, RELAY_KEEP: "1", RELAY_LEAF: "1" },
+                UPSTASH_REDIS_REST_URL: "",
+                UPSTASH_REDIS_REST_TOKEN: "",
+              },
+            },
+          }),
+        ],
+        test: { ...common, name: "simulation-relays", include: ["test/simulation/simulation.test.ts"] },
       },
       {
         plugins: [

@@ -42,6 +42,14 @@ interface Settings {
    * before. @default 50 with Redis and 1000 without, as on Cloudflare's free plan; 1000000 outside Cloudflare
    */
   readonly SUBREQUEST_LIMIT?: string;
+  /**
+   * Where subscribers are, for the relays of a channel with many of them: a location hint of Cloudflare, or `auto` for that of
+   * each request. @default no relays
+   */
+  readonly REGION?: string;
+  /** Subscribers with which a channel, and a relay, sends newcomers on to a relay. @default 2000 */
+  readonly RELAY_KEEP?: string;
+  readonly RELAY_LEAF?: string;
   /** Changes that a namespace's log keeps. @default 1000 */
   readonly LOG_LENGTH?: string;
   /** The most keys with a value or a schema that a namespace may have. @default no limit */

@@ -3,41 +3,69 @@
 
 import { DurableObject } from "cloudflare:workers";
 import { LIMITS } from "../../config/limits.ts";
+import { relayRoom } from "../../config/relay-settings.ts";
 import { revocationMs } from "../../memory/access/revocation.ts";
-import { readJoin } from "../../memory/channels/join.ts";
-import type { Topic } from "../../memory/channels/topic.ts";
+import { type Join, LEAVES_HEADER, readJoin } from "../../memory/channels/join.ts";
+import { nodeName, type Place, parentOf, type Topic } from "../../memory/channels/topic.ts";
+import { withDeadline } from "../../memory/deadline.ts";
 import { exportMetrics } from "../../memory/export-metrics.ts";
 import { log } from "../../memory/log.ts";
 import { METRICS } from "../../memory/metrics.ts";
 import { openStore } from "../../memory/store/open-store.ts";
-import { ALL_KEYS, type Store, type Watch } from "../../memory/store/store.ts";
-import { watchToken } from "../../memory/store/watch-token.ts";
+import { ALL_KEYS, type Watch } from "../../memory/store/store.ts";
 import type { Change } from "../../sdk/protocol.ts";
 import { bringForward } from "../bring-forward.ts";
 import { Delivery } from "./delivery.ts";
+import { type Forward, type Forwarded, Links } from "./links.ts";
 import { addSockets, setSockets, socketsOf } from "./namespace-sockets.ts";
 import { recheckAccess } from "./recheck-access.ts";
 import { Roster } from "./roster.ts";
 import { closeSocket } from "./subscriber.ts";
+import { Upstream } from "./upstream.ts";
+import { Witness } from "./witness.ts";
+
+/** How long a call to a relay may take. */
+const FORWARD_MS = 5_000;
 
 export class Channel extends DurableObject<Env> {
-  readonly #store: Store;
+  readonly #upstream: Upstream;
   readonly #roster: Roster;
+  readonly #witness: Witness;
+  readonly #links: Links;
   readonly #delivery: Delivery;
   /** The registration under way. Subscribers that join meanwhile share it, even if the store takes long to fail. */
   #registration: Promise<number> | undefined;
   #rechecking = false;
+  /** Relays that are registering. */
+  #relaysArriving = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#store = openStore(env);
+    const store = openStore(env);
+    const { kv } = ctx.storage;
+    const nowMs = () => Date.now();
+    const waitUntil = (work: Promise<void>) => ctx.waitUntil(work);
+    const open = (name: string) => env.CHANNEL.getByName(name);
+    this.#upstream = new Upstream({ kv, store, process: env.MEMX_PROCESS, open });
     this.#roster = new Roster(ctx);
+    this.#links = new Links({
+      tokens: kv.get<Record<string, string>>("relays") ?? {},
+      store: (tokens) => kv.put("relays", tokens),
+      cursor: () => this.#delivery.cursor,
+      open,
+      inTurn: (step) => this.#delivery.inTurn(step),
+      waitUntil,
+      deadline: (call) => withDeadline(call, FORWARD_MS),
+      wait: (ms) => scheduler.wait(ms),
+    });
+    this.#witness = new Witness(ctx.storage, this.#roster, () => !this.#links.isEmpty());
     this.#delivery = new Delivery({
-      storage: ctx.storage,
-      store: this.#store,
+      witness: this.#witness,
+      store,
       roster: this.#roster,
-      nowMs: () => Date.now(),
-      waitUntil: (work) => ctx.waitUntil(work),
+      links: this.#links,
+      nowMs,
+      waitUntil,
     });
     // Answered by the platform, so an idle subscriber never wakes this object.
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
@@ -49,15 +77,17 @@ export class Channel extends DurableObject<Env> {
   /** Accepts a subscriber, which then receives every change that is applied after this returns. */
   override async fetch(request: Request): Promise<Response> {
     const join = readJoin(request);
-    const { namespace, key, keyHash, since, subprotocol } = join;
+    const { namespace, key, keyHash, since, subprotocol, place } = join;
     const topic = { namespace, key };
+    const redirect = this.#redirect(join);
+    if (redirect) return redirect;
     const refusal = this.#roster.refusal(keyHash) ?? this.#namespaceRefusal(namespace);
     if (refusal !== undefined) return new Response(refusal, { status: 429 });
     addSockets(this.ctx.id.toString(), namespace, 1);
     const joined = this.#roster.arrive(keyHash, async () => {
-      let head = await this.#registered(topic);
+      let head = await this.#registered(topic, place);
       // A shared registration may be older than what the subscriber has seen elsewhere.
-      if (since !== undefined && since > head) head = await this.#registered(topic);
+      if (since !== undefined && since > head) head = await this.#registered(topic, place);
       // Changes between the cursor and the head are only for subscribers that were there before.
       const from = Math.max(head, this.#delivery.cursor);
       const pair = new WebSocketPair();
@@ -81,9 +111,9 @@ export class Channel extends DurableObject<Env> {
    */
   async publish(topic: Topic, change: Change, ttl?: number, gaplessSince?: number): Promise<number> {
     await this.#delivery.inTurn(async () => {
-      if (ttl !== undefined && !this.#roster.isEmpty()) await this.#armAlarm(ttl * 1000);
+      if (ttl !== undefined && !this.#isEmpty()) await this.#armAlarm(ttl * 1000);
       if (change.revision <= this.#delivery.cursor) return;
-      if (this.#roster.isEmpty()) return this.#unwatch(topic);
+      if (this.#isEmpty()) return this.#upstream.unwatch(topic);
       await this.#delivery.deliver(topic, change, gaplessSince);
     });
     return this.#roster.count();
@@ -102,17 +132,18 @@ export class Channel extends DurableObject<Env> {
     setSockets(this.ctx.id.toString(), topic.namespace, this.#roster.size());
     exportMetrics(this.env.METRICS_DATASET);
     // First, so that nothing below can delay the next alarm.
-    if (!this.#roster.isEmpty()) await this.#armAlarm();
+    if (!this.#isEmpty()) await this.#armAlarm();
     void this.#recheck(topic);
     let ended = false;
     let nextMs: number | null = null;
     try {
       await this.#delivery.inTurn(async () => {
-        if (this.#roster.isEmpty()) {
+        if (this.#isEmpty()) {
           ended = await this.#end(topic);
           return;
         }
         nextMs = await this.#compare(topic);
+        this.#links.retry();
       });
     } catch (cause) {
       METRICS.repairFailures.add();
@@ -125,15 +156,75 @@ export class Channel extends DurableObject<Env> {
   /** Compares the channel with the store now, because announcements of other processes may have been lost. */
   async repair(topic: Topic): Promise<void> {
     await this.#delivery.inTurn(async () => {
-      if (this.#roster.isEmpty()) return;
+      if (this.#isEmpty()) return;
       const nextMs = await this.#compare(topic);
       if (nextMs !== null) await this.#armAlarm(nextMs);
     });
   }
 
+  /**
+   * Registers a relay, which then gets every change after the returned head, and is told if it has to look for one.
+   * @param place where the relay is
+   */
+  async relayWatch(topic: Topic, place: Place, token: string): Promise<Watch> {
+    this.#relaysArriving++;
+    try {
+      const own = parentOf(place);
+      const head = await this.#registered(topic, own);
+      return await this.#delivery.inTurn(async () => {
+        const pos = Math.max(head, this.#delivery.cursor);
+        // Before the answer, so no change falls between.
+        this.#links.add(nodeName(topic, place), token, pos);
+        if (own) this.#leaves = Math.max(this.#leaves, place.index);
+        return { head: pos, expiresInMs: null };
+      });
+    } finally {
+      this.#relaysArriving--;
+    }
+  }
+
+  /** Ends the registration of a relay that nobody needs. */
+  async relayUnwatch(topic: Topic, place: Place, token: string): Promise<void> {
+    await this.#delivery.inTurn(async () => this.#links.remove(nodeName(topic, place), token));
+  }
+
+  /** Receives changes from the parent of this relay. */
+  async forward(forward: Forward): Promise<Forwarded> {
+    return this.#delivery.inTurn(async () => {
+      const topic = this.ctx.storage.kv.get<Topic>("topic");
+      if (topic === undefined || this.#isEmpty()) {
+        return { gone: forward.token };
+      }
+      await this.#delivery.receive(topic, forward);
+      return {};
+    });
+  }
+
+  /** Sends a newcomer to a relay if this node has enough subscribers, and the caller knows its region. */
+  #redirect({ region, place, isLastTry }: Join): Response | undefined {
+    if (region === undefined || isLastTry) return undefined;
+    const { keep, leaf } = relayRoom(this.env);
+    if (this.#roster.hasRoom(place ? leaf : keep)) return undefined;
+    return new Response(null, { status: 307, headers: { [LEAVES_HEADER]: String(this.#leaves) } });
+  }
+
+  /** Leaves of this region, as far as its head has heard of them. */
+  get #leaves(): number {
+    return this.ctx.storage.kv.get<number>("leaves") ?? 0;
+  }
+
+  set #leaves(leaves: number) {
+    if (leaves !== this.#leaves) this.ctx.storage.kv.put("leaves", leaves);
+  }
+
+  /** Whether nothing needs this node: no subscriber and no relay, here or on the way in. */
+  #isEmpty(): boolean {
+    return this.#roster.isEmpty() && this.#links.isEmpty() && this.#relaysArriving === 0;
+  }
+
   /** Returns the milliseconds until the next value expires. Call it in turn. */
   async #compare(topic: Topic): Promise<number | null> {
-    const { head, expiresInMs } = await this.#watch(topic);
+    const { head, expiresInMs } = await this.#upstream.watch(topic);
     const lag = head - this.#delivery.cursor;
     if (topic.key === ALL_KEYS) METRICS.lagRevisions.observe(Math.max(0, lag));
     if (lag !== 0 && (await this.#delivery.catchUp(topic)) > 0) METRICS.repairs.add();
@@ -145,9 +236,9 @@ export class Channel extends DurableObject<Env> {
    * @returns `false` if the channel must go on
    */
   async #end(topic: Topic): Promise<boolean> {
-    await this.#unwatch(topic);
+    await this.#upstream.unwatch(topic);
     // A recheck may store something. A subscriber on its way in registers in turn, so after this.
-    if (!this.#roster.isEmpty() || this.#rechecking) return false;
+    if (!this.#isEmpty() || this.#rechecking) return false;
     this.#delivery.forget();
     // The alarm, too.
     await this.ctx.storage.deleteAll();
@@ -158,6 +249,19 @@ export class Channel extends DurableObject<Env> {
   override webSocketClose(socket: WebSocket, code: number, reason: string): void {
     // 1005 means that the client sent no code. It must not be sent itself (RFC 6455 §7.4.1).
     closeSocket(socket, code === 1005 ? 1000 : code, reason);
+    this.#left(socket);
+  }
+
+  /** The connection broke off. */
+  override webSocketError(socket: WebSocket): void {
+    closeSocket(socket, 1011, "The connection broke off.");
+    this.#left(socket);
+  }
+
+  /** A socket has left, which may have been a witness of the cursor. */
+  #left(socket: WebSocket): void {
+    this.#witness.left(this.#roster.subscriber(socket));
+    this.#delivery.keepCursor();
     const topic = this.ctx.storage.kv.get<Topic>("topic");
     if (!topic) return;
     METRICS.sockets.change(this.ctx.id.toString(), kindOf(topic), -1);
@@ -171,35 +275,29 @@ export class Channel extends DurableObject<Env> {
   }
 
   /** Returns the store's last revision. Every later change is announced to this channel. */
-  #registered(topic: Topic): Promise<number> {
-    this.#registration ??= this.#delivery
-      .inTurn(() => this.#register(topic))
+  #registered(topic: Topic, place: Place | undefined): Promise<number> {
+    if (this.#registration) return this.#registration;
+    const registration = this.#delivery
+      .inTurn(() => {
+        // With relays it may take long, and the head of one under way may be older than what a newcomer has seen.
+        if (place || !this.#links.isEmpty() || this.#relaysArriving > 0) this.#registration = undefined;
+        return this.#register(topic, place);
+      })
       .finally(() => {
-        this.#registration = undefined;
+        if (this.#registration === registration) this.#registration = undefined;
       });
-    return this.#registration;
+    this.#registration = registration;
+    return registration;
   }
 
-  async #register(topic: Topic): Promise<number> {
-    this.ctx.storage.kv.put("topic", topic);
-    const earlier = this.ctx.storage.kv.get<string>("watch");
-    this.ctx.storage.kv.put("watch", watchToken(this.env.MEMX_PROCESS, earlier));
+  async #register(topic: Topic, place: Place | undefined): Promise<number> {
+    this.#upstream.begin(topic, place);
     // Before the store may have the mark, so that the alarm removes it in any case.
     await this.#armAlarm();
-    const { head, expiresInMs } = await this.#watch(topic);
+    const { head, expiresInMs } = await this.#upstream.watch(topic);
     if (expiresInMs !== null) await this.#armAlarm(expiresInMs);
-    this.#delivery.follow(topic, head);
+    this.#delivery.follow(topic, head, place !== undefined);
     return head;
-  }
-
-  async #watch({ namespace, key }: Topic): Promise<Watch> {
-    return this.#store.watch(namespace, key, this.ctx.storage.kv.get<string>("watch") as string);
-  }
-
-  // By token, so that an unwatch that outlives its object cannot end the watch of the next one.
-  async #unwatch({ namespace, key }: Topic): Promise<void> {
-    const token = this.ctx.storage.kv.get<string>("watch");
-    if (token !== undefined) await this.#store.unwatch(namespace, key, token);
   }
 
   /** Sets the alarm for the next comparison, or earlier if a value expires before it. */
@@ -224,6 +322,8 @@ export class Channel extends DurableObject<Env> {
       log("warn", "recheck_failed", { cause });
     } finally {
       this.#rechecking = false;
+      // A revoked API key may have been a witness's.
+      this.#delivery.keepCursor();
     }
   }
 }

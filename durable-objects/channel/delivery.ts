@@ -7,16 +7,19 @@ import { ALL_KEYS, type Store } from "../../memory/store/store.ts";
 import type { Change } from "../../sdk/protocol.ts";
 import { Backlog } from "./backlog.ts";
 import { EncodedChange } from "./encoded-change.ts";
+import type { Forward, Links } from "./links.ts";
 import type { Roster } from "./roster.ts";
 import type { Subscriber } from "./subscriber.ts";
+import type { Witness } from "./witness.ts";
 
 /** For how long after a store failure no gap is filled. */
 const GAP_PAUSE_MS = 2_000;
 
 export class Delivery {
-  readonly #storage: DurableObjectStorage;
+  readonly #witness: Witness;
   readonly #store: Store;
   readonly #roster: Roster;
+  readonly #links: Links;
   readonly #backlog: Backlog;
   readonly #nowMs: () => number;
   readonly #waitUntil: (work: Promise<void>) => void;
@@ -26,38 +29,62 @@ export class Delivery {
   /** Settles when all steps begun so far have settled. */
   #work: Promise<unknown> = Promise.resolve();
   #noGapBeforeMs = 0;
+  /** The witnesses left while the object slept, and the cursor is not found yet. */
+  #isLost = false;
 
   constructor({
-    storage,
+    witness,
     store,
     roster,
+    links,
     nowMs,
     waitUntil,
   }: {
-    storage: DurableObjectStorage;
+    witness: Witness;
     store: Store;
     roster: Roster;
+    /** The relays, which get every change that the subscribers get. */
+    links: Links;
     nowMs: () => number;
     waitUntil: (work: Promise<void>) => void;
   }) {
-    this.#storage = storage;
+    this.#witness = witness;
     this.#store = store;
     this.#roster = roster;
+    this.#links = links;
     this.#backlog = new Backlog(store);
     this.#nowMs = nowMs;
     this.#waitUntil = waitUntil;
-    this.#cursor = storage.kv.get<number>("cursor") ?? 0;
+    const { cursor } = witness;
+    this.#cursor = cursor ?? 0;
     this.#delivered = this.#cursor;
+    if (cursor === undefined) this.#work = this.#findCursor();
+    else {
+      this.#links.start(cursor);
+      this.keepCursor();
+    }
   }
 
-  /** The channel has sent every change up to this revision, or sends it to all who were there before. Also in storage, because hibernation clears memory. */
+  /** The channel has sent every change up to this revision, or sends it to all who were there before. Its witnesses have it, too. */
   get cursor(): number {
     return this.#cursor;
   }
 
+  /** Without a cursor, nothing tells what the subscribers have received. The first step waits for this. */
+  async #findCursor(): Promise<void> {
+    this.#isLost = true;
+    const cursor = await this.#witness.wait();
+    this.#isLost = false;
+    if (cursor === undefined) for (const subscriber of this.#roster.open()) subscriber.interrupt();
+    this.#links.start(cursor ?? 0);
+    this.#moveTo(cursor ?? 0);
+    this.keepCursor();
+  }
+
   /** Runs one step after the other: each reads the cursor, may wait for the store, and moves the cursor. */
   inTurn<T>(step: () => Promise<T>): Promise<T> {
-    const result = this.#work.then(step);
+    // A step may close witnesses.
+    const result = this.#work.then(step).finally(() => this.keepCursor());
     this.#work = result.catch(() => {
       // The caller of this step gets the error; the next step does not depend on it.
     });
@@ -93,16 +120,36 @@ export class Delivery {
     }
   }
 
+  /** Call it when sockets come or leave, because some of them keep the cursor. */
+  keepCursor(): void {
+    if (!this.#isLost) this.#witness.keep(this.#cursor);
+  }
+
   /** Forgets the cursor, because the channel deletes all it stored. Call it in turn. */
   forget(): void {
     this.#cursor = 0;
   }
 
-  /** Begins to follow the store from `head`, its revision when it registered the channel. Call it in turn. */
-  follow(topic: Topic, head: number): void {
-    if (!this.#roster.hasSockets()) this.#moveTo(head);
-    else if (head < this.#cursor) this.#startOver(topic, head);
-    else if (head > this.#cursor) {
+  /**
+   * Receives what a relay's parent has sent. Either it says what comes after the cursor, or the log does. Call it in turn.
+   */
+  async receive(topic: Topic, { after, upTo, changes }: Omit<Forward, "token">): Promise<void> {
+    if (upTo <= this.#cursor) return;
+    const follows = after <= this.#cursor;
+    if (!follows) await this.#fillGap(topic);
+    for (const change of changes) if (change.revision > this.#cursor) await this.#broadcast(change);
+    if (follows && upTo > this.#cursor) this.#moveTo(upTo);
+  }
+
+  /**
+   * Begins to follow from `head`, the store's revision when it registered the channel, or that of a relay's parent. Call it in
+   * turn.
+   */
+  follow(topic: Topic, head: number, isRelay: boolean): void {
+    if (!this.#roster.hasSockets() && this.#links.isEmpty()) this.#moveTo(head);
+    // Only the store itself can show that it went back.
+    else if (head < this.#cursor && !isRelay) this.#startOver(topic, head);
+    else if (head !== this.#cursor) {
       // The newcomer does not wait for this. If it fails, the alarm tries again.
       void this.inTurn(() => this.catchUp(topic)).catch((cause) => log("warn", "repair_failed", { cause }));
     }
@@ -110,6 +157,7 @@ export class Delivery {
 
   /** Sends a new subscriber the changes after `since`, up to `from`, and then live changes. */
   join(subscriber: Subscriber, topic: Topic, since: number | undefined, from: number): void {
+    this.keepCursor();
     if (since === undefined) subscriber.ready(from);
     else this.#waitUntil(this.#bringUp(subscriber, topic, since, from));
   }
@@ -140,6 +188,7 @@ export class Delivery {
   #startOver(topic: Topic, head: number): void {
     const cursor = this.#cursor;
     this.#moveTo(head);
+    this.#links.nudge();
     for (const subscriber of this.#roster.open()) {
       if (subscriber.joining) {
         subscriber.interrupt();
@@ -165,6 +214,7 @@ export class Delivery {
     const delivered = this.#delivered;
     // First, so that a newcomer during the delivery gets the change from its backlog, and not live.
     this.#moveTo(change.revision);
+    this.#links.offer(change);
     this.#delivered = delivered;
     await this.#roster.deliver(new EncodedChange(change));
     this.#delivered = change.revision;
@@ -174,7 +224,6 @@ export class Delivery {
     this.#delivered = revision;
     if (revision === this.#cursor) return;
     this.#cursor = revision;
-    // Unconfirmed, or every event would wait for the disk. A crash that loses the write also closes its sockets.
-    void this.#storage.put("cursor", revision, { allowUnconfirmed: true });
+    this.keepCursor();
   }
 }

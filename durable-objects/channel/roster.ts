@@ -25,6 +25,11 @@ export class Roster {
     this.#ctx = ctx;
   }
 
+  /** Whether there are fewer subscribers than this, here or on their way in. */
+  hasRoom(count: number): boolean {
+    return !this.#has(count - this.#arriving);
+  }
+
   /** Why the channel cannot take another subscriber with this API key; `undefined` if it can. */
   refusal(keyHash: string): string | undefined {
     if (this.#has(LIMITS.maxSubscribers - this.#arriving)) {
@@ -108,6 +113,23 @@ export class Roster {
       .getWebSockets()
       .filter(isOpen)
       .map((socket) => this.subscriber(socket));
+  }
+
+  /** Also those whose sockets are closing. */
+  all(): Subscriber[] {
+    return this.#ctx.getWebSockets().map((socket) => this.subscriber(socket));
+  }
+
+  /** Adds open subscribers to these, up to `count` of them. */
+  first(count: number, known: readonly Subscriber[]): Subscriber[] {
+    const found = [...known];
+    for (const socket of this.#ctx.getWebSockets()) {
+      if (found.length >= count) break;
+      if (!isOpen(socket)) continue;
+      const subscriber = this.subscriber(socket);
+      if (!found.includes(subscriber)) found.push(subscriber);
+    }
+    return found;
   }
 
   subscriber(socket: WebSocket): Subscriber {

@@ -21,7 +21,12 @@ export type Attachment = {
   readonly atMs: number;
   /** Characters that were unread at a time, in milliseconds since the epoch. Only from time to time: it is for a revival. */
   readonly unread?: { readonly chars: number; readonly ms: number };
+  /** The channel's cursor, if this subscriber is a witness of it. */
+  readonly cursor?: number | undefined;
 };
+
+/** What an attachment may grow by. A double takes as much room as any other. */
+const GROWTH = { unread: { chars: 0.5, ms: 0.5 }, cursor: 0.5 };
 
 /** Unread characters after which the attachment says so. */
 const UNREAD_STEP = 1024 * 1024;
@@ -70,6 +75,7 @@ export class Subscriber implements Reader {
    * @throws if the attachment is too large
    */
   static create(ctx: DurableObjectState, socket: WebSocket, shared: Shared, attachment: Attachment): Subscriber {
+    socket.serializeAttachment({ ...attachment, ...GROWTH });
     socket.serializeAttachment(attachment);
     return new Subscriber(ctx, socket, shared, attachment);
   }
@@ -102,6 +108,16 @@ export class Subscriber implements Reader {
     return this.#attachment.from;
   }
 
+  /** The channel's cursor, if this subscriber is a witness of it. */
+  get cursor(): number | undefined {
+    return this.#attachment.cursor;
+  }
+
+  /** Makes this subscriber a witness of the channel's cursor, or without one, no longer a witness. */
+  keepCursor(cursor: number | undefined): void {
+    if (cursor !== this.#attachment.cursor) this.#update({ cursor });
+  }
+
   get open(): boolean {
     return this.#socket.readyState === WebSocket.OPEN;
   }
@@ -130,6 +146,7 @@ export class Subscriber implements Reader {
     if (join.scopes.length === scopes.length && scopes.every((scope, index) => scope === join.scopes[index]))
       return false;
     try {
+      this.#socket.serializeAttachment({ ...this.#attachment, join: { ...join, scopes }, ...GROWTH });
       this.#update({ join: { ...join, scopes } });
       this.#filter = this.#shared.filters.of({ ...join, scopes });
     } catch {

@@ -72,7 +72,7 @@ describe.each([
     const first = await agent.connect(path);
     await agent.set(key, 1);
     await first.take(2);
-    expect(await stored()).toEqual(["cursor", "topic", "watch"]);
+    expect(await stored()).toEqual(["topic", "watch"]);
     first.socket.close(1000);
     await first.closed;
     await expect.poll(() => agent.sockets(topic)).toBe(0);

@@ -2,7 +2,7 @@
 
 import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import type { Channel } from "../../durable-objects/channel/channel.ts";
+import { Channel } from "../../durable-objects/channel/channel.ts";
 import { engine } from "../support/engine.ts";
 import type { Random } from "../support/random.ts";
 import type { World } from "./world.ts";
@@ -59,6 +59,36 @@ export function faultyChannels(channels: Env["CHANNEL"], { random, isQuiet, coun
     return { publish, fetch: (...args: Parameters<Fetcher["fetch"]>) => channels.getByName(name).fetch(...args) };
   };
   return { getByName } as unknown as Env["CHANNEL"];
+}
+
+/** Calls between a channel and its relays are lost on their way there or back, doubled, and delayed. */
+export function disturbRelays({ random, isQuiet, count }: FaultPlan): () => void {
+  const restores = (["forward", "relayWatch", "relayUnwatch"] as const).map((name) => {
+    const original = Channel.prototype[name] as (...args: unknown[]) => Promise<unknown>;
+    Channel.prototype[name] = async function (this: Channel, ...args: unknown[]) {
+      const call = () => original.apply(this, args);
+      if (isQuiet() || !random.chance(0.2)) return call();
+      count(`${name} disturbed`);
+      switch (random.pick(["delay", "double", "fail before", "fail after"])) {
+        case "delay":
+          await scheduler.wait(random.number(1, 60));
+          return call();
+        case "double":
+          return (await Promise.all([call(), scheduler.wait(random.number(0, 40)).then(call)]))[0];
+        case "fail after":
+          await call();
+          throw retryable();
+        default:
+          throw retryable();
+      }
+    } as never;
+    return () => {
+      Channel.prototype[name] = original as never;
+    };
+  });
+  return () => {
+    for (const restore of restores) restore();
+  };
 }
 
 /** The platform marks errors like this if the call can be repeated. */

@@ -9,7 +9,7 @@ import { causeHavoc } from "./faults.ts";
 import { findFault } from "./oracle.ts";
 import { Simulated } from "./subscriber.ts";
 import { type Connection, orderedTruth, wantedBy } from "./truth.ts";
-import { type Counts, World } from "./world.ts";
+import { type Counts, nodeNames, World } from "./world.ts";
 import { write } from "./writer.ts";
 
 /**
@@ -122,6 +122,7 @@ async function ringAlarms({ namespace }: World, subscribers: readonly Simulated[
     // A subscriber may notice a crash late. Until it is back, the channel is empty and has no alarm.
     const isRung = await until(() => runDurableObjectAlarm(channel));
     if (!isRung) faults.push(`the channel of ${JSON.stringify(key)} had no alarm`);
+    for (const name of nodeNames({ namespace, key }).slice(1)) await runDurableObjectAlarm(env.CHANNEL.getByName(name));
   }
   return faults;
 }

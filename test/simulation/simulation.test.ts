@@ -42,7 +42,7 @@ it(`every subscriber gets every change once and in order, or a reset: seeds ${fi
       if (done % 100 === 0) console.log(`${done} seeds, ${Date.now() - begunMs} ms`);
       for (const [what, count] of Object.entries(counts)) totals[what] = (totals[what] ?? 0) + count;
       if (faults.length === 0) continue;
-      const again = `SIMULATION_FIRST_SEED=${seed} SIMULATION_SEEDS=1 npx vitest run --project simulation-${engine}`;
+      const again = `SIMULATION_FIRST_SEED=${seed} SIMULATION_SEEDS=1 npx vitest run --project simulation-${env.REGION ? "relays" : engine}`;
       failed.push(`seed ${seed}, run it again with ${again}\n  ${faults.join("\n  ")}`);
       console.log(failed.at(-1));
     }

@@ -3,7 +3,7 @@
 
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { channelName } from "../../memory/channels/topic.ts";
+import { nodeName, type Topic } from "../../memory/channels/topic.ts";
 import { ALL_KEYS } from "../../memory/store/store.ts";
 import { app } from "../../worker/app.ts";
 import type { Random } from "../support/random.ts";
@@ -11,6 +11,13 @@ import { type FaultPlan, faultyChannels } from "./faults.ts";
 import type { WrittenChange } from "./truth.ts";
 
 export type Counts = Record<string, number>;
+
+/** The channel of a topic, and then its relays, parents first: those that these simulations can reach, if they have any. */
+export function nodeNames(topic: Topic): string[] {
+  const region = env.REGION;
+  const relays = region ? Array.from({ length: 9 }, (_, index) => nodeName(topic, { region, index })) : [];
+  return [nodeName(topic, undefined), ...relays];
+}
 
 export class World {
   readonly namespace: string;
@@ -90,6 +97,7 @@ export class World {
   }
 
   get channelNames(): string[] {
-    return [ALL_KEYS, ...this.keys].map((key) => channelName({ namespace: this.namespace, key }));
+    const { namespace } = this;
+    return [ALL_KEYS, ...this.keys].flatMap((key) => nodeNames({ namespace, key }));
   }
 }

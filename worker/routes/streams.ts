@@ -26,13 +26,13 @@ streams.get("/watch", (c) => stream(c, readWatch));
 streams.get("/changes", async (c) => {
   const { join, waitMs } = readPoll(c);
   if (c.req.method === "HEAD") return headOf("application/json");
-  return longPoll(await joinSocket(c.env, join), waitMs);
+  return longPoll(await joinSocket(c.env, join, c.req.raw.cf), waitMs);
 });
 
 async function stream(c: AppContext, read: (c: AppContext) => Join): Promise<Response> {
   const join = { ...read(c), ...STREAM };
   if (c.req.method === "HEAD") return headOf("text/event-stream");
-  return eventStream(await joinSocket(c.env, join), join);
+  return eventStream(await joinSocket(c.env, join, c.req.raw.cf), join);
 }
 
 /** Responds to HEAD, which has no reader and so joins nothing. Hono runs the handler of GET for it. */

@@ -19,7 +19,7 @@ async function open(c: AppContext, read: (c: AppContext) => Join): Promise<Respo
     const caller = await findCaller(c.req.raw.headers, c.env);
     c.set("caller", caller);
     c.set("workShare", workShare(c.env, caller.namespace));
-    return await joinChannel(c.env, read(c));
+    return await joinChannel(c.env, read(c), c.req.raw.cf);
   } catch (error) {
     return refuseSocket(c.req.raw.headers, error, SUBPROTOCOL);
   }

@@ -1,0 +1,28 @@
+// Which region a caller is in, for the relays of a channel with many subscribers.
+
+/** Degrees of longitude at which a continent is split. */
+const [AMERICA, EUROPE, ASIA] = [-100, 15, 60];
+
+/** @returns a location hint of Cloudflare; `undefined` if the channel has no relays for this caller */
+export function regionOf({ REGION }: { readonly REGION?: string }, cf: unknown): string | undefined {
+  // Empty counts as not set.
+  if (!REGION || REGION !== "auto") return REGION || undefined;
+  const { continent, longitude } = (cf ?? {}) as { readonly continent?: string; readonly longitude?: string };
+  const isWestOf = (degrees: number) => Number(longitude ?? 0) < degrees;
+  switch (continent) {
+    case "NA":
+      return isWestOf(AMERICA) ? "wnam" : "enam";
+    case "SA":
+      return "sam";
+    case "EU":
+      return isWestOf(EUROPE) ? "weur" : "eeur";
+    case "AF":
+      return "afr";
+    case "AS":
+      return isWestOf(ASIA) ? "me" : "apac";
+    case "OC":
+      return "oc";
+    default:
+      return undefined;
+  }
+}
