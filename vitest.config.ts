@@ -237,7 +237,7 @@ export default defineConfig({
               "test/process/{dashboard-keyboard,dashboard-scale}.test.ts",
               "test/process/{docker,fuzz,mcp-fuzz,mcp-team,operations}.test.ts",
               "test/process/{kills,porcupine,processes,promtool,redis-cluster,redis-loses-writes}.test.ts",
-              "test/process/{sdk-feed,shared-key,soak,two-servers}.test.ts",
+              "test/process/{sdk-feed,shared-key,silent-clients,soak,two-servers}.test.ts",
             ],
           ),
           // Porcupine needs Go, promtool Prometheus, and operations nginx, Caddy and systemd, which only a long run installs.

@@ -45,6 +45,10 @@ export const LIMITS = {
   maxUnreadIsolateChars: 32 * 1024 * 1024,
   /** Sockets of one API key in a channel, so that one API key cannot keep out the others. */
   maxSubscribersPerApiKey: 1_000,
+  /** Sockets of a namespace in one process of memX's own, over all channels. Each takes two file descriptors and some 50 KB. */
+  maxNamespaceSockets: 5_000,
+  /** Refused sockets in an isolate whose clients have not answered the close. Beyond it, a refusal is an HTTP response. */
+  maxRefusedSockets: 100,
   /** Globs of one watcher, and bytes of all of them and its scopes: a socket keeps 16 KiB through hibernation. */
   maxPatterns: 64,
   maxPatternChars: 512,

@@ -17,6 +17,7 @@ import type { Change } from "../../sdk/protocol.ts";
 import { bringForward } from "../bring-forward.ts";
 import { Delivery } from "./delivery.ts";
 import { type Forward, type Forwarded, Links } from "./links.ts";
+import { addSockets, setSockets, socketsOf } from "./namespace-sockets.ts";
 import { recheckAccess } from "./recheck-access.ts";
 import { Roster } from "./roster.ts";
 import { closeSocket } from "./subscriber.ts";
@@ -80,9 +81,10 @@ export class Channel extends DurableObject<Env> {
     const topic = { namespace, key };
     const redirect = this.#redirect(join);
     if (redirect) return redirect;
-    const refusal = this.#roster.refusal(keyHash);
+    const refusal = this.#roster.refusal(keyHash) ?? this.#namespaceRefusal(namespace);
     if (refusal !== undefined) return new Response(refusal, { status: 429 });
-    return this.#roster.arrive(keyHash, async () => {
+    addSockets(this.ctx.id.toString(), namespace, 1);
+    const joined = this.#roster.arrive(keyHash, async () => {
       let head = await this.#registered(topic, place);
       // A shared registration may be older than what the subscriber has seen elsewhere.
       if (since !== undefined && since > head) head = await this.#registered(topic, place);
@@ -97,6 +99,8 @@ export class Channel extends DurableObject<Env> {
       const headers = new Headers(subprotocol && { "sec-websocket-protocol": subprotocol });
       return new Response(null, { status: 101, webSocket: pair[0], headers });
     });
+    joined.catch(() => addSockets(this.ctx.id.toString(), namespace, -1));
+    return joined;
   }
 
   /**
@@ -125,6 +129,7 @@ export class Channel extends DurableObject<Env> {
     if (!topic) return;
     this.#roster.removeGone(Date.now());
     METRICS.sockets.set(this.ctx.id.toString(), kindOf(topic), this.#roster.count());
+    setSockets(this.ctx.id.toString(), topic.namespace, this.#roster.size());
     exportMetrics(this.env.METRICS_DATASET);
     // First, so that nothing below can delay the next alarm.
     if (!this.#isEmpty()) await this.#armAlarm();
@@ -258,7 +263,15 @@ export class Channel extends DurableObject<Env> {
     this.#witness.left(this.#roster.subscriber(socket));
     this.#delivery.keepCursor();
     const topic = this.ctx.storage.kv.get<Topic>("topic");
-    if (topic) METRICS.sockets.change(this.ctx.id.toString(), kindOf(topic), -1);
+    if (!topic) return;
+    METRICS.sockets.change(this.ctx.id.toString(), kindOf(topic), -1);
+    addSockets(this.ctx.id.toString(), topic.namespace, -1);
+  }
+
+  /** Cloudflare, which has a limiter, spreads its objects over many processes. */
+  #namespaceRefusal(namespace: string): string | undefined {
+    if (this.env.RATE_LIMITER !== undefined || socketsOf(namespace) < LIMITS.maxNamespaceSockets) return undefined;
+    return `The API keys of this namespace have ${LIMITS.maxNamespaceSockets} sockets open, which is the limit of one process.`;
   }
 
   /** Returns the store's last revision. Every later change is announced to this channel. */

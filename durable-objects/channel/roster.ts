@@ -98,6 +98,11 @@ export class Roster {
     return this.#ctx.getWebSockets().filter(isOpen).length;
   }
 
+  /** Sockets that are open or closing, and subscribers on their way in. */
+  size(): number {
+    return this.#ctx.getWebSockets().length + this.#arriving;
+  }
+
   hasSockets(): boolean {
     return this.#ctx.getWebSockets().some(isOpen);
   }

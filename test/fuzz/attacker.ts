@@ -109,11 +109,16 @@ function send({ method, path, headers, body, manner }: ExpensiveRequest, own: Ra
     });
     sent.on("timeout", () => sent.destroy(new Error("no response")));
     sent.on("error", reject);
+    let hasLeft = false;
+    let upgraded: Socket | undefined;
     if (manner === "abandon") {
       const leaveMs = own.pick([0, 1, 20, 200]);
       setTimeout(() => {
+        hasLeft = true;
         resolve("left");
         sent.destroy();
+        // It is not the request's any more.
+        upgraded?.destroy();
       }, leaveMs);
     }
     if (manner === "hold") {
@@ -136,7 +141,9 @@ function send({ method, path, headers, body, manner }: ExpensiveRequest, own: Ra
       } else response.resume();
     });
     sent.on("upgrade", ({ statusCode = 0 }, socket: Socket) => {
+      upgraded = socket;
       socket.on("error", () => socket.destroy());
+      if (hasLeft) socket.destroy();
       if (manner === "hold") {
         // Node reads a part of what has arrived. Paused, it leaves the rest to the network.
         socket.pause();

@@ -1,6 +1,7 @@
 // Refuses a WebSocket: accepts it and closes it with a code, because a browser does not show a page the HTTP response to a failed
-// handshake.
+// handshake. The platform keeps the connection until the client has answered the close, so there may be only so many of them.
 
+import { LIMITS } from "../../config/limits.ts";
 import { ApiError } from "../../memory/errors.ts";
 import { ShareUsed } from "../../memory/work-share.ts";
 import { CLOSE_CODES } from "../../sdk/protocol.ts";
@@ -14,15 +15,22 @@ export function isUpgrade(request: Request): boolean {
 /** "Try again later", of the registry that RFC 6455 §11.7 made. No client takes it for final. */
 const TRY_AGAIN = 1013;
 
-/** @throws what was caught, unless it has a close code */
+/** Sockets that were refused and whose clients have not answered the close yet. */
+let unanswered = 0;
+
+/** @throws what was caught, unless it has a close code, and if too many clients do not answer */
 export function refuseSocket(
   headers: Headers,
   error: unknown,
   subprotocol: Parameters<typeof chosenSubprotocol>[1],
 ): Response {
   const code = error instanceof ShareUsed ? TRY_AGAIN : error instanceof ApiError ? closeCode(error.code) : undefined;
-  if (code === undefined) throw error;
+  if (code === undefined || unanswered >= LIMITS.maxRefusedSockets) throw error;
   const { 0: client, 1: server } = new WebSocketPair();
+  unanswered++;
+  const answered = once(() => unanswered--);
+  server.addEventListener("close", answered);
+  server.addEventListener("error", answered);
   server.accept();
   server.close(code, closeReason((error as ApiError).message));
   return socketResponse(client, chosenSubprotocol(headers, subprotocol));
@@ -44,4 +52,13 @@ export function closeReason(message: string): string {
   const room = new Uint8Array(123);
   const { written } = new TextEncoder().encodeInto(message, room);
   return new TextDecoder().decode(room.subarray(0, written));
+}
+
+function once(run: () => void): () => void {
+  let done = false;
+  return () => {
+    if (done) return;
+    done = true;
+    run();
+  };
 }
