@@ -3,11 +3,14 @@
 
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { Channel } from "../../durable-objects/channel/channel.ts";
 import { nodeName, type Place } from "../../memory/channels/topic.ts";
 import { type Agent, createAgent, setOperation, setOperations } from "../support/agent.ts";
 import { freshKey } from "../support/client.ts";
 import { createRandom } from "../support/random.ts";
+
+afterEach(() => void vi.restoreAllMocks());
 
 const topics = [
   ["a key", (key: string) => [`/subscribe/${key}`, key] as const],
@@ -123,6 +126,22 @@ describe.each(topics)("the channel of %s with relays", (_, topicOf) => {
     }
     await agent.set(key, "after");
     for (const client of clients) expect(await client.take(1)).toMatchObject([{ value: "after" }]);
+  });
+
+  it("takes one call to each relay for a change, and none while nothing happens", async () => {
+    const agent = createAgent();
+    const key = freshKey();
+    const [path, topic] = topicOf(key);
+    const { clients, relays } = await fill(agent, path, topic);
+    const forward = vi.spyOn(Channel.prototype, "forward");
+    const count = (await relays()) + (await relays(HEAD));
+    expect(count).toBeGreaterThanOrEqual(3);
+    for (let n = 1; n <= 5; n++) {
+      await agent.set(key, n);
+      for (const client of clients) await client.take(1);
+      await agent.settled();
+      expect(forward).toHaveBeenCalledTimes(n * count);
+    }
   });
 
   it("writes no row for an event, and empties when its subscribers have left", async () => {

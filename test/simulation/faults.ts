@@ -61,33 +61,37 @@ export function faultyChannels(channels: Env["CHANNEL"], { random, isQuiet, coun
   return { getByName } as unknown as Env["CHANNEL"];
 }
 
-/** Calls between a channel and its relays are lost on their way there or back, doubled, and delayed. */
-export function disturbRelays({ random, isQuiet, count }: FaultPlan): () => void {
-  const restores = (["forward", "relayWatch", "relayUnwatch"] as const).map((name) => {
+/** The plans of the simulations, by namespace, for calls that one object makes to another. */
+export const plans = new Map<string, FaultPlan>();
+
+/** Calls between channels and their relays are lost on their way there or back, doubled, and delayed. Returns what ends it. */
+export function disturbRelays(): () => void {
+  const names = ["forward", "relayWatch", "relayUnwatch"] as const;
+  const originals = names.map((name) => Channel.prototype[name]);
+  for (const name of names) {
     const original = Channel.prototype[name] as (...args: unknown[]) => Promise<unknown>;
-    Channel.prototype[name] = async function (this: Channel, ...args: unknown[]) {
+    const disturbed = async function (this: { ctx: DurableObjectState }, ...args: unknown[]) {
       const call = () => original.apply(this, args);
-      if (isQuiet() || !random.chance(0.2)) return call();
-      count(`${name} disturbed`);
-      switch (random.pick(["delay", "double", "fail before", "fail after"])) {
+      const plan = plans.get(JSON.parse(this.ctx.id.name ?? "[]")[0]);
+      if (!plan || plan.isQuiet() || !plan.random.chance(0.2)) return call();
+      plan.count(`${name} disturbed`);
+      switch (plan.random.pick(["delay", "double", "fail before", "fail after"])) {
         case "delay":
-          await scheduler.wait(random.number(1, 60));
+          await scheduler.wait(plan.random.number(1, 60));
           return call();
         case "double":
-          return (await Promise.all([call(), scheduler.wait(random.number(0, 40)).then(call)]))[0];
+          return (await Promise.all([call(), scheduler.wait(plan.random.number(0, 40)).then(call)]))[0];
         case "fail after":
           await call();
           throw retryable();
         default:
           throw retryable();
       }
-    } as never;
-    return () => {
-      Channel.prototype[name] = original as never;
     };
-  });
+    Channel.prototype[name] = disturbed as never;
+  }
   return () => {
-    for (const restore of restores) restore();
+    for (const [n, name] of names.entries()) Channel.prototype[name] = originals[n] as never;
   };
 }
 

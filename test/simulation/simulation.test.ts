@@ -6,6 +6,7 @@ import { logLength } from "../../config/store-settings.ts";
 import { engine } from "../support/engine.ts";
 import { grant } from "../support/grant.ts";
 import { amount } from "../support/long-runs.ts";
+import { disturbRelays } from "./faults.ts";
 import { apiKeyOf, simulate, userOf } from "./simulate.ts";
 
 const { SIMULATION_SEEDS, SIMULATION_FIRST_SEED } = env as unknown as Record<string, string | undefined>;
@@ -24,6 +25,7 @@ it(`every subscriber gets every change once and in order, or a reset: seeds ${fi
   // memX logs every fault that the simulation causes.
   const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
   const error = vi.spyOn(console, "error").mockImplementation(() => {});
+  const restoreRelays = disturbRelays();
   const rules = { read: ["*"], write: ["*"] };
   grant(Object.fromEntries(seeds.map((seed) => [apiKeyOf(seed), { ...rules, user_id: userOf(seed) }])));
   const settings = { logLength: logLength(env) };
@@ -48,6 +50,7 @@ it(`every subscriber gets every change once and in order, or a reset: seeds ${fi
     }
   };
   await Promise.all(Array.from({ length: CONCURRENCY }, work));
+  restoreRelays();
   warn.mockRestore();
   error.mockRestore();
   const seconds = (Date.now() - begunMs) / 1000;

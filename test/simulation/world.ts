@@ -7,7 +7,7 @@ import { nodeName, type Topic } from "../../memory/channels/topic.ts";
 import { ALL_KEYS } from "../../memory/store/store.ts";
 import { app } from "../../worker/app.ts";
 import type { Random } from "../support/random.ts";
-import { type FaultPlan, faultyChannels } from "./faults.ts";
+import { type FaultPlan, faultyChannels, plans } from "./faults.ts";
 import type { WrittenChange } from "./truth.ts";
 
 export type Counts = Record<string, number>;
@@ -42,6 +42,7 @@ export class World {
     this.keys = ["a", "a:b", "b", "c d/é", "*"].slice(0, random.integer(3, 5));
     this.overSocket = random.fork("calls").chance(0.5);
     const plan: FaultPlan = { random: random.fork("announcements"), isQuiet: () => this.isQuiet, count: this.count };
+    plans.set(namespace, { ...plan, random: random.fork("relays") });
     this.env = { ...env, CHANNEL: faultyChannels(env.CHANNEL, plan) };
   }
 
