@@ -12,6 +12,7 @@ from ._options import MaxAge, ReadMode
 
 R = TypeVar("R")
 
+
 class Reads:
     """What one client has seen. Any thread may use it."""
 
