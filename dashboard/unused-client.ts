@@ -21,7 +21,13 @@ export function readBaseUrl(origin: string): string {
   return origin;
 }
 
-/** The page sets no such number, and no option that the compiler does not know. */
+/** What the page passes is right, and the compiler knows it. */
+export function readAgent(agent: string): string {
+  return agent;
+}
+export function requireFunction<F>(_name: string, option: F): F {
+  return option;
+}
 export function readMs(_name: string, ms: number): number {
   return ms;
 }
@@ -41,7 +47,11 @@ export function readReads(): "strong" {
 }
 export class Reads {
   note(): void {}
+  freshen<C>(call: C): C {
+    return call;
+  }
 }
+export function readRevision(): undefined {}
 
 /** Every browser that runs the page follows the signals of its callers itself. */
 export function followSignal(signal: AbortSignal): AbortSignal {

@@ -6,7 +6,7 @@ import { defineConfig } from "vite";
 
 /** Parts of the client that the page does not use. Without them it is a fifth smaller. */
 const UNUSED =
-  /^\.\/(?:access-check|base-url|calls-option|check-json|choose-transport|event-stream|lease|lease-transport|merge-patterns|mirror|option-numbers|read-environment|reads|refuse-unknown|signals|subscribe-options|typed-key|update)\.ts$/;
+  /^\.\/(?:access-check|base-url|calls-option|check-json|choose-transport|event-stream|lease|lease-transport|merge-patterns|mirror|option-checks|read-environment|reads|refuse-unknown|signals|subscribe-options|typed-key|update)\.ts$/;
 
 export default defineConfig({
   root: import.meta.dirname,

@@ -27,8 +27,6 @@ export type Call = {
   readonly key?: string;
   /** A `POST` that changes nothing. */
   readonly isRead?: boolean;
-  /** A read of which the option `reads` says how new it must be. */
-  readonly isFresh?: boolean;
   readonly idempotencyKey?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   /** @default that of the client */
@@ -61,7 +59,7 @@ export class Calls {
    * @throws {MemxError} or the reason of an aborted signal
    */
   async send<T>(asked: Call): Promise<T> {
-    const call = asked.isFresh ? this.#freshen(asked) : asked;
+    const call = this.reads.freshen(asked);
     const { method, body, key, isRead = method === "GET", retries = this.#options.retries } = call;
     if ("key" in call) checkKey(key);
     const request: Request = {
@@ -105,11 +103,6 @@ export class Calls {
     this.#transports.close();
   }
 
-  #freshen({ query, body, ...call }: Call): Call {
-    const freshness = this.reads.freshness();
-    return { ...call, ...(body ? { body: { ...body, ...freshness } } : { query: { ...query, ...freshness } }) };
-  }
-
   #encode(body: Readonly<Record<string, unknown>>, key: string | undefined): string {
     checkJson(body, key);
     return this.#options.json.stringify(body);
@@ -130,13 +123,9 @@ export class Calls {
       clearTimeout(timer);
       signal?.removeEventListener("abort", cancel);
     }
-    const { status, text, revision } = reply;
-    if (status < 200 || status > 299) {
-      const error = readError(reply, { key, baseUrl, parse: json.parse });
-      this.reads.note(revision, error);
-      throw error;
-    }
-    this.reads.note(revision);
+    this.reads.note(reply);
+    const { status, text } = reply;
+    if (status < 200 || status > 299) throw readError(reply, { key, baseUrl, parse: json.parse });
     const result = parse(text, json.parse);
     if (isExpected(result, request.call)) return result as T;
     const message = `The response of ${baseUrl} is incomplete or does not come from memX.`;

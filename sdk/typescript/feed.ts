@@ -157,14 +157,14 @@ export class Feed {
   }
 
   #deliver({ resetting }: Connection, event: ChangeEvent, chars: number): void {
-    this.#calls.reads.note(event.revision);
+    this.#calls.reads.note(event);
     if (resetting) return;
     if (this.#position !== undefined) this.#position = Math.max(this.#position, event.revision);
     for (const member of this.#members) member.deliver(event, chars);
   }
 
   #makeCurrent(connection: Connection, revision: number): void {
-    this.#calls.reads.note(revision);
+    this.#calls.reads.note({ revision });
     if (connection === this.#next) {
       this.#current?.line?.close();
       this.#current = connection;

@@ -95,7 +95,7 @@ export class MemX implements Disposable {
    */
   async get<T = unknown>(key: string, { mirror, ...options }: t.GetOptions = {}): Promise<t.Entry<T> | null> {
     if (mirror?.status === "live" && mirror.covers(key)) return mirror.get(key) as t.Entry<T> | null;
-    return this.#read({ path: "/get", query: { key }, key, has: "revision", mayBeNull: true, isFresh: true }, options);
+    return this.#read({ path: "/get", query: { key }, key, has: "revision", mayBeNull: true }, options);
   }
 
   /**
@@ -116,7 +116,6 @@ export class MemX implements Disposable {
       body: { keys },
       has: "entries",
       isRead: true,
-      isFresh: true,
     } as const;
     return this.#read({ ...call, ...(key !== undefined && keys.length === 1 && { key }) }, options);
   }
@@ -205,7 +204,7 @@ export class MemX implements Disposable {
     for (let cursor: string | undefined; ; ) {
       const query = { prefix, values, limit: pageSize, cursor };
       const page: { keys: t.KeyEntry<T>[]; cursor: string | null } = await this.#read(
-        { path: "/keys", query, has: "keys", isFresh: true },
+        { path: "/keys", query, has: "keys" },
         rest,
       );
       yield* page.keys;

@@ -3,7 +3,7 @@
 import { PING_INTERVAL_SECONDS } from "../protocol.ts";
 import { readBaseUrl } from "./base-url.ts";
 import { readCalls } from "./calls-option.ts";
-import { readMs, readRetries } from "./option-numbers.ts";
+import { readAgent, readMs, readRetries, requireFunction } from "./option-checks.ts";
 import { readEnvironment } from "./read-environment.ts";
 import { type ReadsOption, readReads } from "./reads.ts";
 import { refuseUnknown } from "./refuse-unknown.ts";
@@ -114,15 +114,4 @@ function readApiKey(apiKey: string | undefined): string | undefined {
   throw new TypeError(
     `The API key must consist of visible ASCII characters${isPadded ? ", without white space such as the line break of a file" : ""}.`,
   );
-}
-
-function readAgent(agent: string | undefined): string | undefined {
-  if (agent === undefined || (typeof agent === "string" && /^(?! )[ -~]{1,64}(?<! )$/.test(agent))) return agent;
-  throw new TypeError("`agent` must have 1 to 64 visible ASCII characters, with spaces only between them.");
-}
-
-function requireFunction<F>(name: string, option: F | undefined): F | undefined {
-  if (option !== undefined && typeof option !== "function")
-    throw new TypeError(`The option ${name} must be a function.`);
-  return option;
 }

@@ -1,6 +1,6 @@
 // Reads errors from responses and close codes, and says whether another attempt makes sense.
 
-import { CLOSE_CODES, type Problem, REVISION_HEADER } from "../protocol.ts";
+import { CLOSE_CODES, type Problem } from "../protocol.ts";
 import {
   ConflictError,
   ForbiddenError,
@@ -16,6 +16,7 @@ import {
   UnauthorizedError,
   UnavailableError,
 } from "./errors.ts";
+import { readRevision } from "./reads.ts";
 import type { Reply } from "./transport.ts";
 import type { Current } from "./types.ts";
 
@@ -49,7 +50,7 @@ export function readErrorResponse(response: Response, text: string, about: About
 export function readReply({ status, headers }: Response, text: string): Reply {
   const requestId = headers.get("x-request-id") ?? undefined;
   const retryAfterMs = readRetryAfter(headers.get("retry-after"));
-  return { status, text, requestId, retryAfterMs, revision: readRevision(headers.get(REVISION_HEADER)) };
+  return { status, text, requestId, retryAfterMs, revision: readRevision(headers) };
 }
 
 /** Reads the error of a failed attempt. A proxy may have responded instead of memX. */
@@ -96,10 +97,6 @@ function readProblem(text: string, parse: (text: string) => unknown): Problem | 
   } catch {
     return undefined; // A proxy's page.
   }
-}
-
-function readRevision(header: string | null): number | undefined {
-  return header !== null && /^\d{1,16}$/.test(header) ? Number(header) : undefined;
 }
 
 /** RFC 9110 §10.2.3: seconds, or a date. `Date.parse` alone also takes texts such as `1.5` for a date. */

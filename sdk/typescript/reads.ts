@@ -1,10 +1,18 @@
 // How new the state must be that reads answer from: the newest, one that is as new as all that this client has seen, or one of
 // a certain age. One order of changes in a memory makes one number enough for that.
 
-import { InvalidRequestError, MemxError } from "./errors.ts";
+import { ERROR_STATUS, REVISION_HEADER } from "../protocol.ts";
+import type { Call } from "./calls.ts";
+import { InvalidRequestError } from "./errors.ts";
 
 /** `strong`: the newest state. `session`: one that is as new as all that the client has seen. `maxAge`: in seconds. */
 export type ReadsOption = "strong" | "session" | { readonly maxAge: number };
+
+/** Calls of which the option says how new the state must be. */
+const READS = new Set(["/get", "/read", "/keys"]);
+
+/** The status of `revision_ahead`, which no other error has. */
+const [AHEAD] = ERROR_STATUS.revision_ahead;
 
 const MAX_AGE_SECONDS = 99_999_999;
 
@@ -41,18 +49,30 @@ export class Reads {
     this.#revision = Math.max(this.#revision, revision);
   }
 
-  freshness(): Freshness {
+  /** Returns the call with how new its answer must be. */
+  freshen(call: Call): Call {
+    const { path, query, body } = call;
+    if (!READS.has(path)) return call;
+    const freshness = this.#freshness();
+    return { ...call, ...(body ? { body: { ...body, ...freshness } } : { query: { ...query, ...freshness } }) };
+  }
+
+  #freshness(): Freshness {
     if (typeof this.#option === "object") return { max_age: this.#option.maxAge };
     return this.#option === "session" && this.#revision > 0 ? { min_revision: this.#revision } : {};
   }
 
   /**
-   * Notes what a reply says. After an error that the memory has not reached what the client has seen, because it has lost it,
-   * the client begins again at the revision of the memory, and so the next read works.
+   * Notes what a reply or an event says. After a reply that the memory has not reached what the client has seen, because it has
+   * lost it, the client begins again at the revision of the memory, and so the next read works.
    */
-  note(revision: number | undefined, error?: unknown): void {
-    if (revision === undefined) return;
-    if (error instanceof MemxError && error.code === "revision_ahead") this.#revision = revision;
-    else this.#revision = Math.max(this.#revision, revision);
+  note({ revision, status }: { readonly revision?: number | undefined; readonly status?: number }): void {
+    if (revision !== undefined) this.#revision = status === AHEAD ? revision : Math.max(this.#revision, revision);
   }
+}
+
+/** Reads the header `memx-revision`. */
+export function readRevision(headers: Headers): number | undefined {
+  const header = headers.get(REVISION_HEADER);
+  return header !== null && /^\d{1,16}$/.test(header) ? Number(header) : undefined;
 }

@@ -40,7 +40,7 @@ SPECIAL = {
 SHARED = {*SPECIAL, *SPECIAL.values()}
 
 NOT_AWAITED = {
-    "AsyncMemX": {"keys", "history", "subscribe", "watch", "lease", "key", "base_url"},
+    "AsyncMemX": {"keys", "history", "subscribe", "watch", "lease", "key", "base_url", "revision", "seen"},
     "AsyncSubscription": {"status", "last_error", "error"},
     "AsyncMirror": {"status", "last_error", "error", "revision", "covers", "get", "entries", "on_change"},
     "AsyncLease": {"check", "abandon", "revision"},
