@@ -411,9 +411,10 @@ export class MemX implements Disposable {
    *
    * @throws {InvalidRequestError} if it is no revision
    * @example
+   * const writer = new MemX();
    * const reader = new MemX({ reads: "session" });
-   * await memx.set("agent:goal", { x: 1, y: 7 });
-   * reader.seen(memx.revision);
+   * await writer.set("agent:goal", { x: 1, y: 7 });
+   * reader.seen(writer.revision);
    * console.log(await reader.get("agent:goal"));
    */
   seen(revision: number): void {

@@ -292,11 +292,12 @@ describe("sends Redis only what memX needs", () => {
   });
 
   it("runs the scripts of memX on the keys of memX, and its sweep", async () => {
-    expect(await call("/", ["EVAL", script("read-entry"), 1, "{memx:ns}:entry:a"])).toEqual(
-      result([null, null, null, null, null, null]),
+    const read = ["{memx:ns}:revision", "{memx:ns}:entry:a"];
+    expect(await call("/", ["EVAL", script("read-entry"), 2, ...read])).toEqual(
+      result(["0", null, null, null, null, null, null]),
     );
     const sha = digest(script("read-entry"));
-    expect(await call("/", ["evalsha", sha.toUpperCase(), "1", "{memx:ns}:entry:a"])).toMatchObject({ status: 200 });
+    expect(await call("/", ["evalsha", sha.toUpperCase(), "2", ...read])).toMatchObject({ status: 200 });
     expect(await call("/", ["EVAL", script("check-health"), 2, "memx:health", "{memx:health}:version"])).toMatchObject({
       status: 200,
     });
