@@ -190,6 +190,8 @@ async function startCuttingProxy(target: string, { bytes, times }: { bytes: numb
       passed += chunk.length;
       if (passed > bytes && cuts < times) {
         cuts++;
+        // More of it may have arrived.
+        upstream.destroy();
         client.resetAndDestroy();
       } else client.write(chunk);
     });
