@@ -35,21 +35,28 @@ function counting(storage: DurableObjectStorage) {
   return { counted, storage: { sql: { exec }, kv, transactionSync } as unknown as DurableObjectStorage };
 }
 
-it.each(["no subscriber", "subscribers"])("a set of a key with %s writes two rows", async (whose) => {
-  await runInDurableObject(newObject(), (_, state) => {
-    const { counted, storage } = counting(state.storage);
-    const stored = new Namespace(storage, { logLength: 10, quota: UNLIMITED });
-    const write = () => stored.apply([set("a", `"${"x".repeat(10_000)}"`)], NOW_US, { by: "an agent" });
-    for (let n = 0; n < 25; n++) write();
-    if (whose === "subscribers") for (const key of ["a", ALL_KEYS]) stored.watch(key, "token", NOW_US);
-    write();
-    for (let n = 0; n < 12; n++) {
-      counted.rows = 0;
-      expect(write()).toMatchObject({ results: [{ watched: whose === "subscribers" }] });
-      expect(counted.rows).toBe(2);
-    }
-  });
-});
+it.each(["no subscriber", "subscribers"])(
+  "a set of a key with %s is two statements that write a row each",
+  async (whose) => {
+    await runInDurableObject(newObject(), (_, state) => {
+      const { counted, storage } = counting(state.storage);
+      const stored = new Namespace(storage, { logLength: 10, quota: UNLIMITED });
+      const write = () => stored.apply([set("a", `"${"x".repeat(10_000)}"`)], NOW_US, { by: "an agent" });
+      for (let n = 0; n < 25; n++) write();
+      if (whose === "subscribers") for (const key of ["a", ALL_KEYS]) stored.watch(key, "token", NOW_US);
+      write();
+      for (let n = 0; n < 12; n++) {
+        counted.rows = 0;
+        counted.statements = [];
+        expect(write()).toMatchObject({ results: [{ watched: whose === "subscribers" }] });
+        expect(counted).toEqual({
+          rows: 2,
+          statements: [expect.stringMatching("entries"), expect.stringMatching("log")],
+        });
+      }
+    });
+  },
+);
 
 type Step =
   | { readonly do: "set"; readonly key: string; readonly length: number }
