@@ -5,6 +5,7 @@ import { utf8Length } from "../../memory/json-text.ts";
 import { ALL_KEYS, type LoggedChange, type LogScan, type LogSlice } from "../../memory/store/store.ts";
 import type { Change, Details, JsonText } from "../../sdk/protocol.ts";
 import { type DetailColumns, details, microseconds, seconds } from "./columns.ts";
+import { LogRing } from "./log-ring.ts";
 
 /** Characters of JSON text after which a response ends, so that it fits into the 32 MiB of an RPC message. */
 export const MAX_RESPONSE_CHARS = 4 * 1024 * 1024;
@@ -15,19 +16,26 @@ export const MAX_PAGE_CHARS = 1024 * 1024;
 /** Changes in one scan. */
 const SCAN_CHANGES = 1_000;
 
+/** What all changes before this one count for. No text is loaded for it. */
+const BEFORE = `total - octet_length(key) - coalesce(octet_length(json), 0) - ${LIMITS.rowBytes}`;
+
 export class ChangeLog {
   readonly #sql: SqlStorage;
   readonly #kv: SyncKvStorage;
   readonly #length: number;
-  /** `undefined` until it is read. */
-  #head: number | undefined;
+  readonly #ring: LogRing;
+  /** Revisions of the first and the last change; without changes `oldest` is the next one. `undefined` until it is read. */
+  #ends: { readonly oldest: number; readonly newest: number } | undefined;
   /** What all changes so far count for, in bytes, including those that the log has dropped. `undefined` until it is read. */
   #total: number | undefined;
+  /** What changes that the log has dropped count for, perhaps not all of them. So it has no more than the rest. */
+  #dropped: number | undefined;
 
   constructor(storage: DurableObjectStorage, { length }: { length: number }) {
     this.#sql = storage.sql;
     this.#kv = storage.kv;
     this.#length = length;
+    this.#ring = new LogRing(storage, length);
   }
 
   /**
@@ -36,34 +44,41 @@ export class ChangeLog {
    */
   begin(nowUs: number): void {
     if (this.head() > 0) return;
-    this.#head = Math.floor(nowUs);
-    this.#kv.put("begin", this.#head);
+    const begin = Math.floor(nowUs);
+    this.#ends = { oldest: begin + 1, newest: begin };
+    this.#kv.put("begin", begin);
   }
 
   /** Forgets what is in memory, after a transaction was rolled back. */
   forget(): void {
-    this.#head = undefined;
+    this.#ends = undefined;
     this.#total = undefined;
+    this.#dropped = undefined;
   }
 
   /** Revision of the last change, which the log always keeps. 0 before `begin`. */
   head(): number {
-    this.#head ??= this.#readHead();
-    return this.#head;
+    return this.#readEnds().newest;
   }
 
-  #readHead(): number {
-    const { last } = this.#sql.exec<{ last: number | null }>("SELECT max(revision) AS last FROM log").one();
-    return last ?? this.#kv.get<number>("begin") ?? 0;
+  #readEnds() {
+    this.#ends ??= this.#ring.ends();
+    if (this.#ends) return this.#ends;
+    const begin = this.#kv.get<number>("begin") ?? 0;
+    this.#ends = { oldest: begin + 1, newest: begin };
+    return this.#ends;
   }
 
   /** @param room bytes that the log may have. It drops its oldest changes to fit, and keeps the last one in any case. */
   append({ revision, previous, key, event, action, ts, json, created, expires, by }: Change, room: number): void {
+    const { oldest } = this.#readEnds();
     this.#total ??= this.#readTotal();
     this.#total += utf8Length(key) + (json === null ? 0 : utf8Length(json)) + LIMITS.rowBytes;
     this.#sql.exec(
-      `INSERT INTO log (revision, previous, key, event, action, ts_us, json, created_us, expires_us, agent, total)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT OR REPLACE INTO log
+         (slot, revision, previous, key, event, action, ts_us, json, created_us, expires_us, agent, total)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      this.#ring.slotOf(revision),
       revision,
       previous,
       key,
@@ -76,34 +91,48 @@ export class ChangeLog {
       by ?? null,
       this.#total,
     );
-    this.#head = revision;
-    this.trim(room);
+    // What was in that slot is gone.
+    this.#ends = { oldest: Math.max(oldest, revision - this.#length + 1), newest: revision };
+    this.#trim(this.#total, Math.min(room, LIMITS.maxLogBytes));
   }
 
-  trim(room: number): void {
-    // `total` increases with the revision, so this reads only rows that leave, and one more. No text is loaded for it.
-    this.#sql.exec(
-      `DELETE FROM log WHERE revision <= ?1 OR revision < (
-         SELECT revision FROM log
-         WHERE revision = ?2 OR total - octet_length(key) - coalesce(octet_length(json), 0) - ?3 >= ?4
-         ORDER BY revision LIMIT 1)`,
-      this.head() - this.#length,
-      this.head(),
-      LIMITS.rowBytes,
-      (this.#total ?? this.#readTotal()) - Math.min(room, LIMITS.maxLogBytes),
-    );
+  #trim(total: number, room: number): void {
+    if (this.#dropped !== undefined && total - this.#dropped <= room) return;
+    const { oldest, newest } = this.#readEnds();
+    const first = this.#firstFrom(total - room);
+    const kept = first?.revision ?? newest;
+    for (const arc of this.#ring.arcs(oldest, kept - 1)) {
+      this.#sql.exec("DELETE FROM log WHERE slot BETWEEN ? AND ?", ...arc);
+    }
+    this.#ends = { oldest: kept, newest };
+    this.#dropped = first?.before;
+  }
+
+  /** The first change before which all count for this or more. */
+  #firstFrom(bytes: number) {
+    const { oldest, newest } = this.#readEnds();
+    for (const arc of this.#ring.arcs(oldest, newest)) {
+      // `total` increases with the revision, so this reads only rows that leave, and one more.
+      const [first] = this.#sql
+        .exec<{ revision: number; before: number }>(
+          `SELECT revision, ${BEFORE} AS before FROM log WHERE slot BETWEEN ? AND ? AND ${BEFORE} >= ? ORDER BY slot LIMIT 1`,
+          ...arc,
+          bytes,
+        )
+        .toArray();
+      if (first) return first;
+    }
+    return undefined;
   }
 
   #readTotal(): number {
-    const [last] = this.#sql.exec<{ total: number }>("SELECT total FROM log ORDER BY revision DESC LIMIT 1").toArray();
+    const [last] = this.#at<{ total: number }>("total", this.head());
     return last?.total ?? 0;
   }
 
   /** The text that this revision set, if the log still has it. */
   textAt(revision: number): JsonText | null {
-    const [row] = this.#sql
-      .exec<{ json: string | null }>("SELECT json FROM log WHERE revision = ?", revision)
-      .toArray();
+    const [row] = this.#at<{ json: string | null }>("json", revision);
     return row?.json ?? null;
   }
 
@@ -112,24 +141,25 @@ export class ChangeLog {
    * is known, the key had no change after `forgotten`.
    */
   read(key: string, after: number, lastOfKey: number, forgotten: number): LogSlice {
-    const changes = this.#changes("revision > ? AND (?2 = '' OR key = ?2) ORDER BY revision", after, key);
-    const { slice, more } = take(changes, Number.POSITIVE_INFINITY);
+    const { slice, more } = take(this.#after(after, key), Number.POSITIVE_INFINITY);
     const last = slice[0]?.previous ?? lastOfKey;
     return { changes: slice, more, truncated: this.#isTruncated(key, after, last || forgotten), head: this.head() };
   }
 
   /** Reads which changes there are after a revision. */
   scan(after: number): LogScan {
+    const { oldest, newest } = this.#readEnds();
+    const from = Math.max(after + 1, oldest);
+    const to = Math.min(newest, from + SCAN_CHANGES - 1);
     // Only columns before `json`, so that SQLite reads no text.
-    const changes = this.#sql
-      .exec<LoggedChange>(
-        "SELECT revision, key, event FROM log WHERE revision > ? ORDER BY revision LIMIT ?",
-        after,
-        SCAN_CHANGES + 1,
-      )
-      .toArray();
-    const more = changes.length > SCAN_CHANGES;
-    if (more) changes.pop();
+    const changes = this.#ring
+      .arcs(from, to)
+      .flatMap((arc) =>
+        this.#sql
+          .exec<LoggedChange>("SELECT revision, key, event FROM log WHERE slot BETWEEN ? AND ? ORDER BY slot", ...arc)
+          .toArray(),
+      );
+    const more = to < newest;
     return { changes, more, truncated: this.#isTruncated(ALL_KEYS, after, 0), head: this.head() };
   }
 
@@ -139,7 +169,7 @@ export class ChangeLog {
     let chars = 0;
     for (const revision of revisions) {
       if (chars > MAX_PAGE_CHARS) break;
-      const [change = null] = this.#changes("revision = ?", revision);
+      const [change = null] = this.#at<ChangeRow>(CHANGE_COLUMNS, revision).map(toChange);
       changes.push(change);
       chars += change?.json?.length ?? 0;
     }
@@ -148,7 +178,7 @@ export class ChangeLog {
 
   /** Reads the changes before a revision, newest first. */
   readBack(key: string, before: number, limit: number): Change[] {
-    return take(this.#changes("revision < ? AND key = ? ORDER BY revision DESC", before, key), limit).slice;
+    return take(this.#before(before, key), limit).slice;
   }
 
   /**
@@ -158,22 +188,50 @@ export class ChangeLog {
   #isTruncated(key: string, after: number, last: number): boolean {
     // Another store assigned that revision, or this one before it was emptied.
     if (after < (this.#kv.get<number>("begin") ?? 0)) return true;
-    const { oldest } = this.#sql.exec<{ oldest: number }>("SELECT coalesce(min(revision), 1) AS oldest FROM log").one();
-    if (oldest <= after + 1) return false;
+    if (this.#readEnds().oldest <= after + 1) return false;
     if (key === ALL_KEYS) return true;
     // A key misses no change as long as the first one here links back to `after` or earlier.
     return last > after;
   }
 
-  *#changes(where: string, ...bindings: (string | number)[]): Iterable<Change> {
-    const rows = this.#sql.exec<Omit<Change, "ts" | keyof Details> & { ts_us: number } & DetailColumns>(
-      `SELECT revision, previous, key, event, action, ts_us, json, created_us, expires_us, agent FROM log WHERE ${where}`,
-      ...bindings,
-    );
-    for (const { ts_us, created_us, expires_us, agent, ...change } of rows) {
-      yield { ...change, ts: seconds(ts_us), ...details({ created_us, expires_us, agent }) };
+  *#after(revision: number, key: string): Iterable<Change> {
+    const { oldest, newest } = this.#readEnds();
+    for (const arc of this.#ring.arcs(Math.max(revision + 1, oldest), newest)) {
+      yield* this.#changes("(?3 = '' OR key = ?3) ORDER BY slot", arc, key);
     }
   }
+
+  *#before(revision: number, key: string): Iterable<Change> {
+    const { oldest, newest } = this.#readEnds();
+    for (const arc of this.#ring.arcs(oldest, Math.min(revision - 1, newest)).toReversed()) {
+      yield* this.#changes("key = ?3 ORDER BY slot DESC", arc, key);
+    }
+  }
+
+  *#changes(where: string, arc: readonly [number, number], key: string): Iterable<Change> {
+    const rows = this.#sql.exec<ChangeRow>(
+      `SELECT ${CHANGE_COLUMNS} FROM log WHERE slot BETWEEN ?1 AND ?2 AND ${where}`,
+      ...arc,
+      key,
+    );
+    for (const row of rows) yield toChange(row);
+  }
+
+  /** The change of this revision, if the log has it. Its slot may have another. */
+  #at<T extends Record<string, SqlStorageValue>>(columns: string, revision: number): T[] {
+    const where = "slot = ? AND revision = ?";
+    return this.#sql
+      .exec<T>(`SELECT ${columns} FROM log WHERE ${where}`, this.#ring.slotOf(revision), revision)
+      .toArray();
+  }
+}
+
+const CHANGE_COLUMNS = "revision, previous, key, event, action, ts_us, json, created_us, expires_us, agent";
+
+type ChangeRow = Omit<Change, "ts" | keyof Details> & { ts_us: number } & DetailColumns;
+
+function toChange({ ts_us, created_us, expires_us, agent, ...change }: ChangeRow): Change {
+  return { ...change, ts: seconds(ts_us), ...details({ created_us, expires_us, agent }) };
 }
 
 /** Takes as many changes as one response may hold, and at least one if there is one. */

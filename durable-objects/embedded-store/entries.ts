@@ -2,6 +2,7 @@
 // value that has expired is absent, whether or not its expiry is a change already.
 
 import { LRUCache } from "lru-cache";
+import { utf8Length } from "../../memory/json-text.ts";
 import type {
   Entry,
   KeysPage,
@@ -19,6 +20,9 @@ import { ABSENT, type CurrentRow, currentRow, type Row } from "./row.ts";
 
 /** Characters of the entries that are kept in memory. An object has 128 MB for everything. */
 const KNOWN_CHARS = 4 * 1024 * 1024;
+
+/** Keys whose rows are kept in memory, without their texts. With the longest keys they take about 5 MB. */
+const KNOWN_ROWS = 8_000;
 
 /** Rows that one page of names looks at. */
 const PAGE_ROWS = 1_000;
@@ -55,6 +59,9 @@ export class Entries {
     sizeCalculation: ({ entry }, key) => key.length + entry.value.length + 64,
   });
 
+  /** What a write needs to know of keys that have a value, for the same reason. */
+  readonly #knownRows = new LRUCache<string, Row>({ max: KNOWN_ROWS });
+
   constructor(sql: SqlStorage) {
     this.#sql = sql;
   }
@@ -67,6 +74,12 @@ export class Entries {
   /** Forgets what is in memory, after a transaction was rolled back. */
   forget(): void {
     this.#known.clear();
+    this.#knownRows.clear();
+  }
+
+  /** Call it after a change to the key's row that is not made here. */
+  forgetRow(key: string): void {
+    this.#knownRows.delete(key);
   }
 
   #read(key: string) {
@@ -171,7 +184,16 @@ export class Entries {
   }
 
   row(key: string, nowUs: number): CurrentRow {
-    const [row] = this.#sql
+    return currentRow(this.#knownRows.get(key) ?? this.#readRow(key), nowUs);
+  }
+
+  /** A key without a value may be a tombstone, which leaves at any time. */
+  #rememberRow(key: string, row: Row): void {
+    if (row.value_revision > 0) this.#knownRows.set(key, row);
+  }
+
+  #readRow(key: string): Row {
+    const [row = ABSENT] = this.#sql
       .exec<Row>(
         `SELECT revision, watcher, ts_us, value_revision, schema_revision, coalesce(octet_length(value), 0) AS value_bytes,
            coalesce(octet_length(schema), 0) AS schema_bytes,
@@ -180,13 +202,17 @@ export class Entries {
         key,
       )
       .toArray();
-    return currentRow(row ?? ABSENT, nowUs);
+    this.#rememberRow(key, row);
+    return row;
   }
 
-  /** Returns the time of the first set since the key had no value; 0 if that is not known. */
-  setValue(key: string, value: JsonText, { revision, atUs, by }: Write): number {
+  /**
+   * Returns the time of the first set since the key had no value; 0 if that is not known.
+   * @param row the key's row before, with the time at which the new value expires
+   */
+  setValue(key: string, value: JsonText, { revision, atUs, by }: Write, row: Row): number {
     this.#known.delete(key);
-    return this.#sql
+    const { created_us } = this.#sql
       .exec<{ created_us: number }>(
         `INSERT INTO entries (key, revision, ts_us, value_revision, value, created_us, agent)
          VALUES (?1, ?2, ?3, ?2, ?4, ?3, ?5)
@@ -199,11 +225,15 @@ export class Entries {
         value,
         by ?? null,
       )
-      .one().created_us;
+      .one();
+    const value_bytes = utf8Length(value);
+    this.#rememberRow(key, { ...row, revision, ts_us: atUs, value_revision: revision, value_bytes });
+    return created_us;
   }
 
   /** Leaves the revision and the time of the removal: a tombstone, unless the key has a schema or is watched. */
   removeValue(key: string, { revision, atUs }: At, nowUs: number): void {
+    this.#knownRows.delete(key);
     this.#known.delete(key);
     this.#sql.exec(
       `UPDATE entries SET revision = ?2, ts_us = ?3, value_revision = 0, value = NULL, created_us = 0, agent = NULL,
@@ -217,6 +247,7 @@ export class Entries {
   }
 
   setSchema(key: string, schema: JsonText, { revision, atUs, by }: Write): void {
+    this.#knownRows.delete(key);
     this.#sql.exec(
       `INSERT INTO entries (key, revision, schema_revision, schema, schema_ts_us, schema_agent)
        VALUES (?1, ?2, ?2, ?3, ?4, ?5)
@@ -231,6 +262,7 @@ export class Entries {
   }
 
   removeSchema(key: string, revision: number, nowUs: number): void {
+    this.#knownRows.delete(key);
     this.#sql.exec(
       `UPDATE entries SET revision = ?2, schema_revision = 0, schema = NULL, schema_agent = NULL,
          gone_us = CASE WHEN value_revision = 0 AND watcher IS NULL THEN ?3 ELSE 0 END

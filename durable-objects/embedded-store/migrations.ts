@@ -13,7 +13,7 @@ import { NEWER_TABLES } from "../../memory/store/embedded.ts";
  * `watcher` is the token of the last `watch`, until it ends. Times are whole microseconds. In `log` the large column
  * comes after those that a search reads, so that a search does not read it. `idempotency` has the `results` of writes
  * that can be repeated, as JSON. In both, `total` is what this row and all rows before it count for, in bytes, including
- * those that are gone. `expiries` has the keys whose value has a ttl. It
+ * those that are gone. `slot` is the place of a change in the ring, and below 0 until `LogRing` has laid it out. `expiries` has the keys whose value has a ttl. It
  * is a table of its own, so that finding them reads no values. `created_us` is the time of the first set since the key
  * had no value, 0 if an earlier version wrote it. An `agent` is the name that a writer gave itself.
  */
@@ -99,6 +99,25 @@ export const MIGRATIONS = [
    UPDATE entries SET gone_us = max(ts_us, schema_ts_us, 1)
      WHERE revision > 0 AND value_revision = 0 AND schema_revision = 0 AND watcher IS NULL;
    CREATE INDEX entries_by_gone ON entries (gone_us) WHERE gone_us > 0;`,
+  `CREATE TABLE ring_log (
+     slot INTEGER PRIMARY KEY,
+     revision INTEGER NOT NULL,
+     previous INTEGER NOT NULL,
+     key TEXT NOT NULL,
+     event TEXT NOT NULL,
+     action TEXT NOT NULL,
+     ts_us INTEGER NOT NULL,
+     created_us INTEGER,
+     expires_us INTEGER,
+     agent TEXT,
+     total INTEGER NOT NULL,
+     json TEXT
+   );
+   INSERT INTO ring_log
+     SELECT -revision, revision, previous, key, event, action, ts_us, created_us, expires_us, agent, total, json
+     FROM log ORDER BY revision DESC;
+   DROP TABLE log;
+   ALTER TABLE ring_log RENAME TO log;`,
 ] as const;
 
 /**

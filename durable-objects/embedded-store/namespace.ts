@@ -199,12 +199,14 @@ export class Namespace {
     if (key === ALL_KEYS) this.expire(nowUs);
     else this.#settle(key, nowUs);
     this.#watchers.set(key, token);
+    this.entries.forgetRow(key);
     const nextUs = key === ALL_KEYS ? this.expiries.nextUs() : this.entries.row(key, 0).expires_us;
     return { head: this.#log.head(), expiresInMs: nextUs ? Math.max(0, Math.ceil((nextUs - nowUs) / 1000)) : null };
   }
 
   unwatch(key: string, token: string, nowUs: number): void {
     this.#watchers.clear(key, token, nowUs);
+    this.entries.forgetRow(key);
     this.#tombstones.added(1, nowUs, this.#tombstoneLimit());
   }
 
@@ -242,8 +244,8 @@ export class Namespace {
     const { key } = operation;
     switch (operation.op) {
       case "set": {
-        const created_us = this.entries.setValue(key, operation.value, write);
         const expires_us = this.#setExpiry(operation, row, nowUs);
+        const created_us = this.entries.setValue(key, operation.value, write, { ...row, expires_us });
         return details({ created_us, expires_us, agent: null });
       }
       case "delete":

@@ -396,6 +396,7 @@ it("takes over tables of an earlier version, whose values do not say when they w
     for (const table of ["entries", "log", "idempotency", "expiries"]) storage.sql.exec(`DROP TABLE ${table}`);
     for (const migration of MIGRATIONS.slice(0, 4)) storage.sql.exec(migration);
     storage.kv.put("version", 4);
+    storage.kv.delete("ring");
     // As version 4 wrote them.
     const atUs = 1_700_000_000e6;
     storage.sql.exec(

@@ -5,7 +5,8 @@
 //   version-2          3e0b658 until 83c0b04
 //   version-3          83c0b04 until 7e35ef6
 //   version-4          7e35ef6 until 6f2e09c
-//   version-5          6f2e09c and after
+//   version-5          6f2e09c until 0b0bcca
+//   version-6          0b0bcca and after
 //
 // No other commit had other tables.
 
@@ -25,6 +26,7 @@ import version2 from "./tables/version-2.sql?raw";
 import version3 from "./tables/version-3.sql?raw";
 import version4 from "./tables/version-4.sql?raw";
 import version5 from "./tables/version-5.sql?raw";
+import version6 from "./tables/version-6.sql?raw";
 
 const DUMPS = [
   ["version 1, before its edit", version1Before],
@@ -33,6 +35,7 @@ const DUMPS = [
   ["version 3", version3],
   ["version 4", version4],
   ["version 5", version5],
+  ["version 6", version6],
 ] as const;
 
 /** When the dumps were written: one write a second. */
@@ -43,6 +46,7 @@ const UNLIMITED = { logLength: LIMITS.logLength, quota: { keys: undefined, bytes
 async function restore(object: DurableObjectStub, dump: string): Promise<void> {
   await runInDurableObject(object, (_, { storage }) => {
     for (const table of ["entries", "log", "idempotency", "expiries"]) storage.sql.exec(`DROP TABLE ${table}`);
+    for (const [name] of [...storage.kv.list()]) storage.kv.delete(name);
     const [, stored = ""] = /^-- stored: (.*)/.exec(dump) ?? [];
     for (const [name, value] of Object.entries(JSON.parse(stored))) storage.kv.put(name, value);
     storage.sql.exec(dump);
@@ -130,6 +134,24 @@ it.each(DUMPS)("serves what an object with the tables of %s has", async (_, dump
   });
 });
 
+it("has the changes of an earlier version in a ring, however long that is", async () => {
+  const object = env.EMBEDDED_STORE.getByName(`namespace:${crypto.randomUUID()}`);
+  await (object as unknown as { ping(): Promise<void> }).ping();
+  for (const logLength of [1, 4, 10, 11, 12, 1_000]) {
+    await restore(object, version6);
+    await runInDurableObject(object, (_, { storage }) => {
+      const first = storage.kv.get<number>("begin") ?? 0;
+      const kept = Math.min(logLength, 11);
+      const stored = new Namespace(storage, { ...UNLIMITED, logLength });
+      const changes = () => stored.readLog(ALL_KEYS, first + 11 - kept).changes.map(({ revision }) => revision - first);
+      expect(changes()).toEqual(Array.from({ length: kept }, (_, n) => 12 - kept + n));
+      stored.apply([{ op: "set", key: "a", value: "1", schemaRevision: 0 }], BEGIN * 1e6);
+      expect(changes().at(-1)).toBe(12);
+      expect(storage.sql.exec("SELECT 1 FROM log").toArray()).toHaveLength(Math.min(logLength, 12));
+    });
+  }
+});
+
 it.each(DUMPS)("is the same for callers of an object with the tables of %s", async (_, dump) => {
   const namespace = crypto.randomUUID();
   const store = createEmbeddedStore(env.EMBEDDED_STORE, storeTimeouts(env));
@@ -205,5 +227,6 @@ it("has the migrations as they were released", async () => {
     "a281571c7f076c40",
     "c8281a7d5177d122",
     "cac827dfcdbd30c7",
+    "07fe85bdafd6de09",
   ]);
 });
