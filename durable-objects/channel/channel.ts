@@ -163,7 +163,7 @@ export class Channel extends DurableObject<Env> {
   }
 
   /**
-   * Registers a relay, which then gets every change after the returned head, and is told if it has to look for one.
+   * Registers a relay, which then gets every change after the returned head, and learns if it has to look for one.
    * @param place where the relay is
    */
   async relayWatch(topic: Topic, place: Place, token: string): Promise<Watch> {
@@ -183,7 +183,7 @@ export class Channel extends DurableObject<Env> {
     }
   }
 
-  /** Ends the registration of a relay that nobody needs. */
+  /** Ends the registration of a relay that is not needed. */
   async relayUnwatch(topic: Topic, place: Place, token: string): Promise<void> {
     await this.#delivery.inTurn(async () => this.#links.remove(nodeName(topic, place), token));
   }

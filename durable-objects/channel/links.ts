@@ -13,7 +13,7 @@ export type Forward = {
   readonly token: string;
 };
 
-/** `gone`: nobody needs this relay, and it says so to the registration of that token only. */
+/** `gone`: this relay is not needed, and it says so to the registration of that token only. */
 export type Forwarded = { readonly gone?: string };
 
 export type Relay = { forward(forward: Forward): Promise<Forwarded> };

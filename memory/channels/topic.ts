@@ -12,8 +12,8 @@ export function channelName({ namespace, key }: Topic): string {
 }
 
 /** The name of the channel, or of a relay. */
-export function nodeName({ namespace, key }: Topic, place: Place | undefined): string {
-  return JSON.stringify(place ? [namespace, key, place.region, place.index] : [namespace, key]);
+export function nodeName(topic: Topic, place: Place | undefined): string {
+  return place ? JSON.stringify([topic.namespace, topic.key, place.region, place.index]) : channelName(topic);
 }
 
 /** Where a relay hears of changes: a leaf from the head of its region, a head from the channel. Never more levels. */

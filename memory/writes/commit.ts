@@ -4,7 +4,7 @@
 import { authorize, type Caller } from "../access/principal.ts";
 import { announce } from "../channels/publish.ts";
 import type { Deadline } from "../deadline.ts";
-import { METRICS } from "../metrics.ts";
+import { isMetered, METRICS } from "../metrics.ts";
 import type { WorkMeter } from "../schemas/work-meter.ts";
 import type { Applied, Idempotency, Operation, OperationResult, Store } from "../store/store.ts";
 import { type FinalOutcome, refusalError } from "./final-outcome.ts";
@@ -69,7 +69,7 @@ export async function commitWith(
   const written = write(store, caller.namespace);
   const outcome = await announce(env, executionCtx, caller.namespace, written, deadline);
   if (outcome.outcome === "applied") {
-    countChanges(outcome);
+    if (isMetered(env)) countChanges(outcome);
     return committed(outcome);
   }
   throw refusalError(outcome, { caller, operations, pathOf });

@@ -6,6 +6,7 @@ import { type Deferred, deferred } from "./deferred.ts";
 import { InvalidRequestError, MemxError } from "./errors.ts";
 import type { BufferedEvent, ResetMarker } from "./event-buffer.ts";
 import type { ValueEvent } from "./events.ts";
+import { checkRevision } from "./reads.ts";
 import { refuseUnknown } from "./refuse-unknown.ts";
 import { withSignal } from "./signals.ts";
 import type { Subscription } from "./subscription.ts";
@@ -144,9 +145,7 @@ export class Mirror<T = unknown> implements Disposable {
    */
   async at(revision: number, { signal, ...unknown }: CallOptions = {}): Promise<void> {
     refuseUnknown(unknown);
-    if (!Number.isSafeInteger(revision) || revision < 0) {
-      throw new InvalidRequestError("invalid_request", "A revision must be a whole number of at least 0.");
-    }
+    checkRevision(revision);
     signal?.throwIfAborted();
     this.#checkOpen();
     if (revision <= this.#revision) return;

@@ -43,9 +43,7 @@ export class Reads {
 
   /** @throws {InvalidRequestError} if it is no revision */
   seen(revision: number): void {
-    if (!Number.isSafeInteger(revision) || revision < 0) {
-      throw new InvalidRequestError("invalid_request", "A revision must be a whole number of at least 0.");
-    }
+    checkRevision(revision);
     this.#revision = Math.max(this.#revision, revision);
   }
 
@@ -69,6 +67,12 @@ export class Reads {
   note({ revision, status }: { readonly revision?: number | undefined; readonly status?: number }): void {
     if (revision !== undefined) this.#revision = status === AHEAD ? revision : Math.max(this.#revision, revision);
   }
+}
+
+/** @throws {InvalidRequestError} if it is no revision */
+export function checkRevision(revision: number): void {
+  if (Number.isSafeInteger(revision) && revision >= 0) return;
+  throw new InvalidRequestError("invalid_request", "A revision must be a whole number of at least 0.");
 }
 
 /** Reads the header `memx-revision`. */

@@ -4,6 +4,9 @@ import type { Context } from "hono";
 import { ApiError } from "../../memory/errors.ts";
 import { MIN_REVISION_HEADER } from "../../sdk/protocol.ts";
 import { invalid } from "./read-request.ts";
+import { freshnessText } from "./shapes.ts";
+
+const REVISION = new RegExp(freshnessText.min_revision.pattern);
 
 /** Text in a query, a number in a body. */
 type Freshness = { readonly min_revision?: string | number; readonly max_age?: string | number };
@@ -15,7 +18,7 @@ type Freshness = { readonly min_revision?: string | number; readonly max_age?: s
 export function withHeaderRevision<T extends Freshness>(c: Context, request: T): T & Freshness {
   const header = c.req.header(MIN_REVISION_HEADER);
   if (header === undefined) return request;
-  if (!/^(0|[1-9]\d{0,15})$/.test(header)) {
+  if (!REVISION.test(header)) {
     throw invalid("request", [{ path: "", message: `The header ${MIN_REVISION_HEADER} must be a revision.` }]);
   }
   return Number(header) > Number(request.min_revision ?? 0) ? { ...request, min_revision: header } : request;
