@@ -18,8 +18,22 @@ export type AppEnv = {
 
 export type AppContext = Context<AppEnv>;
 
+/** What a call needs to know of its request. Hono's context has it, and that of a hot call, which has no more. */
+export type CallContext = {
+  readonly req: {
+    readonly url: string;
+    readonly method: string;
+    header(name: string): string | undefined;
+    /** The body, also if it has been read already. */
+    arrayBuffer(): Promise<ArrayBuffer>;
+  };
+  readonly env: Env;
+  readonly executionCtx: Pick<ExecutionContext, "waitUntil">;
+  readonly var: { readonly caller: Caller };
+};
+
 /** Who reads, and from which store. */
-export function reader(c: AppContext): Reader {
+export function reader(c: Pick<CallContext, "env" | "var">): Reader {
   return { env: c.env, caller: c.var.caller, store: openStore(c.env) };
 }
 
@@ -27,6 +41,6 @@ export function reader(c: AppContext): Reader {
  * Who writes, for `commit`.
  * @throws {ApiError} `invalid_request`
  */
-export function committer(c: AppContext): Committer {
+export function committer(c: CallContext): Committer {
   return { ...reader(c), executionCtx: c.executionCtx, by: readAgentName(c) };
 }

@@ -9,7 +9,7 @@ import { reportError } from "../memory/report-error.ts";
 import type { AppEnv } from "./app-env.ts";
 import { authenticate } from "./request/authenticate.ts";
 import { limitBody } from "./request/read-request.ts";
-import { NO_STORE, requestIdOf, responseHeaders } from "./response/headers.ts";
+import { errorHeaders, requestIdOf, responseHeaders } from "./response/headers.ts";
 import { batch } from "./routes/batch.ts";
 import { connect, connectWithoutSocket } from "./routes/connect.ts";
 import { dashboard } from "./routes/dashboard.ts";
@@ -30,7 +30,7 @@ import { whoami } from "./routes/whoami.ts";
 export const app = new Hono<AppEnv>();
 
 app.use(contextStorage());
-app.use(requestId({ headerName: "", generator: requestIdOf }));
+app.use(requestId({ headerName: "", generator: (c) => requestIdOf(c.req.header("x-request-id")) }));
 
 // Above everything that sets headers, because the headers of a WebSocket's response cannot be changed.
 app.route("/", subscribe);
@@ -71,6 +71,4 @@ app.route("/", mcp);
 
 app.notFound((c) => new ApiError("not_found", `No such path: ${c.req.path}. See /docs.`).toResponse());
 
-app.onError((error, c) =>
-  reportError(error).toResponse({ "x-request-id": c.get("requestId"), "cache-control": NO_STORE }),
-);
+app.onError((error, c) => reportError(error).toResponse(errorHeaders(c.get("requestId"))));

@@ -4,6 +4,7 @@
 import { hearNews } from "../memory/channels/hear-news.ts";
 import { openStore } from "../memory/store/open-store.ts";
 import { app } from "./app.ts";
+import { hotCall } from "./hot-calls.ts";
 import { metricsResponse } from "./routes/metrics.ts";
 
 export { Channel } from "../durable-objects/channel/channel.ts";
@@ -34,6 +35,6 @@ export const metrics = {
 } satisfies ExportedHandler<Env>;
 
 export default {
-  fetch: app.fetch,
+  fetch: (request, env, ctx) => hotCall(request, env, ctx) ?? app.fetch(request, env, ctx),
   scheduled: (_, env) => openStore(env).expire(),
 } satisfies ExportedHandler<Env>;

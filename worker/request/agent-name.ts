@@ -3,7 +3,7 @@
 
 import { LIMITS } from "../../config/limits.ts";
 import { ApiError } from "../../memory/errors.ts";
-import type { AppContext } from "../app-env.ts";
+import type { CallContext } from "../app-env.ts";
 
 /** Visible ASCII characters, and spaces between them: what every client can send in a header and reads as the same text. */
 const NAME = new RegExp(`^(?! )[\\x20-\\x7e]{1,${LIMITS.maxAgentChars}}(?<! )$`);
@@ -16,7 +16,7 @@ export function isAgentName(name: string): boolean {
  * Returns `undefined` if the request has no such header.
  * @throws {ApiError} `invalid_request`
  */
-export function readAgentName(c: AppContext): string | undefined {
+export function readAgentName(c: Pick<CallContext, "req">): string | undefined {
   return checkAgentName(c.req.header("x-memx-agent"), "The header x-memx-agent");
 }
 

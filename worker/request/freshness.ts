@@ -1,8 +1,8 @@
 // How new the state must be that a read answers from. Every read of today is from the store of record, and so the newest state.
 
-import type { Context } from "hono";
 import { ApiError } from "../../memory/errors.ts";
 import { MIN_REVISION_HEADER } from "../../sdk/protocol.ts";
+import type { CallContext } from "../app-env.ts";
 import { invalid } from "./read-request.ts";
 import { freshnessText } from "./shapes.ts";
 
@@ -15,7 +15,7 @@ type Freshness = { readonly min_revision?: string | number; readonly max_age?: s
  * Returns the request with the revision of its header, if that is the higher one.
  * @throws {ApiError} `invalid_request`
  */
-export function withHeaderRevision<T extends Freshness>(c: Context, request: T): T & Freshness {
+export function withHeaderRevision<T extends Freshness>(c: Pick<CallContext, "req">, request: T): T & Freshness {
   const header = c.req.header(MIN_REVISION_HEADER);
   if (header === undefined) return request;
   if (!REVISION.test(header)) {

@@ -4,7 +4,7 @@
 import { LIMITS } from "../../config/limits.ts";
 import { ApiError } from "../../memory/errors.ts";
 import type { Idempotency } from "../../memory/store/store.ts";
-import type { AppContext } from "../app-env.ts";
+import type { CallContext } from "../app-env.ts";
 import { PATCH_DOCUMENTS } from "./operations.ts";
 import { readBytes } from "./read-request.ts";
 
@@ -14,7 +14,7 @@ const HEADER = new RegExp(`^[\\x21-\\x7e]{1,${LIMITS.maxIdempotencyKeyChars}}$`)
  * Returns `undefined` if the request has no such header.
  * @throws {ApiError} `invalid_request`
  */
-export async function readIdempotency(c: AppContext): Promise<Idempotency | undefined> {
+export async function readIdempotency(c: CallContext): Promise<Idempotency | undefined> {
   const header = c.req.header("idempotency-key");
   if (header === undefined) return undefined;
   const { pathname, search } = new URL(c.req.url);

@@ -1,6 +1,5 @@
 // Turns the bytes of a request into a checked object, or into an error that says what is wrong with it.
 
-import type { Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { createMiddleware } from "hono/factory";
 import { LIMITS } from "../../config/limits.ts";
@@ -10,6 +9,7 @@ import { pointerStep, unescapeStep } from "../../memory/pointer-escape.ts";
 import { requestVariables } from "../../memory/request-context.ts";
 import { WorkExceeded } from "../../memory/schemas/work-meter.ts";
 import type { FieldError, JsonText } from "../../sdk/protocol.ts";
+import type { CallContext } from "../app-env.ts";
 import type { RequestShape } from "./shapes.ts";
 
 /** A body up to this size needs nothing of the namespace's share of time: the rate limit bounds how many there are. */
@@ -18,6 +18,8 @@ const SMALL_BODY_BYTES = 8 * 1024;
 /** What memX parses and checks in about a microsecond: bytes of JSON, and items and members. */
 const PARSED_IN_A_STEP = 32;
 const PARTS_IN_A_STEP = 4;
+
+type RequestOf = Pick<CallContext, "req">;
 
 const limitSize = bodyLimit({
   maxSize: LIMITS.maxBodyBytes,
@@ -37,7 +39,7 @@ export const limitBody = createMiddleware(async (c, next) => {
  * Returns the bytes of the body.
  * @throws {ApiError} `invalid_request` if the client goes away before the end of its body, `rate_limited`
  */
-export async function readBytes(c: Context): Promise<ArrayBuffer> {
+export async function readBytes(c: RequestOf): Promise<ArrayBuffer> {
   // Before the body is read, if its length is announced.
   if (Number(c.req.header("content-length")) > SMALL_BODY_BYTES) requestVariables().workShare?.require();
   const bytes = await received(c.req.arrayBuffer());
@@ -70,7 +72,7 @@ async function received<T>(reading: Promise<T>): Promise<T> {
  * Returns the media type of the body, one of `accepted`.
  * @throws {ApiError} `unsupported_media_type`
  */
-export function mediaTypeOf(c: Context, accepted: readonly string[]): string {
+export function mediaTypeOf(c: RequestOf, accepted: readonly string[]): string {
   const mediaType = c.req.header("content-type")?.split(";")[0]?.trim().toLowerCase() ?? "";
   if (!accepted.includes(mediaType)) {
     const detail = `The body must be JSON, with the header content-type: ${accepted.join(" or ")}.`;
@@ -90,7 +92,7 @@ export type BodyDepth = {
  * @throws {ApiError} `unsupported_media_type`, `invalid_request`
  */
 export async function readBody<T extends object>(
-  c: Context,
+  c: RequestOf,
   shape: RequestShape<T>,
   depth: BodyDepth = {},
 ): Promise<{ body: T; members: JsonDocument["members"] }> {
@@ -121,7 +123,7 @@ export function requireDepth(depth: number, { levelsAboveValue = 1 }: BodyDepth)
 }
 
 /** @throws {ApiError} `unsupported_media_type` */
-export function requireJson(c: Context): void {
+export function requireJson(c: RequestOf): void {
   mediaTypeOf(c, ["application/json"]);
   requireNoEncoding(c);
 }
@@ -130,18 +132,18 @@ export function requireJson(c: Context): void {
  * Returns the text of a body that is any JSON, without the white space around it.
  * @throws {ApiError} `unsupported_media_type`, `invalid_request`
  */
-export async function readDocument(c: Context, maxDepth: number): Promise<JsonText> {
+export async function readDocument(c: RequestOf, maxDepth: number): Promise<JsonText> {
   const text = await readText(c);
   parseBody(text, maxDepth);
   return text.trim();
 }
 
-async function readText(c: Context): Promise<string> {
+async function readText(c: RequestOf): Promise<string> {
   requireNoEncoding(c);
   return decodeUtf8(await readBytes(c));
 }
 
-function requireNoEncoding(c: Context): void {
+function requireNoEncoding(c: RequestOf): void {
   const encoding = c.req.header("content-encoding") ?? "identity";
   if (encoding.toLowerCase() !== "identity") {
     throw new ApiError("unsupported_media_type", "The body must not have a content-encoding.");

@@ -48,9 +48,15 @@ export function entryResponse({ entry, head }: EntryRead, ifNoneMatch: string | 
   const etag = `"${entry.revision}"`;
   const known = ifNoneMatch?.split(",").map((tag) => tag.trim().replace(/^W\//, ""));
   const unchanged = known?.some((tag) => tag === etag || tag === "*");
-  const response = unchanged ? new Response(null, { status: 304 }) : jsonResponse(encodeEntry(entry));
+  const response = unchanged ? notModified() : jsonResponse(encodeEntry(entry));
   response.headers.set("etag", etag);
   return withRevision(response, head);
+}
+
+function notModified(): Response {
+  const response = new Response(null, { status: 304, headers: jsonHeaders() });
+  response.headers.delete("content-type");
+  return response;
 }
 
 /** Fields of a set. `updated` is false if the key has a later `ts` than the caller gave: then these are the key's own. */

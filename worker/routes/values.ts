@@ -1,7 +1,7 @@
 // Values: write one, read one or several, delete one.
 
 import { Hono } from "hono";
-import { type AppEnv, committer, reader } from "../app-env.ts";
+import { type AppEnv, type CallContext, committer, reader } from "../app-env.ts";
 import { deleteCall, readCall, readEntry, setCall } from "../calls/value-calls.ts";
 import { withHeaderRevision } from "../request/freshness.ts";
 import { readIdempotency } from "../request/idempotency-key.ts";
@@ -11,16 +11,21 @@ import { callResponse, entryResponse } from "../response/json.ts";
 
 export const values = new Hono<AppEnv>();
 
-values.post("/set", async (c) => {
+/** `POST /set` */
+export async function setValue(c: CallContext): Promise<Response> {
   const body = await readBody(c, OPERATIONS.set.request);
   return callResponse(await setCall(committer(c), body, await readIdempotency(c)));
-});
+}
 
-values.get("/get", async (c) => {
+/** `GET /get` */
+export async function getValue(c: CallContext): Promise<Response> {
   const query = readQuery(c.req.url, OPERATIONS.get.request);
   const read = await readEntry(reader(c), withHeaderRevision(c, query));
   return entryResponse(read, c.req.header("if-none-match"));
-});
+}
+
+values.post("/set", setValue);
+values.get("/get", getValue);
 
 values.post("/read", async (c) => {
   const { body } = await readBody(c, OPERATIONS.read.request);
