@@ -6,12 +6,18 @@ import { storeUnavailable } from "./errors.ts";
  * Rejects if `work` takes longer than `timeoutMs`. The work itself goes on; only its caller stops waiting.
  * @throws {ApiError} `store_unavailable`
  */
-export async function withDeadline<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(storeUnavailable(`no answer within ${timeoutMs} ms`)), timeoutMs);
+export function withDeadline<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
+  // Not a race of promises, which costs a small call twice as much.
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(storeUnavailable(`no answer within ${timeoutMs} ms`)), timeoutMs);
+    const settle =
+      <R>(end: (result: R) => void) =>
+      (result: R) => {
+        clearTimeout(timer);
+        end(result);
+      };
+    work.then(settle(resolve), settle(reject));
   });
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 
 /** Bounds how long a caller waits for `work`. @throws {ApiError} `store_unavailable` */

@@ -6,7 +6,13 @@ import { LIMITS } from "../../config/limits.ts";
 import { logLength, quota } from "../../config/store-settings.ts";
 import { exportMetrics } from "../../memory/export-metrics.ts";
 import { METRICS } from "../../memory/metrics.ts";
-import type { EmbeddedCallOutcome, EmbeddedObject, EmbeddedOutcome } from "../../memory/store/embedded.ts";
+import type { EmbeddedObject } from "../../memory/store/embedded.ts";
+import {
+  type EmbeddedOutcome,
+  type Packed,
+  type PackedCallOutcome,
+  pack,
+} from "../../memory/store/embedded-replies.ts";
 import type {
   AppliedVersions,
   EntryRead,
@@ -42,7 +48,7 @@ const GROUP_WEIGHT = 500;
 type PendingWrite = {
   readonly operations: readonly Operation[];
   readonly options: WriteOptions;
-  readonly resolve: (outcome: EmbeddedOutcome) => void;
+  readonly resolve: (outcome: Packed<EmbeddedOutcome>) => void;
   readonly reject: (cause: unknown) => void;
 };
 
@@ -58,26 +64,26 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
     void bringForward(ctx.storage, Date.now() + LIMITS.sweepIntervalMs);
   }
 
-  write(operations: readonly Operation[], idempotency?: Idempotency, by?: string): Promise<EmbeddedOutcome> {
+  write(operations: readonly Operation[], idempotency?: Idempotency, by?: string): Promise<Packed<EmbeddedOutcome>> {
     const options = { idempotency, by };
     return new Promise((resolve, reject) => this.#groups.add({ operations, options, resolve, reject }));
   }
 
   /** The writes are of one turn, so they share a commit with each other and with those of other callers. */
-  many(calls: readonly StoreCall[]): Promise<EmbeddedCallOutcome[]> {
+  many(calls: readonly StoreCall[]): Promise<PackedCallOutcome[]> {
     let readChars = 0;
-    const run = async (call: StoreCall): Promise<EmbeddedCallOutcome> => {
+    const run = async (call: StoreCall): Promise<PackedCallOutcome> => {
       if (call.call === "write") {
         const { idempotency, by } = call.options;
-        return { outcome: "done", reply: await this.write(call.operations, idempotency, by) };
+        return this.write(call.operations, idempotency, by);
       }
       if (readChars > LIMITS.maxReadBytes) return { outcome: "deferred" };
-      const reply =
-        call.call === "readEntry" ? this.#namespace.readEntry(call.key, nowUs()) : this.#namespace.readSchema(call.key);
-      readChars += ("entry" in reply ? reply.entry?.value : reply.schema?.schema)?.length ?? 0;
-      return { outcome: "done", reply };
+      const isEntry = call.call === "readEntry";
+      const reply = pack(isEntry ? this.#namespace.readEntry(call.key, nowUs()) : this.#namespace.readSchema(call.key));
+      readChars += reply.length;
+      return reply;
     };
-    const failed = (cause: unknown): EmbeddedCallOutcome => ({ outcome: "failed", message: String(cause) });
+    const failed = (cause: unknown): PackedCallOutcome => ({ outcome: "failed", message: String(cause) });
     return Promise.all(calls.map((call) => run(call).catch(failed)));
   }
 
@@ -85,8 +91,8 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
     return this.#namespace.recall(idempotency, key, nowUs());
   }
 
-  async readEntry(key: string): Promise<EntryRead> {
-    return this.#namespace.readEntry(key, nowUs());
+  async readEntry(key: string): Promise<Packed<EntryRead>> {
+    return pack(this.#namespace.readEntry(key, nowUs()));
   }
 
   async readMany(keys: readonly string[]): Promise<ManyRead> {
@@ -178,7 +184,7 @@ export class EmbeddedStore extends DurableObject<Env> implements EmbeddedObject 
       METRICS.commitWrites.observe(group.length);
       exportMetrics(this.env.METRICS_DATASET);
       void this.#armSweep();
-      for (const { resolve, outcome } of outcomes) resolve(outcome);
+      for (const { resolve, outcome } of outcomes) resolve(pack(outcome));
     } catch (cause) {
       for (const { reject } of group) reject(cause);
     }

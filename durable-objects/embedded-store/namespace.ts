@@ -3,7 +3,7 @@
 
 import { LIMITS } from "../../config/limits.ts";
 import { utf8Length } from "../../memory/json-text.ts";
-import type { EmbeddedOutcome } from "../../memory/store/embedded.ts";
+import type { EmbeddedOutcome } from "../../memory/store/embedded-replies.ts";
 import {
   ALL_KEYS,
   type AppliedVersion,

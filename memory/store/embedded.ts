@@ -7,6 +7,13 @@ import type { Change } from "../../sdk/protocol.ts";
 import { withDeadline } from "../deadline.ts";
 import { storeFull, storeNewer, storeUnavailable } from "../errors.ts";
 import {
+  type EmbeddedOutcome,
+  type Packed,
+  type PackedCallOutcome,
+  unpack,
+  unpackOutcome,
+} from "./embedded-replies.ts";
+import {
   ALL_KEYS,
   type Applied,
   type AppliedVersions,
@@ -23,7 +30,6 @@ import {
   type ManyRead,
   type NamesPage,
   type Operation,
-  type Refused,
   type SchemaRead,
   type Store,
   type StoreCall,
@@ -33,21 +39,12 @@ import {
   type WriteOutcome,
 } from "./store.ts";
 
-/** `WriteOutcome` as the object sends it over RPC. */
-export type EmbeddedOutcome = AppliedVersions | Refused;
-
-/** `CallOutcome` as the object sends it over RPC. An error loses its class there. */
-export type EmbeddedCallOutcome =
-  | { readonly outcome: "done"; readonly reply: EmbeddedOutcome | EntryRead | SchemaRead }
-  | { readonly outcome: "failed"; readonly message: string }
-  | { readonly outcome: "deferred" };
-
 /** The object over RPC. Spelled out because the platform's types for stubs do not preserve unions. */
 export interface EmbeddedObject {
-  write(operations: readonly Operation[], idempotency?: Idempotency, by?: string): Promise<EmbeddedOutcome>;
-  many(calls: readonly StoreCall[]): Promise<readonly EmbeddedCallOutcome[]>;
+  write(operations: readonly Operation[], idempotency?: Idempotency, by?: string): Promise<Packed<EmbeddedOutcome>>;
+  many(calls: readonly StoreCall[]): Promise<readonly PackedCallOutcome[]>;
   recall(idempotency: Idempotency, key: string): Promise<AppliedVersions | IdReused | ValueGone | null>;
-  readEntry(key: string): Promise<EntryRead>;
+  readEntry(key: string): Promise<Packed<EntryRead>>;
   readMany(keys: readonly string[]): Promise<ManyRead>;
   readSchema(key: string): Promise<SchemaRead>;
   readLog(key: string, after: number): Promise<LogSlice>;
@@ -74,8 +71,11 @@ export function createEmbeddedStore(objects: Env["EMBEDDED_STORE"], timeouts: St
   /** Caches ids: hashing the name costs as much as the rest of a call here. */
   const objectOf = (namespace: string): EmbeddedObject => {
     // The prefix gives the default namespace, which is empty, a name like any other.
-    const id = ids.get(namespace) ?? objects.idFromName(`namespace:${namespace}`);
-    ids.set(namespace, id);
+    let id = ids.get(namespace);
+    if (!id) {
+      id = objects.idFromName(`namespace:${namespace}`);
+      ids.set(namespace, id);
+    }
     return objects.get(id) as unknown as EmbeddedObject;
   };
   const failure = (cause: unknown) => {
@@ -98,11 +98,15 @@ export function createEmbeddedStore(objects: Env["EMBEDDED_STORE"], timeouts: St
     engine: "embedded",
     timeouts,
     async write(namespace, operations, { idempotency, by } = {}) {
-      return completed(operations, await call(namespace, (object) => object.write(operations, idempotency, by)));
+      return completed(
+        operations,
+        unpack(await call(namespace, (object) => object.write(operations, idempotency, by))),
+      );
     },
     async many(namespace, calls) {
       const outcomes = await call(namespace, (object) => object.many(calls));
-      return outcomes.map((outcome, index): CallOutcome => {
+      return outcomes.map((packed, index): CallOutcome => {
+        const outcome = unpackOutcome(packed);
         if (outcome.outcome === "failed") return { outcome: "failed", error: failure(new Error(outcome.message)) };
         const sent = calls[index];
         if (outcome.outcome === "deferred" || sent?.call !== "write") return outcome as CallOutcome;
@@ -113,7 +117,7 @@ export function createEmbeddedStore(objects: Env["EMBEDDED_STORE"], timeouts: St
       const outcome = await call(namespace, (object) => object.recall(idempotency, operations[0]?.key ?? ALL_KEYS));
       return outcome?.outcome === "applied" ? (completed(operations, outcome) as Applied) : outcome;
     },
-    readEntry: (namespace, key) => read(namespace, (object) => object.readEntry(key)),
+    readEntry: async (namespace, key) => unpack(await read(namespace, (object) => object.readEntry(key))),
     readMany: (namespace, keys) => read(namespace, (object) => object.readMany(keys)),
     readSchema: (namespace, key) => read(namespace, (object) => object.readSchema(key)),
     readLog: (namespace, key, after) => read(namespace, (object) => object.readLog(key, after)),

@@ -8,6 +8,7 @@ import { storeTimeouts } from "../../config/store-settings.ts";
 import { MIGRATIONS } from "../../durable-objects/embedded-store/migrations.ts";
 import { Namespace } from "../../durable-objects/embedded-store/namespace.ts";
 import { createEmbeddedStore } from "../../memory/store/embedded.ts";
+import { pack } from "../../memory/store/embedded-replies.ts";
 import type { AppliedVersions, Idempotency, Operation, Quota } from "../../memory/store/store.ts";
 import { readStored } from "../support/stored-keys.ts";
 import { boundsContract } from "./bounds-contract.ts";
@@ -43,8 +44,8 @@ function limitedObjects(quota: Quota) {
     idFromName: (name: string) => name,
     get: (name: string) => ({
       write: (operations: readonly Operation[], idempotency?: Idempotency) =>
-        use(name, (stored) => stored.apply(operations, nowUs(), { idempotency })),
-      readEntry: (key: string) => use(name, (stored) => stored.readEntry(key, nowUs())),
+        use(name, (stored) => pack(stored.apply(operations, nowUs(), { idempotency }))),
+      readEntry: (key: string) => use(name, (stored) => pack(stored.readEntry(key, nowUs()))),
       readNames: (after: string) => use(name, (stored) => stored.entries.names(after, nowUs())),
       readEntries: (keys: readonly string[]) => use(name, (stored) => stored.entries.stored(keys, nowUs())),
       readHistory: (key: string, before: number, limit: number) =>
