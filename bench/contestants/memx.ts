@@ -14,8 +14,8 @@ const CONFIG = "config/workerd.capnp";
 /** In dist/, because the paths of its modules are relative to the file. */
 const COUNTING_CONFIG = "dist/counting.capnp";
 
-/** Ten, because each API key may have 1,000 sockets in a channel. */
-export const API_KEYS = Array.from({ length: 10 }, (_, n) => `bench-key-${n}`);
+/** Five, because each API key may have 1,000 sockets in a channel. */
+export const API_KEYS = Array.from({ length: 5 }, (_, n) => `bench-key-${n}`);
 
 export type Memx = Contestant & { readonly folder: string };
 
