@@ -20,62 +20,76 @@ const metrics: Metric[] = [];
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
+/** What is counted for each combination of labels. It is found by the values alone: to write out the labels costs more than to count. */
+class Series<T> {
+  readonly #byValues = new Map<string, { readonly labels: string; readonly counted: T }>();
+  readonly #names: Labels;
+  readonly #begin: () => T;
+
+  constructor(names: Labels, begin: () => T) {
+    this.#names = names;
+    this.#begin = begin;
+    if (names.length === 0) this.of([]);
+  }
+
+  of(values: Labels): T {
+    const key = values.length === 1 ? (values[0] as string) : values.join("\0");
+    let known = this.#byValues.get(key);
+    if (!known) {
+      known = { labels: labelsOf(this.#names, values), counted: this.#begin() };
+      this.#byValues.set(key, known);
+    }
+    return known.counted;
+  }
+
+  map<R>(read: (labels: string, counted: T) => R): R[] {
+    return Array.from(this.#byValues.values(), ({ labels, counted }) => read(labels, counted));
+  }
+}
+
 /** Things that happened, by the values of their labels, which must be few. Without labels it begins at 0. */
 class Counter {
-  readonly #counts = new Map<string, number>();
-  readonly #names: Labels;
+  readonly #series: Series<{ count: number }>;
 
   constructor(name: string, help: string, names: Labels) {
-    this.#names = names;
-    if (names.length === 0) this.#counts.set("", 0);
-    const samples = () => [...this.#counts].map(([labels, value]) => ({ suffix: "_total", labels, value }));
-    const rows = () => [...this.#counts].map(([labels, value]) => ({ labels, values: [value] }));
+    this.#series = new Series(names, () => ({ count: 0 }));
+    const samples = () => this.#series.map((labels, { count }) => ({ suffix: "_total", labels, value: count }));
+    const rows = () => this.#series.map((labels, { count }) => ({ labels, values: [count] }));
     metrics.push({ name, type: "counter", help, samples, rows });
   }
 
   add(...values: Labels): void {
-    const labels = labelsOf(this.#names, values);
-    this.#counts.set(labels, (this.#counts.get(labels) ?? 0) + 1);
+    this.#series.of(values).count++;
   }
 }
 
 class Histogram {
-  readonly #series = new Map<string, { readonly counts: number[]; sum: number; count: number }>();
-  readonly #names: Labels;
+  readonly #series: Series<{ readonly counts: number[]; sum: number; count: number }>;
   readonly #bounds: readonly number[];
 
   constructor(name: string, help: string, names: Labels, bounds: readonly number[]) {
-    this.#names = names;
+    this.#series = new Series(names, () => ({ counts: bounds.map(() => 0), sum: 0, count: 0 }));
     this.#bounds = bounds;
-    if (names.length === 0) this.#of("");
     metrics.push({ name, type: "histogram", help, samples: () => this.#samples(), rows: () => this.#rows() });
   }
 
   observe(amount: number, ...values: Labels): void {
-    const series = this.#of(labelsOf(this.#names, values));
+    const series = this.#series.of(values);
     series.count++;
     series.sum += amount;
     const bucket = this.#bounds.findIndex((bound) => amount <= bound);
     if (bucket !== -1) series.counts[bucket] = (series.counts[bucket] ?? 0) + 1;
   }
 
-  #of(labels: string) {
-    const known = this.#series.get(labels);
-    if (known) return known;
-    const series = { counts: this.#bounds.map(() => 0), sum: 0, count: 0 };
-    this.#series.set(labels, series);
-    return series;
-  }
-
   #rows(): MetricRow[] {
-    return [...this.#series].map(([labels, { counts, sum, count }]) => ({
+    return this.#series.map((labels, { counts, sum, count }) => ({
       labels,
       values: [count, sum, ...this.#bounds.map((_, index) => counts[index] ?? 0)],
     }));
   }
 
   #samples(): Sample[] {
-    return [...this.#series].flatMap(([labels, { counts, sum, count }]) => {
+    const series = this.#series.map((labels, { counts, sum, count }) => {
       let below = 0;
       const buckets = this.#bounds.map((bound, index) => {
         below += counts[index] ?? 0;
@@ -88,6 +102,7 @@ class Histogram {
         { suffix: "_count", labels, value: count },
       ];
     });
+    return series.flat();
   }
 }
 
