@@ -33,7 +33,7 @@ class Series<T> {
   }
 
   of(values: Labels): T {
-    const key = values.length === 1 ? (values[0] as string) : values.join("\0");
+    const key = values.length > 1 ? values.join("\0") : (values[0] ?? "");
     let known = this.#byValues.get(key);
     if (!known) {
       known = { labels: labelsOf(this.#names, values), counted: this.#begin() };

@@ -110,13 +110,16 @@ export class Channel extends DurableObject<Env> {
    * @param gaplessSince as in `AppliedChange`
    */
   async publish(topic: Topic, change: Change, ttl?: number, gaplessSince?: number): Promise<number> {
-    await this.#delivery.inTurn(async () => {
+    return this.#delivery.inTurn(async () => {
       if (ttl !== undefined && !this.#isEmpty()) await this.#armAlarm(ttl * 1000);
-      if (change.revision <= this.#delivery.cursor) return;
-      if (this.#isEmpty()) return this.#upstream.unwatch(topic);
+      if (change.revision <= this.#delivery.cursor) return this.#roster.reached;
+      if (this.#isEmpty()) {
+        await this.#upstream.unwatch(topic);
+        return 0;
+      }
       await this.#delivery.deliver(topic, change, gaplessSince);
+      return this.#roster.reached;
     });
-    return this.#roster.count();
   }
 
   /**
@@ -260,6 +263,7 @@ export class Channel extends DurableObject<Env> {
 
   /** A socket has left, which may have been a witness of the cursor. */
   #left(socket: WebSocket): void {
+    this.#roster.left(socket);
     this.#witness.left(this.#roster.subscriber(socket));
     this.#delivery.keepCursor();
     const topic = this.ctx.storage.kv.get<Topic>("topic");
