@@ -23,16 +23,23 @@ export function nodesOf({ namespace }: Agent, key: string) {
         node(place),
         (_, ctx) => ctx.getWebSockets().filter(({ readyState }) => readyState === WebSocket.OPEN).length,
       ),
+    /** The leaves that have registered. */
+    leaves: async (): Promise<Place[]> => {
+      const tokens = await runInDurableObject(node(HEAD), (_, { storage }) => storage.kv.get<object>("relays") ?? {});
+      return Object.keys(tokens).map((name) => leaf(JSON.parse(name)[3]));
+    },
     relays: (place?: Place) =>
       runInDurableObject(node(place), (_, { storage }) => Object.keys(storage.kv.get<object>("relays") ?? {}).length),
   };
 }
 
-/** Subscribers on the channel, its head, and two leaves. */
-export async function fill(agent: Agent, path: string, topic: string) {
+type Client = Awaited<ReturnType<Agent["connect"]>>;
+
+/** Subscribers on the channel, its head, and two leaves. With `first`, those are on the channel already. */
+export async function fill(agent: Agent, path: string, topic: string, first: readonly Client[] = []) {
   const nodes = nodesOf(agent, topic);
-  const clients = [];
-  for (let n = 0; n < 7; n++) {
+  const clients = [...first];
+  for (let n = first.length; n < 7; n++) {
     const client = await agent.connect(path, { plain: n % 3 === 2 });
     if (n % 3 !== 2) await client.takeUntilReady();
     clients.push(client);
