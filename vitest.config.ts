@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { LongestFirst } from "./test/support/longest-first.ts";
+import { mutants } from "./test/support/mutants-plugin.ts";
 import { PATIENCE_MS } from "./test/support/patience.ts";
 
 // Each test file on Redis has a workerd of its own, and each of those listens for the end of this process.
@@ -180,6 +181,7 @@ export default defineConfig({
       },
       {
         plugins: [
+          mutants(),
           cloudflareTest({
             ...worker,
             miniflare: {
@@ -219,8 +221,8 @@ export default defineConfig({
           name: "simulation-redis",
           globalSetup: "test/support/redis-setup.ts",
           include: ["test/simulation/*.test.ts"],
-          // Has a store of its own.
-          exclude: ["test/simulation/lease.test.ts"],
+          // They have stores of their own.
+          exclude: ["test/simulation/{lease,relays}.test.ts"],
         },
       },
       {
