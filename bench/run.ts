@@ -1,4 +1,5 @@
-// `npm run bench`: measures memX, a bare Worker on the same runtime (the floor), and etcd, in rounds that take turns.
+// `npm run bench`: measures memX, a bare Worker on the same runtime (the floor), etcd, NATS, and Redis, in rounds that take
+// turns.
 // Prints tables and whether memX reaches its targets, and writes them with the numbers of each round to bench/results.
 
 import { execFileSync } from "node:child_process";
@@ -6,6 +7,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { countCalls } from "./calls.ts";
+import { measureConnect } from "./connect.ts";
 import { buildFloor } from "./contestants/floor.ts";
 import { measureDelivery } from "./delivery.ts";
 import { measureGrowth } from "./growth.ts";
@@ -18,7 +20,7 @@ import { measureSize } from "./size.ts";
 import { measureSockets } from "./sockets.ts";
 import { measureThroughput } from "./throughput.ts";
 
-const PARTS = ["throughput", "delivery", "resume", "calls", "size", "sockets", "growth"] as const;
+const PARTS = ["throughput", "connect", "delivery", "resume", "calls", "size", "sockets", "growth"] as const;
 
 const DOCS = "docs/performance";
 
@@ -33,6 +35,7 @@ const { values } = parseArgs({
     /** Measures as little as possible, to show that the bench works. */
     quick: { type: "boolean", default: false },
     etcd: { type: "boolean", default: true },
+    nats: { type: "boolean", default: true },
     /** Builds dist/ first. */
     build: { type: "boolean", default: true },
     /** Also writes the results to docs/performance.md. */
@@ -54,12 +57,14 @@ if (unknown.length > 0 || !(rounds > 0) || !(seconds > 0) || !(connections > 0))
   process.exit(1);
 }
 const wanted = (part: (typeof PARTS)[number]) => only === undefined || only.has(part);
+/** Only one part measures it. */
+const nats = values.nats && wanted("connect");
 const chosen = operations.filter((name) => only === undefined || only.has("throughput") || only.has(name));
 
 try {
   needLinux();
-  needPrograms(etcd ? ["redis-server", "etcd"] : ["redis-server"]);
-  const results: Results = { machine: describeMachine({ etcd }), connections };
+  needPrograms(["redis-server", ...(etcd ? (["etcd"] as const) : []), ...(nats ? (["nats-server"] as const) : [])]);
+  const results: Results = { machine: describeMachine({ etcd, nats }), connections };
   if (values.build) execFileSync(process.execPath, ["scripts/build.ts"], { stdio: "inherit" });
   buildFloor();
   // After each part, so that a run that fails keeps its earlier parts.
@@ -77,14 +82,25 @@ try {
     results.throughput = await measureThroughput(options, console.log);
     save();
   }
+  if (wanted("connect")) {
+    const options = {
+      rounds,
+      seconds: quick ? seconds : seconds * 0.4,
+      warmUpSeconds: quick ? 0.05 : 0.25,
+      ...{ etcd, nats },
+    };
+    results.connect = await measureConnect(options, console.log);
+    save();
+  }
   if (wanted("delivery")) {
     results.delivery = await measureDelivery(
       {
         rounds: Math.min(rounds, 3),
-        sizes: quick ? [1, 20] : [1, 10, 100, 1_000, 5_000, crowd],
+        sizes: quick ? [0, 1, 20] : [0, 1, 10, 100, 1_000, 5_000, crowd],
         messages: (subscribers) => (quick ? 2 : Math.max(10, Math.min(100, Math.round(30_000 / subscribers)))),
         only: ({ contestant, name: feed }, subscribers) =>
           (etcd || contestant !== "etcd") &&
+          (subscribers > 0 || feed === "subscribe") &&
           ((subscribers !== 10 && subscribers !== crowd) || feed === "subscribe" || feed === "broadcast"),
       },
       console.log,

@@ -24,7 +24,7 @@ export async function startMemx({
   counting = false,
 }: {
   redis?: BridgedRedis | undefined;
-  /** Runs bench/counting.js around the bundle, which counts calls. */
+  /** Runs bench/counting.js around the bundle, which counts calls and rows. */
   counting?: boolean;
 } = {}): Promise<Memx> {
   const port = await freePort();
