@@ -3,7 +3,7 @@
 
 import { DurableObject } from "cloudflare:workers";
 import { LIMITS } from "../../config/limits.ts";
-import { relayRoom } from "../../config/relay-settings.ts";
+import { relaySettings } from "../../config/relay-settings.ts";
 import { revocationMs } from "../../memory/access/revocation.ts";
 import { type Join, LEAVES_HEADER, readJoin } from "../../memory/channels/join.ts";
 import { nodeName, type Place, parentOf, type Topic } from "../../memory/channels/topic.ts";
@@ -206,7 +206,7 @@ export class Channel extends DurableObject<Env> {
   /** Sends a newcomer to a relay if this node has enough subscribers, and the caller knows its region. */
   #redirect({ region, place, isLastTry }: Join): Response | undefined {
     if (region === undefined || isLastTry) return undefined;
-    const { keep, leaf } = relayRoom(this.env);
+    const { keep, leaf } = relaySettings(this.env);
     if (this.#roster.hasRoom(place ? leaf : keep)) return undefined;
     return new Response(null, { status: 307, headers: { [LEAVES_HEADER]: String(this.#leaves) } });
   }
