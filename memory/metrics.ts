@@ -119,38 +119,30 @@ function join(labels: string, label: string): string {
   return labels === "" ? label : `${labels},${label}`;
 }
 
-/** Open sockets by the channel that holds them. Each channel corrects its number when it wakes for its alarm. */
-class SocketCounts {
-  readonly #byChannel = new Map<string, { readonly channel: "key" | "namespace"; readonly count: number }>();
+/** A number of each object, added up by a label. Each channel corrects its numbers when it wakes for its alarm. */
+class Gauge<Label extends string> {
+  readonly #byObject = new Map<string, { readonly label: Label; readonly count: number }>();
 
-  constructor() {
-    const samples = () =>
-      (["key", "namespace"] as const).map((channel) => ({
-        suffix: "",
-        labels: `channel="${channel}"`,
-        value: this.#sum(channel),
-      }));
-    metrics.push({
-      name: "memx_sockets",
-      type: "gauge",
-      help: "Open sockets, of channels of one key and of channels of all keys of a namespace.",
-      samples,
-      rows: () => samples().map(({ labels, value }) => ({ labels, values: [value] })),
-    });
+  constructor(name: string, help: string, label: { readonly name: string; readonly values: readonly Label[] }) {
+    const sums = () =>
+      label.values.map((value) => ({ labels: labelsOf([label.name], [value]), value: this.#sum(value) }));
+    const samples = () => sums().map((sum) => ({ suffix: "", ...sum }));
+    const rows = () => sums().map(({ labels, value }) => ({ labels, values: [value] }));
+    metrics.push({ name, type: "gauge", help, samples, rows });
   }
 
-  set(id: string, channel: "key" | "namespace", count: number): void {
-    if (count <= 0) this.#byChannel.delete(id);
-    else this.#byChannel.set(id, { channel, count });
+  set(id: string, label: Label, count: number): void {
+    if (count <= 0) this.#byObject.delete(id);
+    else this.#byObject.set(id, { label, count });
   }
 
-  change(id: string, channel: "key" | "namespace", by: 1 | -1): void {
-    this.set(id, channel, (this.#byChannel.get(id)?.count ?? 0) + by);
+  change(id: string, label: Label, by: 1 | -1): void {
+    this.set(id, label, (this.#byObject.get(id)?.count ?? 0) + by);
   }
 
-  #sum(channel: "key" | "namespace"): number {
+  #sum(label: Label): number {
     let sum = 0;
-    for (const each of this.#byChannel.values()) if (each.channel === channel) sum += each.count;
+    for (const each of this.#byObject.values()) if (each.label === label) sum += each.count;
     return sum;
   }
 }
@@ -178,7 +170,14 @@ export const METRICS = {
   ),
   changes: new Counter("memx_changes", "Changes that callers have made, each of them in the log.", ["event", "action"]),
   keysCreated: new Counter("memx_keys_created", "Values that were set where a key held none.", []),
-  sockets: new SocketCounts(),
+  sockets: new Gauge(
+    "memx_sockets",
+    "Open sockets, of channels of one key and of channels of all keys of a namespace.",
+    {
+      name: "channel",
+      values: ["key", "namespace"],
+    },
+  ),
   subscriptions: new Counter("memx_subscriptions", "Sockets that channels have accepted.", []),
   eventsSent: new Counter("memx_events_sent", "Messages that channels have sent to sockets.", []),
   resets: new Counter("memx_resets", "Subscribers that had to start over with a snapshot.", []),
@@ -196,6 +195,19 @@ export const METRICS = {
     [],
     [0, 1, 10, 100, 1_000, 10_000],
   ),
+  relays: new Gauge("memx_relays", "Relays that are registered with a channel, and with the head of a region.", {
+    name: "parent",
+    values: ["channel", "head"],
+  }),
+  forwards: new Counter("memx_relay_forwards", "Calls that took changes to a relay, by what became of them.", [
+    "outcome",
+  ]),
+  relaysBehind: new Counter(
+    "memx_relays_behind",
+    "Relays that were told to read the log, because changes for them were dropped or did not arrive.",
+    [],
+  ),
+  relaysDropped: new Counter("memx_relays_dropped", "Relays that were dropped because calls to them kept failing.", []),
 } as const;
 
 /** Whether something reads them. */

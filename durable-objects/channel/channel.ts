@@ -50,7 +50,10 @@ export class Channel extends DurableObject<Env> {
     this.#roster = new Roster(ctx);
     this.#links = new Links({
       tokens: kv.get<Record<string, string>>("relays") ?? {},
-      store: (tokens) => kv.put("relays", tokens),
+      store: (tokens) => {
+        kv.put("relays", tokens);
+        this.#countRelays();
+      },
       cursor: () => this.#delivery.cursor,
       open,
       inTurn: (step) => this.#delivery.inTurn(step),
@@ -132,6 +135,7 @@ export class Channel extends DurableObject<Env> {
     if (!topic) return;
     this.#roster.removeGone(Date.now());
     METRICS.sockets.set(this.ctx.id.toString(), kindOf(topic), this.#roster.count());
+    this.#countRelays();
     setSockets(this.ctx.id.toString(), topic.namespace, this.#roster.size());
     exportMetrics(this.env.METRICS_DATASET);
     // First, so that nothing below can delay the next alarm.
@@ -209,6 +213,10 @@ export class Channel extends DurableObject<Env> {
     const { keep, leaf } = relaySettings(this.env);
     if (this.#roster.hasRoom(place ? leaf : keep)) return undefined;
     return new Response(null, { status: 307, headers: { [LEAVES_HEADER]: String(this.#leaves) } });
+  }
+
+  #countRelays(): void {
+    METRICS.relays.set(this.ctx.id.toString(), this.#upstream.place ? "head" : "channel", this.#links.size);
   }
 
   /** Leaves of this region, as far as its head has heard of them. */

@@ -18,8 +18,6 @@ export class Socket implements Line {
   readonly #handlers: LineHandlers;
   readonly #pings: ReturnType<typeof setInterval>;
   #silence: ReturnType<typeof setTimeout> | undefined;
-  /** It is open, and memX listens: a long replay comes before `ready`, and waits for pings as everything else does. */
-  #heard = false;
   /** A response is due before `ready`, and after a ping. */
   #ready = false;
   #pinged = false;
@@ -43,7 +41,8 @@ export class Socket implements Line {
   }
 
   ping(): void {
-    if (!this.#heard || this.#pinged || this.#ended) return;
+    // Before `ready` comes a replay, which may be so long that memX waits for pings.
+    if (!(this.#ready || this.#unconfirmed) || this.#pinged || this.#ended) return;
     this.#pinged = true;
     this.#unconfirmed = 0;
     this.#awaitResponse();
@@ -56,7 +55,6 @@ export class Socket implements Line {
 
   #hear(text: string): void {
     if (this.#ended) return;
-    this.#heard = true;
     if (text === "pong") this.#pinged = false;
     else this.#read(text);
     // Any frame is a sign of life: the response may be behind megabytes of events.
