@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { LongestFirst } from "./test/support/longest-first.ts";
+import { mutants } from "./test/support/mutants-plugin.ts";
 import { PATIENCE_MS } from "./test/support/patience.ts";
 
 // Each test file on Redis has a workerd of its own, and each of those listens for the end of this process.
@@ -180,6 +181,7 @@ export default defineConfig({
       },
       {
         plugins: [
+          mutants(),
           cloudflareTest({
             ...worker,
             miniflare: {
@@ -219,8 +221,8 @@ export default defineConfig({
           name: "simulation-redis",
           globalSetup: "test/support/redis-setup.ts",
           include: ["test/simulation/*.test.ts"],
-          // Has a store of its own.
-          exclude: ["test/simulation/lease.test.ts"],
+          // They have stores of their own.
+          exclude: ["test/simulation/{lease,relays}.test.ts"],
         },
       },
       {
@@ -237,7 +239,7 @@ export default defineConfig({
               "test/process/{dashboard-keyboard,dashboard-scale}.test.ts",
               "test/process/{docker,fuzz,mcp-fuzz,mcp-team,mirror-kills,operations}.test.ts",
               "test/process/{kills,porcupine,processes,promtool,redis-cluster,redis-loses-writes}.test.ts",
-              "test/process/{sdk-feed,shared-key,silent-clients,soak,two-servers}.test.ts",
+              "test/process/{relay-kills,relay-regions,sdk-feed,shared-key,silent-clients,soak,two-servers}.test.ts",
             ],
           ),
           // Porcupine needs Go, promtool Prometheus, and operations nginx, Caddy and systemd, which only a long run installs.
@@ -245,7 +247,7 @@ export default defineConfig({
           exclude: long
             ? []
             : [
-                "test/process/{dashboard-account-keyboard,dashboard-barriers,dashboard-keyboard,dashboard-scale,docker,mirror-kills,operations,porcupine,promtool,soak}.test.ts",
+                "test/process/{dashboard-account-keyboard,dashboard-barriers,dashboard-keyboard,dashboard-scale,docker,mirror-kills,operations,porcupine,promtool,relay-kills,relay-regions,soak}.test.ts",
               ],
         },
       },

@@ -41,7 +41,8 @@ export class Socket implements Line {
   }
 
   ping(): void {
-    if (!this.#ready || this.#pinged || this.#ended) return;
+    // Before `ready` comes a replay, which may be so long that memX waits for pings.
+    if (!(this.#ready || this.#unconfirmed) || this.#pinged || this.#ended) return;
     this.#pinged = true;
     this.#unconfirmed = 0;
     this.#awaitResponse();
