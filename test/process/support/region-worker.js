@@ -32,7 +32,16 @@ function withRegions(env) {
 export class Channel extends MemxChannel {
   constructor(ctx, env) {
     super(ctx, withRegions(env));
+    if (env.LOG_CALLS) console.log("woken");
   }
+}
+
+// Tells every call of an object, if a test wants to know.
+for (const method of ["fetch", "publish", "forward", "relayWatch", "relayUnwatch", "repair", "alarm"]) {
+  Channel.prototype[method] = function (...parameters) {
+    if (this.env.LOG_CALLS) console.log(`called ${method}`);
+    return MemxChannel.prototype[method].apply(this, parameters);
+  };
 }
 
 export default { ...memx, fetch: (request, env, ctx) => memx.fetch(request, withRegions(env), ctx) };

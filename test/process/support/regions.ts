@@ -52,7 +52,8 @@ function writeConfig(): string {
   copyFileSync(join(import.meta.dirname, "region-worker.js"), join(folder, "dist/region-worker.js"));
   const bindings = `( name = "OTHER_REGION", workerdDebugPort = void ),
     ( name = "OTHER_PROCESS", fromEnvironment = "OTHER_PROCESS" ),
-    ( name = "HOME", fromEnvironment = "HOME" ),`;
+    ( name = "HOME", fromEnvironment = "HOME" ),
+    ( name = "LOG_CALLS", fromEnvironment = "LOG_CALLS" ),`;
   const text = readFileSync("config/workerd.capnp", "utf8")
     .replace(
       "modules = [",
