@@ -255,7 +255,7 @@ export default defineConfig({
               "test/process/{dashboard-keyboard,dashboard-scale}.test.ts",
               "test/process/{docker,fuzz,mcp-fuzz,mcp-team,mirror-kills,operations}.test.ts",
               "test/process/{kills,porcupine,processes,promtool,redis-cluster,redis-loses-writes}.test.ts",
-              "test/process/{sdk-feed,shared-key,silent-clients,soak,two-servers}.test.ts",
+              "test/process/{relay-kills,relay-regions,sdk-feed,shared-key,silent-clients,soak,two-servers}.test.ts",
             ],
           ),
           // Porcupine needs Go, promtool Prometheus, and operations nginx, Caddy and systemd, which only a long run installs.
@@ -263,7 +263,7 @@ export default defineConfig({
           exclude: long
             ? []
             : [
-                "test/process/{dashboard-account-keyboard,dashboard-barriers,dashboard-keyboard,dashboard-scale,docker,mirror-kills,operations,porcupine,promtool,soak}.test.ts",
+                "test/process/{dashboard-account-keyboard,dashboard-barriers,dashboard-keyboard,dashboard-scale,docker,mirror-kills,operations,porcupine,promtool,relay-kills,relay-regions,soak}.test.ts",
               ],
         },
       },

@@ -1,5 +1,5 @@
-// Counts what one operation causes: calls of Durable Objects, requests to Redis, and commands inside them. It measures
-// no times.
+// Counts what one operation causes: calls of Durable Objects, rows that they write, requests to Redis, and commands inside
+// them. It measures no times.
 
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -13,11 +13,17 @@ import { type ContestantName, type Headers, OPERATIONS, prepare } from "./operat
 export type Calls = {
   readonly what: string;
   readonly contestant: string;
-  /** For one operation, like the two below. */
+  /** For one operation, like all below. */
   readonly durableObjectCalls: number;
+  /** Rows that the embedded store writes, and rows that channels write. */
+  readonly storeRows: number;
+  readonly channelRows: number;
   readonly redisRequests: number;
   readonly redisCommands: number;
 };
+
+/** The set that a channel announces to a subscriber. */
+export const HEARD = "set, with a subscriber";
 
 const TIMES = 20;
 
@@ -44,17 +50,19 @@ async function countOn(contestant: ContestantName, redis: BridgedRedis | undefin
     // The first request finds empty caches.
     let last = await connection.send(request(undefined, headers));
     await sleep(100);
-    await countedCalls(port);
+    const before = await readCounted(port);
     monitor?.read();
     for (let n = 0; n < TIMES; n++) last = await connection.send(request(last, headers));
     // For work that follows the response.
     await sleep(100);
-    const calls = await countedCalls(port);
+    const counted = await readCounted(port);
     const { requests, commands } = monitor?.read() ?? { requests: 0, commands: 0 };
     return {
       what,
       contestant,
-      durableObjectCalls: calls / TIMES,
+      durableObjectCalls: counted.calls / TIMES,
+      storeRows: (counted.storeRows - before.storeRows) / TIMES,
+      channelRows: (counted.channelRows - before.channelRows) / TIMES,
       redisRequests: requests / TIMES,
       redisCommands: commands / TIMES,
     };
@@ -71,7 +79,7 @@ async function countOn(contestant: ContestantName, redis: BridgedRedis | undefin
     if (feed) {
       const crowd = await openSubscribers({ ...feed.subscribe("counted"), port, count: 1 });
       let message = 0;
-      counted.push(await count("set, with a subscriber", () => feed.send("counted", ++message, headers)));
+      counted.push(await count(HEARD, () => feed.send("counted", ++message, headers)));
       await crowd.close();
     }
     return counted;
@@ -82,11 +90,12 @@ async function countOn(contestant: ContestantName, redis: BridgedRedis | undefin
   }
 }
 
-async function countedCalls(port: number): Promise<number> {
+/** Calls since the last time, and rows in all. */
+async function readCounted(port: number): Promise<{ calls: number; storeRows: number; channelRows: number }> {
   const connection = await openConnection(port);
-  const calls = JSON.parse(await connection.send(httpRequest("GET", "/counted-calls", {})));
+  const { calls, ...rows } = JSON.parse(await connection.send(httpRequest("GET", "/counted", {})));
   connection.close();
-  return Object.values<number>(calls).reduce((sum, number) => sum + number, 0);
+  return { ...rows, calls: Object.values<number>(calls).reduce((sum, number) => sum + number, 0) };
 }
 
 /** Counts what Redis receives, from its MONITOR. Commands of scripts have the address `lua`. */

@@ -1,4 +1,5 @@
-// Measures the time from the call that sends a message until the last of many subscribers has it.
+// Measures the time from the call that sends a message until the last of many subscribers has it. With no subscriber, the
+// time until its response.
 
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
@@ -19,7 +20,7 @@ export type Delivery = {
   readonly subscribers: number;
   readonly firstMs: number[];
   readonly lastMs: number[];
-  /** Microseconds of processor time per message and subscriber: of all server processes, and of the subscribers. */
+  /** Microseconds of processor time per message and subscriber, of which a set alone has one: of all server processes, and of the subscribers. */
   readonly serverMicros: number[];
   readonly subscriberMicros: number[];
 };
@@ -93,27 +94,29 @@ async function deliver(
   messages: number,
 ): Promise<{ firstMs: number[]; lastMs: number[]; serverMicros: number; subscriberMicros: number }> {
   const topic = `feed:${++topics}:`;
-  const crowd = await openSubscribers({ ...feed.subscribe(topic), port, count: subscribers });
+  const crowd =
+    subscribers > 0 ? await openSubscribers({ ...feed.subscribe(topic), port, count: subscribers }) : undefined;
   const connection = await openConnection(port);
   const [firstMs, lastMs]: [number[], number[]] = [[], []];
-  const cpu = () => [cpuSeconds(pids), cpuSeconds([crowd.process.pid ?? 0])] as const;
+  const cpu = () => [cpuSeconds(pids), crowd ? cpuSeconds([crowd.process.pid ?? 0]) : 0] as const;
   try {
     const warmUp = Math.min(WARM_UP, messages);
     let before = cpu();
     for (let message = 1; message <= warmUp + messages; message++) {
       if (message === warmUp + 1) before = cpu();
       const request = feed.send(topic, message, headers);
-      const reached = crowd.reached(message);
-      const sentMs = Number(process.hrtime.bigint()) / 1e6;
-      const [at] = await Promise.all([reached, connection.send(request)]);
+      const reached = crowd?.reached(message);
+      const sentMs = nowMs();
+      const responded = connection.send(request).then(nowMs);
+      const [at, respondedMs] = await Promise.all([reached, responded]);
       // For work that a server does after its response.
       await sleep(5);
       if (message <= warmUp) continue;
-      firstMs.push(at.firstMs - sentMs);
-      lastMs.push(at.lastMs - sentMs);
+      firstMs.push((at?.firstMs ?? respondedMs) - sentMs);
+      lastMs.push((at?.lastMs ?? respondedMs) - sentMs);
     }
     const after = cpu();
-    const micros = (seconds: number) => (seconds * 1e6) / messages / subscribers;
+    const micros = (seconds: number) => (seconds * 1e6) / messages / Math.max(1, subscribers);
     return {
       firstMs,
       lastMs,
@@ -122,9 +125,12 @@ async function deliver(
     };
   } finally {
     connection.close();
-    await crowd.close();
+    await crowd?.close();
   }
 }
+
+/** By the clock that the subscribers use. */
+const nowMs = () => Number(process.hrtime.bigint()) / 1e6;
 
 type ReachedAll = Extract<SubscriberEvent, { event: "reached_all" }>;
 

@@ -1,23 +1,26 @@
-// The load: connections that each send the next request when the response to the last one arrives. A wrong response
-// ends the run.
+// The load: work that is in flight all the time, for as long as a measurement takes. Over HTTP it is connections that each
+// send the next request when the response to the last one arrives. A wrong response ends the run.
 
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { openConnection } from "./connection.ts";
 import { quantile } from "./statistics.ts";
 
-export type Load = {
-  readonly port: number;
-  readonly connections: number;
+export type Period = {
   readonly seconds: number;
   /** Before the measurement begins, because a runtime compiles code that runs often. */
   readonly warmUpSeconds: number;
+  /** Called when the measurement begins. */
+  readonly onStart?: () => void;
+};
+
+export type Load = Period & {
+  readonly port: number;
+  readonly connections: number;
   /** Returns the bytes of a request; `last` is the body of the previous response on the same connection. */
   readonly request: (connection: number, last: string | undefined) => Buffer;
   /** Returns what is wrong with the body of a response, if anything. */
   readonly check: (body: string) => string | undefined;
-  /** Called when the measurement begins. */
-  readonly onStart?: () => void;
 };
 
 export type Measured = {
@@ -29,26 +32,50 @@ export type Measured = {
   readonly loadCpuSeconds: number;
 };
 
+/** How work reports its operations, and learns when to stop. */
+export type Tally = {
+  readonly stopping: boolean;
+  /** An operation has ended that began at `startMs` of `performance.now`. */
+  done(startMs: number): void;
+};
+
 /** @throws {Error} at the first wrong response */
-export async function runLoad(load: Load): Promise<Measured> {
-  const { port, connections, seconds, warmUpSeconds, request, check, onStart } = load;
-  let counting = false;
-  let stopping = false;
-  const latencies: number[] = [];
-  const run = async (index: number) => {
+export function runLoad({ port, connections, request, check, ...period }: Load): Promise<Measured> {
+  const run = async (index: number, tally: Tally) => {
     const connection = await openConnection(port);
     let last: string | undefined;
-    while (!stopping) {
+    while (!tally.stopping) {
       const bytes = request(index, last);
       const start = performance.now();
       last = await connection.send(bytes);
-      if (counting) latencies.push(performance.now() - start);
+      tally.done(start);
       const wrong = check(last);
       if (wrong !== undefined) throw new Error(`wrong response (${wrong}): ${last}\nto ${bytes}`);
     }
     connection.close();
   };
-  const all = Promise.all(Array.from({ length: connections }, (_, index) => run(index)));
+  return measureWork(period, (tally) =>
+    Promise.all(Array.from({ length: connections }, (_, index) => run(index, tally))),
+  );
+}
+
+/**
+ * Measures work that goes on until its tally says `stopping`.
+ * @throws {Error} what the work rejects with
+ */
+export async function measureWork(
+  { seconds, warmUpSeconds, onStart }: Period,
+  work: (tally: Tally) => Promise<unknown>,
+): Promise<Measured> {
+  let counting = false;
+  const latencies: number[] = [];
+  const tally = {
+    stopping: false,
+    done(startMs: number) {
+      if (counting) latencies.push(performance.now() - startMs);
+    },
+  };
+  const all = work(tally);
   try {
     await Promise.race([all, sleep(warmUpSeconds * 1000)]);
     onStart?.();
@@ -61,7 +88,7 @@ export async function runLoad(load: Load): Promise<Measured> {
     counting = false;
     const took = (performance.now() - start) / 1000;
     const { user, system } = process.cpuUsage(cpu);
-    stopping = true;
+    tally.stopping = true;
     await all;
     return {
       operations: latencies.length,
@@ -71,6 +98,6 @@ export async function runLoad(load: Load): Promise<Measured> {
       loadCpuSeconds: (user + system) / 1e6,
     };
   } finally {
-    stopping = true;
+    tally.stopping = true;
   }
 }

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { cpus, loadavg, release, totalmem } from "node:os";
 import { installPackages, versionOf } from "../scripts/debian.ts";
+import { buildNats, findNats } from "./contestants/nats.ts";
 
 const require = createRequire(import.meta.url);
 
@@ -17,7 +18,7 @@ export type Machine = {
   readonly versions: Readonly<Record<string, string>>;
 };
 
-export function describeMachine({ etcd }: { etcd: boolean }): Machine {
+export function describeMachine({ etcd, nats }: { etcd: boolean; nats: boolean }): Machine {
   const all = cpus();
   return {
     date: new Date().toISOString().slice(0, 10),
@@ -31,6 +32,7 @@ export function describeMachine({ etcd }: { etcd: boolean }): Machine {
       workerd: require("workerd/package.json").version,
       redis: versionOf("redis-server") ?? "",
       ...(etcd && { etcd: versionOf("etcd") ?? "" }),
+      ...(nats && { nats: versionOf(findNats() ?? "") ?? "" }),
     },
   };
 }
@@ -42,15 +44,20 @@ export function needLinux(): void {
 }
 
 /** The servers that npm does not bring, each with its Debian package. */
-const PACKAGES = { "redis-server": "redis-server", etcd: "etcd-server" } as const;
+const PACKAGES = { "redis-server": "redis-server", etcd: "etcd-server", "nats-server": "nats-server" } as const;
 
 /** @throws {Error} that says what to install, if a program is missing and cannot be installed */
 export function needPrograms(programs: readonly (keyof typeof PACKAGES)[]): void {
-  const missing = programs.filter((program) => versionOf(program) === undefined).map((program) => PACKAGES[program]);
-  if (missing.length === 0 || installPackages(missing)) return;
-  const names = missing.join(" ");
+  const isThere = (program: string) => (program === "nats-server" ? findNats() : versionOf(program)) !== undefined;
+  const missing = programs.filter((program) => !isThere(program));
+  if (missing.length > 0) installPackages(missing.map((program) => PACKAGES[program]));
+  // Debian 12 has one that is too old.
+  if (missing.includes("nats-server") && !isThere("nats-server")) buildNats();
+  const names = missing.filter((program) => !isThere(program)).map((program) => PACKAGES[program]);
+  if (names.length === 0) return;
   throw new Error(
-    `The bench needs ${names}. Install it first: apt-get install ${names}; etcd can be left out with --no-etcd.`,
+    `The bench needs ${names.join(" ")}. Install it first: apt-get install ${names.join(" ")}. ` +
+      "nats-server must be 2.10 or later. etcd can be left out with --no-etcd, and NATS with --no-nats.",
   );
 }
 

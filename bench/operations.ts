@@ -38,7 +38,7 @@ export const includes = (text: string) => (body: string) => (body.includes(text)
 const post = (path: string, headers: Headers, body: unknown) => httpRequest("POST", path, headers, body);
 
 /** Sends the requests in turn, on whichever connection is free. */
-function rotating(requests: readonly Buffer[], check: Call["check"]): Call {
+export function rotating(requests: readonly Buffer[], check: Call["check"]): Call {
   return { request: () => requests[turn++ % requests.length] as Buffer, check };
 }
 
@@ -48,12 +48,14 @@ function perConnection(requests: readonly Buffer[], check: Call["check"]): Call 
 }
 
 export const updated = includes('"ok":true,"updated":true');
-const set = (key: string, headers: Headers) => post("/set", headers, { key, value: value(1) });
+export const set = (key: string, headers: Headers) => post("/set", headers, { key, value: value(1) });
 const bare = (path: string) => post(path, {}, { key: "bench:one", value: value(1) });
+export const get = (key: string, headers: Headers) =>
+  httpRequest("GET", `/get?key=${encodeURIComponent(key)}`, headers);
 export const put = (key: string) =>
   post("/v3/kv/put", {}, { key: base64(key), value: base64(JSON.stringify(value(1))) });
-const range = (key: string) => post("/v3/kv/range", {}, { key: base64(key) });
-const names = each(KEYS, (n) => `bench:${n}`);
+export const range = (key: string) => post("/v3/kv/range", {}, { key: base64(key) });
+export const names = each(KEYS, (n) => `bench:${n}`);
 
 const memx = (call: (headers: Headers) => Call) => ({ "memX embedded": call, "memX on Redis": call });
 
@@ -70,7 +72,7 @@ export const OPERATIONS: readonly Operation[] = [
     name: "get",
     what: "get, one key",
     on: {
-      ...memx((headers) => rotating([httpRequest("GET", "/get?key=bench%3A0", headers)], includes('"revision"'))),
+      ...memx((headers) => rotating([get("bench:0", headers)], includes('"revision"'))),
       etcd: () => rotating([range("bench:0")], includes('"count":"1"')),
     },
   },

@@ -1,6 +1,8 @@
 // Formats results as Markdown tables, for the terminal and for docs/performance.md.
 
 import { readFileSync, writeFileSync } from "node:fs";
+import type { CallRates } from "./connect.ts";
+import type { Cost } from "./cost.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Growth } from "./growth.ts";
 import { OPERATIONS } from "./operations.ts";
@@ -16,6 +18,10 @@ export function tables(results: Results): Map<string, string> {
     ["targets", targetTable(results)],
   ]);
   if (results.throughput) made.set("throughput", throughputTable(results.throughput));
+  if (results.connect) {
+    made.set("connect-get", connectTable(results.connect, "get"));
+    made.set("connect-set", connectTable(results.connect, "set"));
+  }
   if (results.delivery) {
     const { delivery } = results;
     const last = ({ lastMs }: Delivery) => lastMs;
@@ -67,23 +73,30 @@ function targetTable(results: Results): string {
 
 function throughputTable(all: readonly Rates[]): string {
   const rows = OPERATIONS.flatMap(({ name, what }) =>
-    all
-      .filter(({ operation }) => operation === name)
-      .map((rates) => [
-        what,
-        rates.contestant,
-        count(median(rates.perSecond)),
-        short(median(rates.p50Ms)),
-        short(median(rates.p99Ms)),
-        count(median(rates.serverMicros)),
-        count(median(rates.allMicros)),
-        count(median(rates.loadMicros)),
-      ]),
+    all.filter(({ operation }) => operation === name).map((rates) => [what, rates.contestant, ...costOf(rates)]),
   );
-  return table(
-    ["operation", "on", "a second", "p50 ms", "p99 ms", "server CPU µs", "with Redis µs", "load CPU µs"],
-    rows,
-  );
+  return table(["operation", "on", ...COST], rows);
+}
+
+const COST = ["a second", "p50 ms", "p99 ms", "server CPU µs", "with Redis µs", "load CPU µs"];
+
+function costOf(cost: Cost): string[] {
+  return [
+    count(median(cost.perSecond)),
+    short(median(cost.p50Ms)),
+    short(median(cost.p99Ms)),
+    micros(median(cost.serverMicros)),
+    micros(median(cost.allMicros)),
+    micros(median(cost.loadMicros)),
+  ];
+}
+
+/** Rows that are compared, with as many calls in flight, stand together. */
+function connectTable(all: readonly CallRates[], operation: "get" | "set"): string {
+  const rows = all
+    .filter((rates) => rates.operation === operation)
+    .map((rates) => [rates.contestant, rates.way, `${rates.connections} × ${rates.inFlight}`, ...costOf(rates)]);
+  return table([`${operation}, on`, "by", "connections × in flight", ...COST], rows);
 }
 
 function deliveryTable(all: readonly Delivery[], head: string, of: (delivery: Delivery) => readonly number[]): string {
@@ -117,10 +130,22 @@ function callTable(all: NonNullable<Results["calls"]>): string {
       exact(redis?.durableObjectCalls),
       exact(redis?.redisRequests),
       exact(redis?.redisCommands),
+      exact(embedded?.storeRows),
+      exact(embedded?.channelRows),
+      exact(redis?.channelRows),
     ];
   });
   return table(
-    ["one operation", "object calls, embedded", "object calls, Redis", "requests to Redis", "commands in the scripts"],
+    [
+      ...[
+        "one operation",
+        "object calls, embedded",
+        "object calls, Redis",
+        "requests to Redis",
+        "commands in the scripts",
+      ],
+      ...["rows, embedded", "rows of channels, embedded", "rows of channels, Redis"],
+    ],
     rows,
   );
 }
@@ -128,7 +153,8 @@ function callTable(all: NonNullable<Results["calls"]>): string {
 function sizeTable({ size, sockets, growth = [] }: Results): string {
   const rows: string[][] = [];
   if (size) {
-    rows.push(["the bundle", `${kib(size.bundleBytes)} KiB; gzip ${kib(size.bundleGzipBytes)} KiB`]);
+    rows.push(["the bundle without MCP", `${kib(size.bundleBytes)} KiB; gzip ${kib(size.bundleGzipBytes)} KiB`]);
+    rows.push(["the module of MCP", `${kib(size.mcpBytes)} KiB; gzip ${kib(size.mcpGzipBytes)} KiB`]);
     rows.push(["from start to the first response", `${short(size.startMs)} ms`]);
   }
   for (const { feed, contestant, bytesPerSocket } of sockets ?? []) {
@@ -174,6 +200,8 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 function short(number: number): string {
   return number >= 100 ? count(number) : number.toPrecision(3);
 }
+
+const micros = (number: number) => (number < 10 ? number.toFixed(1) : count(number));
 
 function count(number: number): string {
   return Math.round(number).toLocaleString("en-US");

@@ -3,6 +3,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Calls } from "./calls.ts";
+import type { CallRates } from "./connect.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Growth } from "./growth.ts";
 import type { Machine } from "./machine.ts";
@@ -15,6 +16,7 @@ export type Results = {
   readonly machine: Machine;
   readonly connections: number;
   throughput?: Rates[];
+  connect?: CallRates[];
   delivery?: Delivery[];
   resume?: Resume[];
   calls?: Calls[];

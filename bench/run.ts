@@ -1,4 +1,5 @@
-// `npm run bench`: measures memX, a bare Worker on the same runtime (the floor), and etcd, in rounds that take turns.
+// `npm run bench`: measures memX, a bare Worker on the same runtime (the floor), etcd, NATS, and Redis, in rounds that take
+// turns.
 // Prints tables and whether memX reaches its targets, and writes them with the numbers of each round to bench/results.
 
 import { execFileSync } from "node:child_process";
@@ -6,6 +7,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { countCalls } from "./calls.ts";
+import { measureConnect } from "./connect.ts";
 import { buildFloor } from "./contestants/floor.ts";
 import { measureDelivery } from "./delivery.ts";
 import { measureGrowth } from "./growth.ts";
@@ -18,7 +20,10 @@ import { measureSize } from "./size.ts";
 import { measureSockets } from "./sockets.ts";
 import { measureThroughput } from "./throughput.ts";
 
-const PARTS = ["throughput", "delivery", "resume", "calls", "size", "sockets", "growth"] as const;
+const PARTS = ["throughput", "connect", "delivery", "resume", "calls", "size", "sockets", "growth"] as const;
+
+/** As many as memX allows a namespace in one process. */
+const SOCKETS = 5_000;
 
 const DOCS = "docs/performance";
 
@@ -33,6 +38,7 @@ const { values } = parseArgs({
     /** Measures as little as possible, to show that the bench works. */
     quick: { type: "boolean", default: false },
     etcd: { type: "boolean", default: true },
+    nats: { type: "boolean", default: true },
     /** Builds dist/ first. */
     build: { type: "boolean", default: true },
     /** Also writes the results to docs/performance.md. */
@@ -54,59 +60,62 @@ if (unknown.length > 0 || !(rounds > 0) || !(seconds > 0) || !(connections > 0))
   process.exit(1);
 }
 const wanted = (part: (typeof PARTS)[number]) => only === undefined || only.has(part);
+/** Only one part measures it. */
+const nats = values.nats && wanted("connect");
 const chosen = operations.filter((name) => only === undefined || only.has("throughput") || only.has(name));
 
 try {
   needLinux();
-  needPrograms(etcd ? ["redis-server", "etcd"] : ["redis-server"]);
-  const results: Results = { machine: describeMachine({ etcd }), connections };
+  needPrograms(["redis-server", ...(etcd ? (["etcd"] as const) : []), ...(nats ? (["nats-server"] as const) : [])]);
+  const results: Results = { machine: describeMachine({ etcd, nats }), connections };
   if (values.build) execFileSync(process.execPath, ["scripts/build.ts"], { stdio: "inherit" });
   buildFloor();
-  // After each part, so that a run that fails keeps its earlier parts.
-  const save = () => writeResults(results, values.out);
-  // As many sockets as memX allows in one channel, or as the machine allows.
-  const crowd = Math.min(10_000, Math.floor(mostSockets() / 1_000) * 1_000);
-  if (crowd < 10_000 && !quick && (wanted("delivery") || wanted("sockets"))) {
-    if (crowd < 6_000)
-      throw new Error("The bench opens at least 6,000 sockets. Raise ulimit -n to 12,500, or better 20,500.");
-    console.log(`The limit of open files (ulimit -n) is too low for 10,000 sockets. Measuring ${crowd} instead.`);
-  }
-  if (chosen.length > 0) {
+  /** Saves what a part measured, so that a run that fails keeps its earlier parts. */
+  const measure = async (part: (typeof PARTS)[number], measured: () => Promise<Partial<Results>>) => {
+    if (part === "throughput" ? chosen.length === 0 : !wanted(part)) return;
+    const start = performance.now();
+    Object.assign(results, await measured());
+    writeResults(results, values.out);
+    console.log(`${part}: ${Math.round((performance.now() - start) / 1000)} s`);
+  };
+  if (!quick && (wanted("delivery") || wanted("sockets")) && mostSockets() < SOCKETS)
+    throw new Error(`The bench opens ${SOCKETS} sockets. Raise ulimit -n to 10,500.`);
+  await measure("throughput", async () => {
     const warmUpSeconds = quick ? 0.05 : 0.5;
     const options = { rounds, seconds, warmUpSeconds, connections, only: new Set(chosen), etcd };
-    results.throughput = await measureThroughput(options, console.log);
-    save();
-  }
-  if (wanted("delivery")) {
-    results.delivery = await measureDelivery(
+    return { throughput: await measureThroughput(options, console.log) };
+  });
+  await measure("connect", async () => {
+    const period = quick ? { seconds, warmUpSeconds: 0.05 } : { seconds: seconds * 0.4, warmUpSeconds: 0.25 };
+    return { connect: await measureConnect({ rounds, ...period, etcd, nats }, console.log) };
+  });
+  await measure("delivery", async () => ({
+    delivery: await measureDelivery(
       {
         rounds: Math.min(rounds, 3),
-        sizes: quick ? [1, 20] : [1, 10, 100, 1_000, 5_000, crowd],
+        sizes: quick ? [0, 1, 20] : [0, 1, 10, 100, 1_000, SOCKETS],
         messages: (subscribers) => (quick ? 2 : Math.max(10, Math.min(100, Math.round(30_000 / subscribers)))),
         only: ({ contestant, name: feed }, subscribers) =>
           (etcd || contestant !== "etcd") &&
-          ((subscribers !== 10 && subscribers !== crowd) || feed === "subscribe" || feed === "broadcast"),
+          (subscribers > 0 || feed === "subscribe") &&
+          (subscribers !== 10 || feed === "subscribe" || feed === "broadcast"),
       },
       console.log,
-    );
-    save();
-  }
-  if (wanted("resume")) {
-    results.resume = await measureResume({ rounds: Math.min(rounds, 3), samples: quick ? 1 : 20, etcd }, console.log);
-    save();
-  }
-  if (wanted("calls")) results.calls = await countCalls();
-  if (wanted("size")) results.size = await measureSize({ starts: quick ? 1 : 9 });
-  if (wanted("sockets")) {
-    results.sockets = await measureSockets({ from: quick ? 10 : 1_000, to: quick ? 50 : crowd, quick });
-    save();
-  }
-  if (wanted("growth")) {
+    ),
+  }));
+  await measure("resume", async () => ({
+    resume: await measureResume({ rounds: Math.min(rounds, 3), samples: quick ? 1 : 20, etcd }, console.log),
+  }));
+  await measure("calls", async () => ({ calls: await countCalls() }));
+  await measure("size", async () => ({ size: await measureSize({ starts: quick ? 1 : 9 }) }));
+  await measure("sockets", async () => ({
+    sockets: await measureSockets({ from: quick ? 10 : 1_000, to: quick ? 50 : SOCKETS, quick }),
+  }));
+  await measure("growth", async () => {
     const sizes = quick ? [100, 300] : [1_000, 10_000, 100_000, 1_000_000];
     const options = { sizes, rounds: Math.min(rounds, 5), seconds: quick ? 0.05 : 1, connections };
-    results.growth = await measureGrowth(options, console.log);
-  }
-  save();
+    return { growth: await measureGrowth(options, console.log) };
+  });
   const made = [...tables(results).values()];
   writeFileSync(join(values.out, "results.md"), `${made.join("\n\n")}\n`);
   const [machine, targets, ...rest] = made;

@@ -6,15 +6,23 @@ import { startMemx } from "./contestants/memx.ts";
 import { median } from "./statistics.ts";
 
 export type Size = {
+  /** What a Worker reads at its start: all modules except the one of MCP. */
   readonly bundleBytes: number;
   readonly bundleGzipBytes: number;
+  /** The module of MCP, which the first request to `/mcp` loads. */
+  readonly mcpBytes: number;
+  readonly mcpGzipBytes: number;
   readonly startMs: number;
 };
 
+const MCP = "dist/mcp-sdk.mjs";
+
 export async function measureSize({ starts }: { starts: number }): Promise<Size> {
   // Only the modules in workerd.capnp, because dist/ may contain old files. Concatenated, as wrangler counts them.
-  const modules = readFileSync("config/workerd.capnp", "utf8").matchAll(/embed "\.\.\/(dist\/[^"]+)"/g);
-  const bundle = Buffer.concat(Array.from(modules, ([, file = ""]) => readFileSync(file)));
+  const embedded = readFileSync("config/workerd.capnp", "utf8").matchAll(/embed "\.\.\/(dist\/[^"]+)"/g);
+  const modules = Array.from(embedded, ([, file = ""]) => file);
+  const bundle = Buffer.concat(modules.filter((file) => file !== MCP).map((file) => readFileSync(file)));
+  const mcp = readFileSync(MCP);
   const times: number[] = [];
   for (let n = 0; n < starts; n++) {
     const start = performance.now();
@@ -25,6 +33,8 @@ export async function measureSize({ starts }: { starts: number }): Promise<Size>
   return {
     bundleBytes: bundle.length,
     bundleGzipBytes: gzipSync(bundle).length,
+    mcpBytes: mcp.length,
+    mcpGzipBytes: gzipSync(mcp).length,
     startMs: median(times),
   };
 }

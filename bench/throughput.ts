@@ -2,27 +2,14 @@
 // measured once at every operation, next to the contestants it is compared with, in an order that rotates.
 
 import type { Contestant } from "./contestants/contestant.ts";
+import { addRound, type Cost, emptyCost } from "./cost.ts";
 import { runLoad } from "./load.ts";
 import { type ContestantName, OPERATIONS } from "./operations.ts";
-import { cpuSeconds } from "./processes.ts";
 import { startAll } from "./start-all.ts";
 import { median } from "./statistics.ts";
 
-/** One row of an operation's table, with a number for each round. */
-export type Rates = {
-  readonly operation: string;
-  readonly contestant: string;
-  readonly perSecond: number[];
-  readonly p50Ms: number[];
-  readonly p99Ms: number[];
-  /**
-   * Processor time per operation, in microseconds: of the server, of the server with Redis and its bridge, and of the
-   * load.
-   */
-  readonly serverMicros: number[];
-  readonly allMicros: number[];
-  readonly loadMicros: number[];
-};
+/** One row of an operation's table. */
+export type Rates = Cost & { readonly operation: string; readonly contestant: string };
 
 export type ThroughputOptions = {
   readonly rounds: number;
@@ -58,31 +45,14 @@ export async function measureThroughput(
         const { port, headers, pids, output } = contestants.get(contestant) as Contestant;
         const call = OPERATIONS.find(({ name }) => name === operation)?.on[contestant]?.(headers);
         if (call === undefined) throw new Error(`${contestant} has no ${operation}`);
-        const cpu = () => [cpuSeconds(pids.slice(0, 1)), cpuSeconds(pids)] as const;
-        let before = cpu();
-        const measured = await runLoad({
-          ...call,
-          port,
-          connections,
-          seconds,
-          warmUpSeconds,
-          onStart() {
-            before = cpu();
-          },
-        }).catch((error) => {
+        const key = `${operation} ${contestant}`;
+        const rates = results.get(key) ?? { operation, contestant, ...emptyCost() };
+        results.set(key, rates);
+        await addRound(rates, pids, (onStart) =>
+          runLoad({ ...call, port, connections, seconds, warmUpSeconds, onStart }),
+        ).catch((error) => {
           throw new Error(`${operation} on ${contestant}: ${error.message}\n${output()}`);
         });
-        const after = cpu();
-        const micros = (cpuTime: number) => (cpuTime * 1e6) / measured.operations;
-        const key = `${operation} ${contestant}`;
-        const rates = results.get(key) ?? emptyRates(operation, contestant);
-        results.set(key, rates);
-        rates.perSecond.push(measured.perSecond);
-        rates.p50Ms.push(measured.p50Ms);
-        rates.p99Ms.push(measured.p99Ms);
-        rates.serverMicros.push(micros(after[0] - before[0]));
-        rates.allMicros.push(micros(after[1] - before[1]));
-        rates.loadMicros.push(micros(measured.loadCpuSeconds));
       }
     } finally {
       await stop();
@@ -106,14 +76,3 @@ function places(): { operation: string; contestant: ContestantName }[] {
   );
   return [...first, ...rest];
 }
-
-const emptyRates = (operation: string, contestant: string): Rates => ({
-  operation,
-  contestant,
-  perSecond: [],
-  p50Ms: [],
-  p99Ms: [],
-  serverMicros: [],
-  allMicros: [],
-  loadMicros: [],
-});

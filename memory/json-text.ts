@@ -32,14 +32,20 @@ export function parseJsonText(text: string, { maxDepth }: { maxDepth: number }):
   const { depth, names, members, parts } = outline(text);
   if (depth > maxDepth) throw new JsonTextError(`has more than ${maxDepth} levels of nesting`);
   // JSON.parse keeps only one of two equal names, so the value then has fewer names than the text.
-  if (checkAndCountNames(value) !== names) throw new JsonTextError("has an object with two members of the same name");
+  if (checkAndCountNames(value, hasSurrogates(text)) !== names)
+    throw new JsonTextError("has an object with two members of the same name");
   return { value, members, parts };
 }
 
+/** Whether a string of the document may have a lone surrogate: only a text that has one has, or one that is escaped. */
+function hasSurrogates(text: string): boolean {
+  return text.includes("\\u") || !text.isWellFormed();
+}
+
 /** Recursive, so only for documents whose depth was checked. */
-function checkAndCountNames(value: unknown): number {
+function checkAndCountNames(value: unknown, surrogates: boolean): number {
   if (typeof value === "string") {
-    if (!value.isWellFormed())
+    if (surrogates && !value.isWellFormed())
       throw new JsonTextError("has a string with a lone surrogate, which is not valid Unicode");
     return 0;
   }
@@ -50,12 +56,13 @@ function checkAndCountNames(value: unknown): number {
   if (typeof value !== "object" || value === null) return 0;
   let count = 0;
   if (Array.isArray(value)) {
-    for (const item of value) count += checkAndCountNames(item);
+    for (const item of value) count += checkAndCountNames(item, surrogates);
     return count;
   }
-  for (const [name, member] of Object.entries(value)) {
-    if (!name.isWellFormed()) throw new JsonTextError("has a name with a lone surrogate, which is not valid Unicode");
-    count += 1 + checkAndCountNames(member);
+  for (const name of Object.keys(value)) {
+    if (surrogates && !name.isWellFormed())
+      throw new JsonTextError("has a name with a lone surrogate, which is not valid Unicode");
+    count += 1 + checkAndCountNames((value as Record<string, unknown>)[name], surrogates);
   }
   return count;
 }
@@ -156,7 +163,11 @@ export function isLonger(text: string, maxBytes: number): boolean {
   return text.length * 3 > maxBytes && utf8Length(text) > maxBytes;
 }
 
+/** The last text that was measured, because a write asks several times for the same one. */
+let measured = { text: "", bytes: 0 };
+
 /** Bytes of a text in UTF-8. */
 export function utf8Length(text: string): number {
-  return encoder.encode(text).length;
+  if (text !== measured.text) measured = { text, bytes: encoder.encode(text).length };
+  return measured.bytes;
 }

@@ -20,62 +20,76 @@ const metrics: Metric[] = [];
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
+/** What is counted for each combination of labels. It is found by the values alone: to write out the labels costs more than to count. */
+class Series<T> {
+  readonly #byValues = new Map<string, { readonly labels: string; readonly counted: T }>();
+  readonly #names: Labels;
+  readonly #begin: () => T;
+
+  constructor(names: Labels, begin: () => T) {
+    this.#names = names;
+    this.#begin = begin;
+    if (names.length === 0) this.of([]);
+  }
+
+  of(values: Labels): T {
+    const key = values.length > 1 ? values.join("\0") : (values[0] ?? "");
+    let known = this.#byValues.get(key);
+    if (!known) {
+      known = { labels: labelsOf(this.#names, values), counted: this.#begin() };
+      this.#byValues.set(key, known);
+    }
+    return known.counted;
+  }
+
+  map<R>(read: (labels: string, counted: T) => R): R[] {
+    return Array.from(this.#byValues.values(), ({ labels, counted }) => read(labels, counted));
+  }
+}
+
 /** Things that happened, by the values of their labels, which must be few. Without labels it begins at 0. */
 class Counter {
-  readonly #counts = new Map<string, number>();
-  readonly #names: Labels;
+  readonly #series: Series<{ count: number }>;
 
   constructor(name: string, help: string, names: Labels) {
-    this.#names = names;
-    if (names.length === 0) this.#counts.set("", 0);
-    const samples = () => [...this.#counts].map(([labels, value]) => ({ suffix: "_total", labels, value }));
-    const rows = () => [...this.#counts].map(([labels, value]) => ({ labels, values: [value] }));
+    this.#series = new Series(names, () => ({ count: 0 }));
+    const samples = () => this.#series.map((labels, { count }) => ({ suffix: "_total", labels, value: count }));
+    const rows = () => this.#series.map((labels, { count }) => ({ labels, values: [count] }));
     metrics.push({ name, type: "counter", help, samples, rows });
   }
 
   add(...values: Labels): void {
-    const labels = labelsOf(this.#names, values);
-    this.#counts.set(labels, (this.#counts.get(labels) ?? 0) + 1);
+    this.#series.of(values).count++;
   }
 }
 
 class Histogram {
-  readonly #series = new Map<string, { readonly counts: number[]; sum: number; count: number }>();
-  readonly #names: Labels;
+  readonly #series: Series<{ readonly counts: number[]; sum: number; count: number }>;
   readonly #bounds: readonly number[];
 
   constructor(name: string, help: string, names: Labels, bounds: readonly number[]) {
-    this.#names = names;
+    this.#series = new Series(names, () => ({ counts: bounds.map(() => 0), sum: 0, count: 0 }));
     this.#bounds = bounds;
-    if (names.length === 0) this.#of("");
     metrics.push({ name, type: "histogram", help, samples: () => this.#samples(), rows: () => this.#rows() });
   }
 
   observe(amount: number, ...values: Labels): void {
-    const series = this.#of(labelsOf(this.#names, values));
+    const series = this.#series.of(values);
     series.count++;
     series.sum += amount;
     const bucket = this.#bounds.findIndex((bound) => amount <= bound);
     if (bucket !== -1) series.counts[bucket] = (series.counts[bucket] ?? 0) + 1;
   }
 
-  #of(labels: string) {
-    const known = this.#series.get(labels);
-    if (known) return known;
-    const series = { counts: this.#bounds.map(() => 0), sum: 0, count: 0 };
-    this.#series.set(labels, series);
-    return series;
-  }
-
   #rows(): MetricRow[] {
-    return [...this.#series].map(([labels, { counts, sum, count }]) => ({
+    return this.#series.map((labels, { counts, sum, count }) => ({
       labels,
       values: [count, sum, ...this.#bounds.map((_, index) => counts[index] ?? 0)],
     }));
   }
 
   #samples(): Sample[] {
-    return [...this.#series].flatMap(([labels, { counts, sum, count }]) => {
+    const series = this.#series.map((labels, { counts, sum, count }) => {
       let below = 0;
       const buckets = this.#bounds.map((bound, index) => {
         below += counts[index] ?? 0;
@@ -88,6 +102,7 @@ class Histogram {
         { suffix: "_count", labels, value: count },
       ];
     });
+    return series.flat();
   }
 }
 
@@ -104,38 +119,30 @@ function join(labels: string, label: string): string {
   return labels === "" ? label : `${labels},${label}`;
 }
 
-/** Open sockets by the channel that holds them. Each channel corrects its number when it wakes for its alarm. */
-class SocketCounts {
-  readonly #byChannel = new Map<string, { readonly channel: "key" | "namespace"; readonly count: number }>();
+/** A number of each object, added up by a label. Each channel corrects its numbers when it wakes for its alarm. */
+class Gauge<Label extends string> {
+  readonly #byObject = new Map<string, { readonly label: Label; readonly count: number }>();
 
-  constructor() {
-    const samples = () =>
-      (["key", "namespace"] as const).map((channel) => ({
-        suffix: "",
-        labels: `channel="${channel}"`,
-        value: this.#sum(channel),
-      }));
-    metrics.push({
-      name: "memx_sockets",
-      type: "gauge",
-      help: "Open sockets, of channels of one key and of channels of all keys of a namespace.",
-      samples,
-      rows: () => samples().map(({ labels, value }) => ({ labels, values: [value] })),
-    });
+  constructor(name: string, help: string, label: { readonly name: string; readonly values: readonly Label[] }) {
+    const sums = () =>
+      label.values.map((value) => ({ labels: labelsOf([label.name], [value]), value: this.#sum(value) }));
+    const samples = () => sums().map((sum) => ({ suffix: "", ...sum }));
+    const rows = () => sums().map(({ labels, value }) => ({ labels, values: [value] }));
+    metrics.push({ name, type: "gauge", help, samples, rows });
   }
 
-  set(id: string, channel: "key" | "namespace", count: number): void {
-    if (count <= 0) this.#byChannel.delete(id);
-    else this.#byChannel.set(id, { channel, count });
+  set(id: string, label: Label, count: number): void {
+    if (count <= 0) this.#byObject.delete(id);
+    else this.#byObject.set(id, { label, count });
   }
 
-  change(id: string, channel: "key" | "namespace", by: 1 | -1): void {
-    this.set(id, channel, (this.#byChannel.get(id)?.count ?? 0) + by);
+  change(id: string, label: Label, by: 1 | -1): void {
+    this.set(id, label, (this.#byObject.get(id)?.count ?? 0) + by);
   }
 
-  #sum(channel: "key" | "namespace"): number {
+  #sum(label: Label): number {
     let sum = 0;
-    for (const each of this.#byChannel.values()) if (each.channel === channel) sum += each.count;
+    for (const each of this.#byObject.values()) if (each.label === label) sum += each.count;
     return sum;
   }
 }
@@ -163,7 +170,14 @@ export const METRICS = {
   ),
   changes: new Counter("memx_changes", "Changes that callers have made, each of them in the log.", ["event", "action"]),
   keysCreated: new Counter("memx_keys_created", "Values that were set where a key held none.", []),
-  sockets: new SocketCounts(),
+  sockets: new Gauge(
+    "memx_sockets",
+    "Open sockets, of channels of one key and of channels of all keys of a namespace.",
+    {
+      name: "channel",
+      values: ["key", "namespace"],
+    },
+  ),
   subscriptions: new Counter("memx_subscriptions", "Sockets that channels have accepted.", []),
   eventsSent: new Counter("memx_events_sent", "Messages that channels have sent to sockets.", []),
   resets: new Counter("memx_resets", "Subscribers that had to start over with a snapshot.", []),
@@ -181,6 +195,19 @@ export const METRICS = {
     [],
     [0, 1, 10, 100, 1_000, 10_000],
   ),
+  relays: new Gauge("memx_relays", "Relays that are registered with a channel, and with the head of a region.", {
+    name: "parent",
+    values: ["channel", "head"],
+  }),
+  forwards: new Counter("memx_relay_forwards", "Calls that took changes to a relay, by what became of them.", [
+    "outcome",
+  ]),
+  relaysBehind: new Counter(
+    "memx_relays_behind",
+    "Relays that were told to read the log, because changes for them were dropped or did not arrive.",
+    [],
+  ),
+  relaysDropped: new Counter("memx_relays_dropped", "Relays that were dropped because calls to them kept failing.", []),
 } as const;
 
 /** Whether something reads them. */

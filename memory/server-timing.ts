@@ -3,6 +3,11 @@
 
 import { requestVariables } from "./request-context.ts";
 
+/** @param ms a whole number */
+export function timing(name: string, ms: number): string {
+  return `${name};dur=${ms}.0`;
+}
+
 /** Adds the time that `work` takes to the current request, if there is one and its headers are still open. */
 export async function timed<T>(name: "access" | "schema" | "store", work: Promise<T>): Promise<T> {
   const { timings } = requestVariables();
@@ -11,6 +16,6 @@ export async function timed<T>(name: "access" | "schema" | "store", work: Promis
   try {
     return await work;
   } finally {
-    timings.push(`${name};dur=${(Date.now() - startMs).toFixed(1)}`);
+    timings.push(timing(name, Date.now() - startMs));
   }
 }

@@ -9,6 +9,7 @@ import { metricsToken } from "../config/metrics-token.ts";
 import { parsePort } from "../config/port.ts";
 import { processCount } from "../config/process-count.ts";
 import { readPublicProject } from "../config/public-project.ts";
+import { relaySettings } from "../config/relay-settings.ts";
 import { logLength, quota, storeTimeouts } from "../config/store-settings.ts";
 import { subrequestLimit } from "../config/subrequests.ts";
 import { openDataFolder, processFolder } from "./data-folder.ts";
@@ -97,6 +98,7 @@ function loadSettings(): void {
   metricsPort(process.env);
   metricsToken(process.env);
   quota(process.env);
+  relaySettings(process.env);
   storeTimeouts(process.env);
   subrequestLimit(process.env);
   readPublicProject(process.env);

@@ -11,6 +11,13 @@ export type Contestant = {
   stop(): Promise<void>;
 };
 
+/** A running store that the bench calls through the store's own client, on one connection. */
+export type KeyValue = Omit<Contestant, "port" | "headers"> & {
+  /** @throws {Error} unless the key has its value */
+  get(key: string): Promise<void>;
+  set(key: string, text: string): Promise<void>;
+};
+
 /** @throws {Error} unless the server responds with success */
 export async function expectOk(url: string, init?: RequestInit): Promise<void> {
   const response = await fetch(url, init);

@@ -14,8 +14,8 @@ const CONFIG = "config/workerd.capnp";
 /** In dist/, because the paths of its modules are relative to the file. */
 const COUNTING_CONFIG = "dist/counting.capnp";
 
-/** Ten, because each API key may have 1,000 sockets in a channel. */
-export const API_KEYS = Array.from({ length: 10 }, (_, n) => `bench-key-${n}`);
+/** Five, because each API key may have 1,000 sockets in a channel. */
+export const API_KEYS = Array.from({ length: 5 }, (_, n) => `bench-key-${n}`);
 
 export type Memx = Contestant & { readonly folder: string };
 
@@ -24,7 +24,7 @@ export async function startMemx({
   counting = false,
 }: {
   redis?: BridgedRedis | undefined;
-  /** Runs bench/counting.js around the bundle, which counts calls. */
+  /** Runs bench/counting.js around the bundle, which counts calls and rows. */
   counting?: boolean;
 } = {}): Promise<Memx> {
   const port = await freePort();
@@ -36,8 +36,10 @@ export async function startMemx({
   const server = await startServer(WORKERD, args, {
     env: {
       // Ignores the settings that the environment has for another memX.
-      ...{ SUPABASE_URL: "", SUPABASE_SERVICE_KEY: "", REVOCATION_SECONDS: "", LOG_LENGTH: "" },
-      ...{ MAX_NAMESPACE_KEYS: "", MAX_NAMESPACE_BYTES: "" },
+      ...{ SUPABASE_URL: "", SUPABASE_SERVICE_KEY: "", SUPABASE_ANON_KEY: "", REVOCATION_SECONDS: "" },
+      ...{ LOG_LENGTH: "", MAX_NAMESPACE_KEYS: "", MAX_NAMESPACE_BYTES: "", SUBREQUEST_LIMIT: "" },
+      ...{ MEMX_PROCESS: "", REGION: "", RELAY_KEEP: "", RELAY_LEAF: "", MCP_ORIGINS: "" },
+      ...{ METRICS_TOKEN: "", METRICS_PORT: "" },
       // A slow minute of the machine makes numbers worse, but does not end the run.
       STORE_TIMEOUT_MS: "30000",
       // The bench measures what memX can do, with a few API keys.

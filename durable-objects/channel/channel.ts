@@ -3,7 +3,7 @@
 
 import { DurableObject } from "cloudflare:workers";
 import { LIMITS } from "../../config/limits.ts";
-import { relayRoom } from "../../config/relay-settings.ts";
+import { relaySettings } from "../../config/relay-settings.ts";
 import { revocationMs } from "../../memory/access/revocation.ts";
 import { type Join, LEAVES_HEADER, readJoin } from "../../memory/channels/join.ts";
 import { nodeName, type Place, parentOf, type Topic } from "../../memory/channels/topic.ts";
@@ -50,7 +50,10 @@ export class Channel extends DurableObject<Env> {
     this.#roster = new Roster(ctx);
     this.#links = new Links({
       tokens: kv.get<Record<string, string>>("relays") ?? {},
-      store: (tokens) => kv.put("relays", tokens),
+      store: (tokens) => {
+        kv.put("relays", tokens);
+        this.#countRelays();
+      },
       cursor: () => this.#delivery.cursor,
       open,
       inTurn: (step) => this.#delivery.inTurn(step),
@@ -110,13 +113,16 @@ export class Channel extends DurableObject<Env> {
    * @param gaplessSince as in `AppliedChange`
    */
   async publish(topic: Topic, change: Change, ttl?: number, gaplessSince?: number): Promise<number> {
-    await this.#delivery.inTurn(async () => {
+    return this.#delivery.inTurn(async () => {
       if (ttl !== undefined && !this.#isEmpty()) await this.#armAlarm(ttl * 1000);
-      if (change.revision <= this.#delivery.cursor) return;
-      if (this.#isEmpty()) return this.#upstream.unwatch(topic);
+      if (change.revision <= this.#delivery.cursor) return this.#roster.reached;
+      if (this.#isEmpty()) {
+        await this.#upstream.unwatch(topic);
+        return 0;
+      }
       await this.#delivery.deliver(topic, change, gaplessSince);
+      return this.#roster.reached;
     });
-    return this.#roster.count();
   }
 
   /**
@@ -129,6 +135,7 @@ export class Channel extends DurableObject<Env> {
     if (!topic) return;
     this.#roster.removeGone(Date.now());
     METRICS.sockets.set(this.ctx.id.toString(), kindOf(topic), this.#roster.count());
+    this.#countRelays();
     setSockets(this.ctx.id.toString(), topic.namespace, this.#roster.size());
     exportMetrics(this.env.METRICS_DATASET);
     // First, so that nothing below can delay the next alarm.
@@ -203,9 +210,13 @@ export class Channel extends DurableObject<Env> {
   /** Sends a newcomer to a relay if this node has enough subscribers, and the caller knows its region. */
   #redirect({ region, place, isLastTry }: Join): Response | undefined {
     if (region === undefined || isLastTry) return undefined;
-    const { keep, leaf } = relayRoom(this.env);
+    const { keep, leaf } = relaySettings(this.env);
     if (this.#roster.hasRoom(place ? leaf : keep)) return undefined;
     return new Response(null, { status: 307, headers: { [LEAVES_HEADER]: String(this.#leaves) } });
+  }
+
+  #countRelays(): void {
+    METRICS.relays.set(this.ctx.id.toString(), this.#upstream.place ? "head" : "channel", this.#links.size);
   }
 
   /** Leaves of this region, as far as its head has heard of them. */
@@ -260,6 +271,7 @@ export class Channel extends DurableObject<Env> {
 
   /** A socket has left, which may have been a witness of the cursor. */
   #left(socket: WebSocket): void {
+    this.#roster.left(socket);
     this.#witness.left(this.#roster.subscriber(socket));
     this.#delivery.keepCursor();
     const topic = this.ctx.storage.kv.get<Topic>("topic");

@@ -2,6 +2,7 @@
 // the relay, or the relay will notice the gap by itself, and read the log. So nothing is sent again, and a slow relay holds up
 // no other.
 
+import { METRICS } from "../../memory/metrics.ts";
 import type { Change } from "../../sdk/protocol.ts";
 
 /** Between `after` (exclusive) and `upTo` (inclusive), exactly `changes` concern the relay. */
@@ -70,8 +71,13 @@ export class Links {
     this.#tokens = new Map(Object.entries(options.tokens));
   }
 
+  /** Relays that are registered. */
+  get size(): number {
+    return this.#tokens.size;
+  }
+
   isEmpty(): boolean {
-    return this.#tokens.size === 0;
+    return this.size === 0;
   }
 
   /** Links begin where the object woke up. Call it before the cursor moves. */
@@ -120,6 +126,12 @@ export class Links {
     for (const [name, link] of this.#links) if (link.behind) this.#pump(name, link);
   }
 
+  #drop(name: string, link: Link, token: string): void {
+    if (link.dropped) return;
+    this.remove(name, token);
+    if (link.dropped) METRICS.relaysDropped.add();
+  }
+
   #store(): void {
     this.#options.store(Object.fromEntries(this.#tokens));
   }
@@ -160,6 +172,7 @@ export class Links {
       try {
         link.relay ??= this.#options.open(name);
         const { gone } = await this.#options.deadline(link.relay.forward(forward));
+        METRICS.forwards.add(gone === undefined ? "arrived" : "gone");
         link.failures = 0;
         if (gone !== undefined) await this.#options.inTurn(async () => this.remove(name, gone));
         return true;
@@ -170,8 +183,10 @@ export class Links {
           await this.#options.wait(MAX_FIRST_DELAY_MS * 2 ** (attempt - 1) * Math.random());
           continue;
         }
+        METRICS.forwards.add("failed");
+        METRICS.relaysBehind.add();
         link.behind = true;
-        if (++link.failures >= MAX_FAILURES) this.remove(name, forward.token);
+        if (++link.failures >= MAX_FAILURES) this.#drop(name, link, forward.token);
         return false;
       }
     }
@@ -186,6 +201,7 @@ function fallBehind(link: Link): void {
   link.queue = [];
   link.queuedChars = 0;
   link.behind = true;
+  METRICS.relaysBehind.add();
 }
 
 function charsOf({ key, json }: Change): number {

@@ -20,6 +20,9 @@ export class Roster {
   readonly #arrivingByKey = new Map<string, number>();
   /** The clients' ends of sockets in handshakes, with the time of each in milliseconds since the epoch. */
   #handshakes: { readonly client: WebSocket; readonly atMs: number }[] = [];
+  /** One that was open. To ask for the list of sockets takes as long as sending to some of them. */
+  #anyOpen: WebSocket | undefined;
+  #reached = 0;
 
   constructor(ctx: DurableObjectState) {
     this.#ctx = ctx;
@@ -104,7 +107,18 @@ export class Roster {
   }
 
   hasSockets(): boolean {
-    return this.#ctx.getWebSockets().some(isOpen);
+    if (!this.#anyOpen || !isOpen(this.#anyOpen)) this.#anyOpen = this.#ctx.getWebSockets().find(isOpen);
+    return this.#anyOpen !== undefined;
+  }
+
+  /** Call it for each socket that leaves. */
+  left(socket: WebSocket): void {
+    if (socket === this.#anyOpen) this.#anyOpen = undefined;
+  }
+
+  /** Sockets that the last change was sent to. */
+  get reached(): number {
+    return this.#reached;
   }
 
   /** Subscribers whose sockets are open. */
@@ -143,9 +157,14 @@ export class Roster {
   /** Delivers to the sockets that are there now. A newcomer does not get the change from here. */
   async deliver(encoded: EncodedChange): Promise<void> {
     const turn = new Turn();
+    let nowMs = Date.now();
+    const sockets = this.#ctx.getWebSockets();
+    this.#reached = sockets.length;
     // Includes closing sockets, because checking the state of each one would take as long as sending.
-    for (const socket of this.#ctx.getWebSockets()) {
-      if (turn.isOver(this.subscriber(socket).deliver(encoded))) await turn.end();
+    for (const socket of sockets) {
+      if (!turn.isOver(this.subscriber(socket).deliver(encoded, nowMs))) continue;
+      await turn.end();
+      nowMs = Date.now();
     }
   }
 }

@@ -67,7 +67,8 @@ export class Subscriber implements Reader {
     const { unread, atMs } = attachment;
     if (unread) this.#window.sent(unread.chars, unread.ms);
     this.#stuckSinceMs = unread?.ms ?? atMs;
-    if (unread) this.#count(this.#window.unread(Date.now()));
+    const nowMs = Date.now();
+    if (unread) this.#count(this.#window.unread(nowMs), nowMs);
   }
 
   /**
@@ -160,13 +161,13 @@ export class Subscriber implements Reader {
   }
 
   /** Sends a live change, or queues it until the subscriber has joined. Returns the work, in the units of a turn. */
-  deliver(encoded: EncodedChange): number {
+  deliver(encoded: EncodedChange, nowMs: number): number {
     const { change } = encoded;
     const work = DELIVERY_WORK + (this.#filter.knows(change) ? 0 : this.#filter.work);
     if (change.revision <= this.#attachment.from || !this.#filter.wants(change)) return work;
     const text = encoded.textFor(this);
-    if (this.joining) this.#wait(change, text.length);
-    else this.#send(text);
+    if (this.joining) this.#wait(change, text.length, nowMs);
+    else this.#send(text, nowMs);
     return work + text.length / 8;
   }
 
@@ -213,29 +214,28 @@ export class Subscriber implements Reader {
     closeSocket(this.#socket, TRY_AGAIN_LATER, "The channel was interrupted. Connect again.");
   }
 
-  #send(text: string): void {
+  #send(text: string, nowMs = Date.now()): void {
     try {
       this.#socket.send(text);
     } catch {
       return; // The socket is closing or closed. The platform removes it from the list.
     }
     METRICS.eventsSent.add();
-    const unread = this.#window.sent(text.length, Date.now());
-    this.#count(unread);
+    const unread = this.#window.sent(text.length, nowMs);
+    this.#count(unread, nowMs);
     if (unread > this.#maxUnreadChars && this.#lags(this.#maxUnreadChars)) this.fallBehind();
-    else this.#shared.unread.enforce(this.keyHash, Date.now());
+    else this.#shared.unread.enforce(this.keyHash, nowMs);
   }
 
   /** Counts what was sent and may be unread, and what waits to be sent. */
   recount(nowMs: number): number {
     if (!this.open) return 0;
     this.#window.pinged(this.#pingedMs());
-    this.#count(this.#window.unread(nowMs));
+    this.#count(this.#window.unread(nowMs), nowMs);
     return this.#counted;
   }
 
-  #count(unread: number): void {
-    const nowMs = Date.now();
+  #count(unread: number, nowMs: number): void {
     const chars = unread + this.#queuedChars;
     if (chars < this.#counted || chars === 0 || this.#stuckSinceMs > nowMs) this.#stuckSinceMs = nowMs;
     this.#shared.unread.add(this.keyHash, chars - this.#counted);
@@ -245,12 +245,12 @@ export class Subscriber implements Reader {
       this.#update({ unread: { chars: unread, ms: nowMs } });
   }
 
-  #wait(change: Change, chars: number): void {
+  #wait(change: Change, chars: number, nowMs: number): void {
     this.#queue.push(change);
     this.#queuedChars += chars;
-    this.#count(this.#window.unread(Date.now()));
+    this.#count(this.#window.unread(nowMs), nowMs);
     if (this.#queuedChars > LIMITS.maxUnreadChars) this.fallBehind();
-    else this.#shared.unread.enforce(this.keyHash, Date.now());
+    else this.#shared.unread.enforce(this.keyHash, nowMs);
   }
 
   fallBehind(): void {
@@ -267,11 +267,12 @@ export class Subscriber implements Reader {
   }
 
   #lags(chars: number): boolean {
-    if (this.#window.unread(Date.now()) <= chars) return false;
+    const nowMs = Date.now();
+    if (this.#window.unread(nowMs) <= chars) return false;
     // Only now, because this runs for each socket and event.
     this.#window.pinged(this.#pingedMs());
-    const unread = this.#window.unread(Date.now());
-    this.#count(unread);
+    const unread = this.#window.unread(nowMs);
+    this.#count(unread, nowMs);
     return unread > chars;
   }
 

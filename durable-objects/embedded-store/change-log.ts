@@ -73,7 +73,7 @@ export class ChangeLog {
   append({ revision, previous, key, event, action, ts, json, created, expires, by }: Change, room: number): void {
     const { oldest } = this.#readEnds();
     this.#total ??= this.#readTotal();
-    this.#total += utf8Length(key) + (json === null ? 0 : utf8Length(json)) + LIMITS.rowBytes;
+    this.#total += (json === null ? 0 : utf8Length(json)) + utf8Length(key) + LIMITS.rowBytes;
     this.#sql.exec(
       `INSERT OR REPLACE INTO log
          (slot, revision, previous, key, event, action, ts_us, json, created_us, expires_us, agent, total)

@@ -4,6 +4,7 @@
 import { LIMITS } from "../../config/limits.ts";
 import { utf8Length } from "../../memory/json-text.ts";
 import type { EmbeddedOutcome } from "../../memory/store/embedded-replies.ts";
+import { entryRead } from "../../memory/store/entry-read.ts";
 import {
   ALL_KEYS,
   type AppliedVersion,
@@ -153,7 +154,7 @@ export class Namespace {
   }
 
   readEntry(key: string, nowUs: number): EntryRead {
-    return { entry: this.entries.entry(key, nowUs), head: this.#log.head() };
+    return entryRead(this.entries.entry(key, nowUs), this.#log.head());
   }
 
   readSchema(key: string): SchemaRead {

@@ -26,6 +26,7 @@ export class QuotaUsage {
 
   /** Which limit the write would exceed. A write that does not add to a count is always within its limit. */
   exceeded(moreKeys: number, moreBytes: number): QuotaExceeded | undefined {
+    if (!this.#limited) return undefined;
     const { keys, bytes } = this.#counts;
     if (moreKeys > 0 && keys + moreKeys > (this.#quota.keys ?? Number.POSITIVE_INFINITY)) {
       return { outcome: "quota_exceeded", of: "keys" };

@@ -2,6 +2,7 @@
 
 import { LRUCache } from "lru-cache";
 import { LIMITS } from "../../config/limits.ts";
+import { relaySettings } from "../../config/relay-settings.ts";
 import type { EventFilter } from "../../sdk/protocol.ts";
 import { withDeadline } from "../deadline.ts";
 import { ApiError, storeUnavailable } from "../errors.ts";
@@ -65,7 +66,7 @@ export async function joinChannel(env: Env, join: Join, cf?: unknown): Promise<R
   const isNew = env.RATE_LIMITER === undefined && !joined.has(name);
   beginWork(JOIN_STEPS + join.patterns.length * PATTERN_STEPS + (isNew ? NEW_CHANNEL_STEPS : 0));
   joined.set(name, true);
-  const region = regionOf(env, cf);
+  const region = regionOf(relaySettings(env).region, cf);
   const joining = region === undefined ? joinNode(env, join) : joinNearest(env, join, region);
   const response = await withDeadline(joining, timeouts.responseMs);
   if (response.webSocket) return response;

@@ -42,6 +42,7 @@ function isApplied(outcome: { readonly outcome: string }): outcome is Applied {
 
 /** Publishes to each channel the last of its changes: the channel finds the ones before it in the log. */
 async function publishAll(env: Env, namespace: string, { results }: Applied): Promise<void> {
+  if (!results.some((result) => result.change !== null && (result.watched || result.namespaceWatched))) return;
   const announcements = new Map<string, { readonly last: AppliedChange; readonly count: number }>();
   const add = (key: string, applied: AppliedChange) => {
     const { last, count } = announcements.get(key) ?? { count: 0 };

@@ -26,9 +26,9 @@ export function unpackOutcome(packed: PackedCallOutcome): EmbeddedCallOutcome {
 
 /** @param reply its texts are in memory already, and travel as they are */
 export function pack<T extends EmbeddedReply>(reply: T): Packed<T> {
-  if ("entry" in reply && reply.entry) {
-    const { value, ...entry } = reply.entry;
-    return `${JSON.stringify({ ...reply, entry })}\n${value}`;
+  if ("valueLength" in reply) {
+    const { text, valueLength, revision, head } = reply;
+    return `${valueLength} ${revision} ${head}\n${text}`;
   }
   if ("schema" in reply && reply.schema) {
     const { schema: text, ...schema } = reply.schema;
@@ -40,9 +40,12 @@ export function pack<T extends EmbeddedReply>(reply: T): Packed<T> {
 export function unpack<T extends EmbeddedReply>(packed: Packed<T>): T {
   const end = packed.indexOf("\n");
   if (end < 0) return JSON.parse(packed);
-  const reply = JSON.parse(packed.slice(0, end));
   const text = packed.slice(end + 1);
-  if (reply.entry) reply.entry.value = text;
-  else reply.schema.schema = text;
+  if (!packed.startsWith("{")) {
+    const [valueLength, revision, head] = packed.slice(0, end).split(" ").map(Number);
+    return { text, valueLength, revision, head } as EntryRead as T;
+  }
+  const reply = JSON.parse(packed.slice(0, end));
+  reply.schema.schema = text;
   return reply;
 }

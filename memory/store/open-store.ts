@@ -1,5 +1,6 @@
 // Picks the engine that the configuration names.
 
+import { relaySettings } from "../../config/relay-settings.ts";
 import { readServiceUrl } from "../../config/service-url.ts";
 import { logLength, quota, storeTimeouts } from "../../config/store-settings.ts";
 import { ApiError } from "../errors.ts";
@@ -25,6 +26,8 @@ function openEngine(env: Env): Store {
   try {
     const redis = readServiceUrl(env, "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN");
     const timeouts = storeTimeouts(env);
+    // Not of the store, but no request works without it, and /health says what is wrong.
+    relaySettings(env);
     if (!redis) return createEmbeddedStore(env.EMBEDDED_STORE, timeouts);
     const settings = { timeouts, logLength: logLength(env), quota: quota(env), process: env.MEMX_PROCESS || undefined };
     return createRedisStore({ url: redis.url, token: redis.secret, ...settings });

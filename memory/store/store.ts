@@ -211,10 +211,18 @@ export type LogSlice = {
   readonly head: number;
 };
 
-/** The value of a key at a moment, when `head` was the revision of the namespace's last change; 0 before the first. */
-export type EntryRead = { readonly entry: Entry | null; readonly head: number };
+/** The value of a key at a moment, as responses carry it, so that the text of most reads is sent on as it came. */
+export type EntryRead = {
+  /** An entry, or the JSON `null`. */
+  readonly text: JsonText;
+  /** Characters of the value, which is the first member. 0 if the key holds nothing, as `revision`. */
+  readonly valueLength: number;
+  readonly revision: number;
+  /** Revision of the namespace's last change at that moment; 0 before the first. */
+  readonly head: number;
+};
 
-/** The schema of a key, as in `EntryRead`. */
+/** The schema of a key. `head` as in `EntryRead`. */
 export type SchemaRead = { readonly schema: StoredSchema | null; readonly head: number };
 
 /** Changes of a key, newest first. `head` as in `EntryRead`. */

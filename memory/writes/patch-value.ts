@@ -6,6 +6,7 @@ import type { CurrentText } from "../../sdk/protocol.ts";
 import { isLonger } from "../json-text.ts";
 import { applyPatch, type Patch } from "../patch/apply-patch.ts";
 import { WorkMeter } from "../schemas/work-meter.ts";
+import { entryOf } from "../store/entry-read.ts";
 import { currentValue, type Idempotency, type Store, type WriteOptions } from "../store/store.ts";
 import type { FinalOutcome } from "./final-outcome.ts";
 import { canStart, type SetDraft, writeValues } from "./write-values.ts";
@@ -90,6 +91,7 @@ async function readCurrent(
   namespace: string,
   key: string,
 ): Promise<{ readonly current: CurrentText | null; readonly head: number }> {
-  const { entry, head } = await store.readEntry(namespace, key);
-  return { current: entry && currentValue(entry), head };
+  const read = await store.readEntry(namespace, key);
+  const entry = entryOf(read);
+  return { current: entry && currentValue(entry), head: read.head };
 }

@@ -21,7 +21,8 @@ export class Socket implements Line {
   /** A response is due before `ready`, and after a ping. */
   #ready = false;
   #pinged = false;
-  #unconfirmed = 0;
+  /** Below 0 until the first frame. Pings do not wait for `ready`: before it comes a replay, in which memX waits for them. */
+  #unconfirmed = -1;
   #ended = false;
 
   /** @throws what the class of the WebSocket throws */
@@ -41,7 +42,7 @@ export class Socket implements Line {
   }
 
   ping(): void {
-    if (!this.#ready || this.#pinged || this.#ended) return;
+    if (this.#pinged || this.#ended || this.#unconfirmed < 0) return;
     this.#pinged = true;
     this.#unconfirmed = 0;
     this.#awaitResponse();
@@ -56,9 +57,10 @@ export class Socket implements Line {
     if (this.#ended) return;
     if (text === "pong") this.#pinged = false;
     else this.#read(text);
+    if (this.#ended) return;
     // Any frame is a sign of life: the response may be behind megabytes of events.
-    clearTimeout(this.#silence);
-    if (!this.#ended && (this.#pinged || !this.#ready)) this.#awaitResponse();
+    if (this.#pinged || !this.#ready) this.#awaitResponse();
+    else clearTimeout(this.#silence);
   }
 
   #read(text: string): void {

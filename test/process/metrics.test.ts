@@ -160,6 +160,27 @@ it("counts the repairs of a channel, and how far it was behind", async () => {
   expect(found('memx_store_duration_seconds_count{operation="readEntry",outcome="failed"}')).toBe(1);
 });
 
+it("counts relays, and what was sent to them", async () => {
+  const memx = await start("embedded", { REGION: "enam", RELAY_KEEP: "1", RELAY_LEAF: "1" });
+  const relays = async () => {
+    const found = await numbers(memx);
+    return [found('memx_relays{parent="channel"}'), found('memx_relays{parent="head"}')];
+  };
+  const sent = async (outcome: string) => (await numbers(memx))(`memx_relay_forwards_total{outcome="${outcome}"}`);
+  const [kept, head, leaf] = [await watch(memx), await watch(memx), await watch(memx)];
+  expect(await relays()).toEqual([1, 1]);
+  await set(memx, "a");
+  await expect.poll(() => leaf.texts.length).toBe(2);
+  await expect.poll(() => sent("arrived")).toBe(2);
+  for (const { socket } of [head, leaf]) socket.close();
+  await expect.poll(async () => (await numbers(memx))('memx_sockets{channel="namespace"}')).toBe(1);
+  // The leaf says so to the head first, and then the head to the channel.
+  await expect.poll(async () => set(memx, "a").then(relays)).toEqual([0, 0]);
+  expect(await sent("gone")).toBe(2);
+  expect([await sent("failed"), (await numbers(memx))("memx_relays_dropped_total")]).toEqual([0, 0]);
+  expect(kept.texts.length).toBeGreaterThan(2);
+});
+
 it("does not exist without a token", async () => {
   const memx = await start("embedded", { METRICS_TOKEN: "" });
   for (const headers of [{}, { authorization: "Bearer " }, { "x-api-key": "local_dev_key" }]) {

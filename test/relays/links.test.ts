@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { type Forward, type Forwarded, Links } from "../../durable-objects/channel/links.ts";
+import { readMetrics } from "../../memory/metrics.ts";
 import type { Change } from "../../sdk/protocol.ts";
 
 const change = (revision: number, json = "1"): Change =>
@@ -132,6 +133,27 @@ describe("a link", () => {
     expect(upTo).toBe(14);
     expect(after).toBeGreaterThan(4);
     expect(after).toBe((first ?? upTo + 1) - 1);
+  });
+
+  it("counts what became of its calls", async () => {
+    const count = (name: string, labels = "") =>
+      readMetrics().find((row) => row.name === `memx_${name}` && row.labels === labels)?.values[0] ?? 0;
+    const counts = () => [
+      ...["arrived", "gone", "failed"].map((outcome) => count("relay_forwards", `outcome="${outcome}"`)),
+      ...["relays_behind", "relays_dropped"].map((name) => count(name)),
+    ];
+    const before = counts();
+    const { calls, offer, answer, fail } = parent();
+    offer(change(1));
+    await answer(0);
+    // All of its calls are under way as they fail.
+    for (let n = 2; n <= 9; n++) {
+      offer(change(n));
+      if (n % 4 !== 1) continue;
+      const tries = calls.length - 4;
+      for (let call = tries; call < tries + 4; call++) await fail(call);
+    }
+    expect(counts().map((count, n) => count - (before[n] as number))).toEqual([1, 0, 8, 8, 1]);
   });
 
   it("ends after six calls that failed, and is there again when the relay registers", async () => {

@@ -2,53 +2,15 @@
 // keeps two subscribers at each node.
 
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
-import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Channel } from "../../durable-objects/channel/channel.ts";
-import { nodeName, type Place } from "../../memory/channels/topic.ts";
-import { type Agent, createAgent, setOperation, setOperations } from "../support/agent.ts";
+import type { Place } from "../../memory/channels/topic.ts";
+import { createAgent, setOperation, setOperations } from "../support/agent.ts";
 import { freshKey } from "../support/client.ts";
 import { createRandom } from "../support/random.ts";
+import { fill, HEAD, topics } from "./support/nodes.ts";
 
 afterEach(() => void vi.restoreAllMocks());
-
-const topics = [
-  ["a key", (key: string) => [`/subscribe/${key}`, key] as const],
-  ["a namespace", (key: string) => [`/watch?pattern=${key}`, ""] as const],
-] as const;
-
-const HEAD: Place = { region: "enam", index: 0 };
-const leaf = (index: number): Place => ({ region: "enam", index });
-
-function nodesOf({ namespace }: Agent, key: string) {
-  const node = (place?: Place) => env.CHANNEL.getByName(nodeName({ namespace, key }, place));
-  return {
-    node,
-    sockets: (place?: Place) =>
-      runInDurableObject(
-        node(place),
-        (_, ctx) => ctx.getWebSockets().filter(({ readyState }) => readyState === WebSocket.OPEN).length,
-      ),
-    relays: (place?: Place) =>
-      runInDurableObject(node(place), (_, { storage }) => Object.keys(storage.kv.get<object>("relays") ?? {}).length),
-  };
-}
-
-/** Subscribers on the channel, its head, and two leaves. */
-async function fill(agent: Agent, path: string, topic: string) {
-  const nodes = nodesOf(agent, topic);
-  const clients = [];
-  for (let n = 0; n < 7; n++) {
-    const client = await agent.connect(path, { plain: n % 3 === 2 });
-    if (n % 3 !== 2) await client.takeUntilReady();
-    clients.push(client);
-  }
-  expect(await nodes.sockets()).toBe(2);
-  expect(await nodes.sockets(HEAD)).toBe(2);
-  expect(await nodes.sockets(leaf(1))).toBeGreaterThan(0);
-  const all = [undefined, HEAD, leaf(1), leaf(2)];
-  return { ...nodes, clients, all };
-}
 
 describe.each(topics)("the channel of %s with relays", (_, topicOf) => {
   it("sends every subscriber every change, once and in order, whichever nodes sleep", async () => {

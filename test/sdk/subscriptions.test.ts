@@ -191,6 +191,31 @@ it("notices a handshake without a response", async () => {
   expect(sockets).toBeGreaterThanOrEqual(3);
 });
 
+it("confirms what it has read of a replay, which is larger than what memX lets wait", async () => {
+  let isOut = false;
+  const opened: TestSocket[] = [];
+  class Socket extends TestSocket {
+    constructor(url: string, protocols: string[]) {
+      super(url, protocols);
+      if (isOut) queueMicrotask(() => this.cut());
+      else opened.push(this);
+    }
+  }
+  const { memx } = connectMemx({ WebSocket: Socket });
+  const prefix = freshKey();
+  const subscription = memx.watch(`${prefix}:*`);
+  const { events } = collect(subscription);
+  await subscription.ready;
+  isOut = true;
+  opened[0]?.cut();
+  const keys = Array.from({ length: 60 }, (_, n) => `${prefix}:${n}`);
+  for (const key of keys) await memx.set(key, "x".repeat(200_000));
+  isOut = false;
+  await expect.poll(() => events.map(({ key }) => key)).toEqual(keys);
+  // Else it would have given up, and gone on with another one.
+  expect(opened).toHaveLength(2);
+});
+
 it("confirms what it has read, so that memX sends more than it lets wait", async () => {
   const client = connectMemx();
   const { memx, sockets } = client;

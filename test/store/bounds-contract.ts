@@ -3,6 +3,7 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
+import { entryOf } from "../../memory/store/entry-read.ts";
 import { ALL_KEYS, type Operation, type Quota, type Store } from "../../memory/store/store.ts";
 import { readStored } from "../support/stored-keys.ts";
 import { comparable } from "./comparable.ts";
@@ -120,7 +121,7 @@ export function boundsContract(
         const first = await remove();
         expect(first).toMatchObject({ results: [{ change: { revision: head + n + 1 } }] });
         expect(await remove()).toEqual(first);
-        expect((await store.readEntry(namespace, keys[n + 1] ?? "more")).entry).toEqual(
+        expect(entryOf(await store.readEntry(namespace, keys[n + 1] ?? "more"))).toEqual(
           n < 199 ? expect.anything() : null,
         );
       }

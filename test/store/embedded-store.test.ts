@@ -9,6 +9,7 @@ import { MIGRATIONS } from "../../durable-objects/embedded-store/migrations.ts";
 import { Namespace } from "../../durable-objects/embedded-store/namespace.ts";
 import { createEmbeddedStore } from "../../memory/store/embedded.ts";
 import { pack } from "../../memory/store/embedded-replies.ts";
+import { entryOf } from "../../memory/store/entry-read.ts";
 import type { AppliedVersions, Idempotency, Operation, Quota } from "../../memory/store/store.ts";
 import { readStored } from "../support/stored-keys.ts";
 import { boundsContract } from "./bounds-contract.ts";
@@ -86,7 +87,7 @@ it("still has everything after an eviction", async () => {
     { op: "schema_set", key: "a", schema: "true" },
   ]);
   const contents = async () => [
-    (await store.readEntry(namespace, "a")).entry,
+    entryOf(await store.readEntry(namespace, "a")),
     (await store.readSchema(namespace, "a")).schema,
     await store.readLog(namespace, "a", 0),
     await store.watch(namespace, "a", "token"),
@@ -134,7 +135,7 @@ it("returns store_unavailable and changes nothing if a commit fails, and works a
   const failure = await store.write(namespace, [operation]).catch((error: unknown) => error);
   expect(failure).toMatchObject({ code: "store_unavailable", message: expect.not.stringContaining("secret") });
   await evictDurableObject(object);
-  expect((await store.readEntry(namespace, "a")).entry).toBeNull();
+  expect(entryOf(await store.readEntry(namespace, "a"))).toBeNull();
   expect(await store.write(namespace, [operation])).toMatchObject({ outcome: "applied" });
 });
 
@@ -154,7 +155,7 @@ it("returns store_full if a commit finds no room, shows it for a minute, and goe
   const failure = await own.write(namespace, [operation]).catch((error: unknown) => error);
   expect(failure).toMatchObject({ code: "store_full", retryAfterSeconds: undefined });
   expect((failure as Error).message).not.toContain("SQLITE");
-  expect((await own.readEntry(namespace, "a")).entry).toMatchObject({ value: "1" });
+  expect(entryOf(await own.readEntry(namespace, "a"))).toMatchObject({ value: "1" });
   expect(await own.checkHealth()).toEqual({ status: "full", evicts: false });
 
   const { now } = Date;
@@ -454,6 +455,6 @@ it("makes the calls of `many` with one call of the object, and reports each of i
   expect(outcomes).toMatchObject([
     { outcome: "failed", error: { code: "store_full" } },
     { outcome: "done", reply: { outcome: "applied" } },
-    { outcome: "done", reply: { entry: null } },
+    { outcome: "done", reply: { text: "null" } },
   ]);
 });

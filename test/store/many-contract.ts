@@ -2,9 +2,11 @@
 
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
+import { entryOf } from "../../memory/store/entry-read.ts";
 import type {
   Applied,
   CallOutcome,
+  EntryRead,
   Operation,
   SchemaRead,
   Store,
@@ -58,7 +60,7 @@ export function manyContract(name: string, openStore: () => Store): void {
       expect(added).toMatchObject(applied("new", "[1]"));
       expect(also).toMatchObject(applied("also", '"😀"'));
       const head = expect.any(Number);
-      expect(there).toMatchObject({ entry: { value: "1.0" } });
+      expect(entryOf(there as EntryRead)).toMatchObject({ value: "1.0" });
       expect(taken).toEqual({ outcome: "conflict", operation: 0, current: null, head });
       expect(strict).toMatchObject({
         outcome: "schema_changed",
@@ -66,9 +68,9 @@ export function manyContract(name: string, openStore: () => Store): void {
       });
       expect(schema).toMatchObject({ schema: { schema: '{"type":"number"}' } });
       expect(never).toMatchObject({ outcome: "applied", results: [{ change: null, revision: 0 }] });
-      expect(nothing).toEqual({ entry: null, head });
-      expect((await store.readEntry(namespace, "new")).entry).toMatchObject({ value: "[1]" });
-      expect((await store.readEntry(namespace, "taken")).entry).toBeNull();
+      expect(nothing).toEqual({ text: "null", valueLength: 0, revision: 0, head });
+      expect(entryOf(await store.readEntry(namespace, "new"))).toMatchObject({ value: "[1]" });
+      expect(entryOf(await store.readEntry(namespace, "taken"))).toBeNull();
     });
 
     it("counts its writes without a gap, keeps their writers, and says what is watched", async () => {
@@ -110,7 +112,7 @@ export function manyContract(name: string, openStore: () => Store): void {
         const done = outcomes.filter(({ outcome }) => outcome === "done");
         expect(done.length).toBeGreaterThan(0);
         expect(done.length).toBeLessThanOrEqual(LIMITS.maxReadBytes / LIMITS.maxValueBytes + 1);
-        for (const outcome of done) expect(replyOf(outcome)).toMatchObject({ entry: { value: large } });
+        for (const outcome of done) expect(entryOf(replyOf(outcome) as EntryRead)).toMatchObject({ value: large });
         left = left.filter((_, index) => outcomes[index]?.outcome === "deferred");
         requests++;
       }

@@ -19,6 +19,7 @@ import { EMBEDDED_VERSION } from "../../config/store-versions.ts";
 import { MIGRATIONS } from "../../durable-objects/embedded-store/migrations.ts";
 import { Namespace } from "../../durable-objects/embedded-store/namespace.ts";
 import { createEmbeddedStore } from "../../memory/store/embedded.ts";
+import { entryOf } from "../../memory/store/entry-read.ts";
 import { ALL_KEYS } from "../../memory/store/store.ts";
 import version1 from "./tables/version-1.sql?raw";
 import version1Before from "./tables/version-1-before.sql?raw";
@@ -159,13 +160,13 @@ it.each(DUMPS)("is the same for callers of an object with the tables of %s", asy
   await store.readEntry(namespace, "doc");
   await restore(object, dump);
   await evictDurableObject(object);
-  expect((await store.readEntry(namespace, "doc")).entry).toMatchObject({ value: '{"x":2}', ts: BEGIN + 2 });
+  expect(entryOf(await store.readEntry(namespace, "doc"))).toMatchObject({ value: '{"x":2}', ts: BEGIN + 2 });
   const { head } = await store.watch(namespace, "doc", "a token");
   expect(await store.write(namespace, [{ op: "delete", key: "doc" }])).toMatchObject({
     results: [{ change: { revision: head + 1 }, watched: true }],
   });
   await evictDurableObject(object);
-  expect((await store.readEntry(namespace, "doc")).entry).toBeNull();
+  expect(entryOf(await store.readEntry(namespace, "doc"))).toBeNull();
 });
 
 it("keeps of a log that is larger than a log may be what fits, and its last change in any case", async () => {

@@ -1,6 +1,7 @@
 // The contract of every `Store` with a quota. It takes the store as an argument, and each test has a fresh namespace.
 
 import { beforeEach, describe, expect, it } from "vitest";
+import { entryOf } from "../../memory/store/entry-read.ts";
 import type { Operation, Quota, Store } from "../../memory/store/store.ts";
 import fc from "../support/properties.ts";
 import { readStored } from "../support/stored-keys.ts";
@@ -35,7 +36,7 @@ export function quotaContract(
       expect(await write({ op: "schema_set", key: "c", schema: "true" })).toMatchObject({ outcome: "applied" });
       expect(await write({ op: "schema_set", key: "d", schema: "true" })).toEqual(full);
       expect(await write(set("d", "1"))).toEqual(full);
-      expect((await store.readEntry(namespace, "d")).entry).toBeNull();
+      expect(entryOf(await store.readEntry(namespace, "d"))).toBeNull();
       expect(await write(set("a", "2"))).toMatchObject({ outcome: "applied" });
       expect(await write({ op: "delete", key: "a" }, set("d", "1"))).toMatchObject({ outcome: "applied" });
       // One of the keys expires.

@@ -3,6 +3,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
+import { entryOf } from "../../memory/store/entry-read.ts";
 import { openStore } from "../../memory/store/open-store.ts";
 import { redisKeys } from "../../memory/store/redis/redis-keys.ts";
 import { createRedisStore } from "../../memory/store/redis/redis-store.ts";
@@ -315,7 +316,7 @@ describe("in Redis", () => {
     const key = "old";
     await write({ ...set, key });
     await command("HDEL", entry(key), "created");
-    const read = async () => (await store.readEntry("ns", key)).entry;
+    const read = async () => entryOf(await store.readEntry("ns", key));
     expect(await read()).toEqual({ value: "1", ts: expect.any(Number), revision: expect.any(Number) });
     const outcome = await write({ ...set, key, value: "2" });
     expect(outcome).toMatchObject({ results: [{ change: { json: "2", created: undefined } }] });
@@ -459,7 +460,7 @@ describe("after Redis may have lost changes", () => {
       await command("HSET", here.texts, id, "1");
       await command("HSET", here.entry(key), "revision", id, "value_revision", id);
     }
-    expect((await store.readEntry(here.namespace, "a")).entry).toMatchObject({ value: "1", revision: old + 1 });
+    expect(entryOf(await store.readEntry(here.namespace, "a"))).toMatchObject({ value: "1", revision: old + 1 });
     expect(await store.watch(here.namespace, ALL_KEYS, "token")).toMatchObject({ head: old + 2 });
     const before = await nowUs();
     const { change } = await changeOf(here.namespace, "a");
@@ -514,7 +515,7 @@ it("makes the calls of `many` with one request, and reports each error of Redis 
     { outcome: "failed", error: { code: "store_unavailable" } },
     { outcome: "done", reply: { outcome: "applied" } },
     { outcome: "done", reply: { outcome: "applied" } },
-    { outcome: "done", reply: { entry: null } },
+    { outcome: "done", reply: { text: "null" } },
   ];
   expect(await many()).toMatchObject(expected);
   // Redis did not know the scripts.

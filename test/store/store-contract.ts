@@ -2,6 +2,7 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
+import { entryOf } from "../../memory/store/entry-read.ts";
 import { ALL_KEYS, type AppliedChange, type Operation, type Store } from "../../memory/store/store.ts";
 import { readStored } from "../support/stored-keys.ts";
 import { comparable } from "./comparable.ts";
@@ -58,8 +59,8 @@ export function storeContract(
 
     it("keeps namespaces apart, including the empty one", async () => {
       await set("a", "1");
-      expect((await store.readEntry(`${namespace}x`, "a")).entry).toBeNull();
-      expect((await store.readEntry("", `${namespace}:a`)).entry).toBeNull();
+      expect(entryOf(await store.readEntry(`${namespace}x`, "a"))).toBeNull();
+      expect(entryOf(await store.readEntry("", `${namespace}:a`))).toBeNull();
       expect((await set("b", "1"))?.change.revision).toBe(nth(2));
     });
 
@@ -78,7 +79,7 @@ export function storeContract(
     ])("returns %s exactly as written, from the entry and from the log", async (_, value) => {
       const applied = await set("a", value);
       const ts = applied?.change.ts;
-      expect((await store.readEntry(namespace, "a")).entry).toEqual({ value, ts, revision: nth(1), created: ts });
+      expect(entryOf(await store.readEntry(namespace, "a"))).toEqual({ value, ts, revision: nth(1), created: ts });
       expect((await store.readLog(namespace, "a", 0)).changes).toEqual([applied?.change]);
     });
 
@@ -89,7 +90,7 @@ export function storeContract(
       const refused = { outcome: "schema_changed", schemas: [{ key: "a", schema: current }] };
       expect(current).toMatchObject({ schema, revision: nth(1) });
       expect(await store.write(namespace, [{ op: "set", key: "a", value: '"x"', schemaRevision: 0 }])).toEqual(refused);
-      expect((await store.readEntry(namespace, "a")).entry).toBeNull();
+      expect(entryOf(await store.readEntry(namespace, "a"))).toBeNull();
       expect((await set("a", "1", nth(1)))?.change.revision).toBe(nth(2));
       await apply({ op: "schema_delete", key: "a" });
       expect(await store.write(namespace, [{ op: "set", key: "a", value: "2", schemaRevision: nth(1) }])).toEqual({
@@ -101,7 +102,7 @@ export function storeContract(
 
     it("sets, reads and deletes a schema without touching the value", async () => {
       await set("a", "1");
-      const before = (await store.readEntry(namespace, "a")).entry;
+      const before = entryOf(await store.readEntry(namespace, "a"));
       expect((await store.readSchema(namespace, "a")).schema).toBeNull();
       await apply({ op: "schema_set", key: "a", schema: "true" });
       const { change } = (await set("b", "1")) as AppliedChange;
@@ -113,7 +114,7 @@ export function storeContract(
         revision: nth(4),
       });
       expect(await apply({ op: "schema_delete", key: "a" })).toBeNull();
-      expect((await store.readEntry(namespace, "a")).entry).toEqual(before);
+      expect(entryOf(await store.readEntry(namespace, "a"))).toEqual(before);
     });
 
     it("leaves a tombstone: a deleted key is absent, and continues from its time and revision", async () => {
@@ -127,7 +128,7 @@ export function storeContract(
         json: null,
       });
       expect(deleted?.change.ts).toBeGreaterThan(written?.change.ts ?? Infinity);
-      expect((await store.readEntry(namespace, "a")).entry).toBeNull();
+      expect(entryOf(await store.readEntry(namespace, "a"))).toBeNull();
       expect(await apply({ op: "delete", key: "a" })).toBeNull();
       const again = await set("a", "2");
       expect(again?.change).toMatchObject({ revision: nth(3), previous: nth(2) });
@@ -144,7 +145,7 @@ export function storeContract(
         outcome: "schema_changed",
         schemas: [{ key: "b" }],
       });
-      expect((await store.readEntry(namespace, "a")).entry).toBeNull();
+      expect(entryOf(await store.readEntry(namespace, "a"))).toBeNull();
       operations[1] = { op: "set", key: "b", value: "1", schemaRevision: nth(1) };
       const outcome = await store.write(namespace, operations);
       expect(outcome).toMatchObject({
@@ -159,7 +160,7 @@ export function storeContract(
       expect((await store.watch(namespace, "a", "first")).head).toBe(nth(1));
       expect((await set("a", "2"))?.watched).toBe(true);
       expect((await set("b", "2"))?.watched).toBe(false);
-      expect((await store.readEntry(namespace, "never written")).entry).toBeNull();
+      expect(entryOf(await store.readEntry(namespace, "never written"))).toBeNull();
       expect((await apply({ op: "schema_set", key: "a", schema: "true" }))?.watched).toBe(true);
       await store.unwatch(namespace, "a", "first");
       expect((await set("a", "3", nth(4)))?.watched).toBe(false);
@@ -262,7 +263,7 @@ export function storeContract(
       expect(listed.map(({ key }) => key)).toEqual(expected.toSorted((x, y) => (bytes(x) < bytes(y) ? -1 : 1)));
       for (const { key, entry, schema } of listed) {
         expect(entry).toEqual(
-          key === "k1" || key === "only a schema" ? (await store.readEntry(namespace, key)).entry : entry,
+          key === "k1" || key === "only a schema" ? entryOf(await store.readEntry(namespace, key)) : entry,
         );
         expect(schema).toEqual(
           key === "k1" || key === "only a schema" ? (await store.readSchema(namespace, key)).schema : null,
@@ -378,7 +379,7 @@ export function storeContract(
       expect(revisions.toSorted((x, y) => x - y)).toEqual(Array.from({ length: 100 }, (_, index) => nth(index + 1)));
       for (let n = 0; n < 50; n++) expect(revisions[2 * n + 1]).toBe((revisions[2 * n] ?? 0) + 1);
       const [a, b] = await Promise.all([store.readEntry(namespace, "a"), store.readEntry(namespace, "b")]);
-      expect(a.entry?.value).toBe(b.entry?.value);
+      expect(entryOf(a)?.value).toBe(entryOf(b)?.value);
     });
 
     it("keeps a key with an expired value until the expiry is a change, whatever happens to its schema", async () => {
@@ -421,7 +422,7 @@ export function storeContract(
 
     it("knows when a key got its value, until a delete or an expiry ends that value", async () => {
       const live = (ttl: number): Operation => ({ op: "set", key: "a", value: "1", schemaRevision: 0, ttl });
-      const created = async () => (await store.readEntry(namespace, "a")).entry?.created;
+      const created = async () => entryOf(await store.readEntry(namespace, "a"))?.created;
       const first = await set("a", "1");
       expect(first?.change.created).toBe(first?.change.ts);
       for (const value of ["2", "3"]) expect((await set("a", value))?.change.created).toBe(first?.change.ts);
@@ -447,11 +448,11 @@ export function storeContract(
       const expires = await write("a", 100);
       expect(Math.abs((expires ?? 0) - Date.now() / 1000 - 100)).toBeLessThan(60);
       expect(await write("a", "keep")).toBe(expires);
-      expect((await store.readEntry(namespace, "a")).entry).toMatchObject({ expires });
+      expect(entryOf(await store.readEntry(namespace, "a"))).toMatchObject({ expires });
       expect(await write("a", 200)).toBeGreaterThan((expires ?? 0) + 99);
       expect(await write("a")).toBeUndefined();
       expect(await write("a", "keep")).toBeUndefined();
-      expect((await store.readEntry(namespace, "a")).entry?.expires).toBeUndefined();
+      expect(entryOf(await store.readEntry(namespace, "a"))?.expires).toBeUndefined();
       // Within one write, each operation sees what the earlier ones did.
       const operations = [300, "keep", undefined, "keep"].map(
         (ttl) => ({ op: "set", key: "b", value: "1", schemaRevision: 0, ttl }) as Operation,
@@ -478,7 +479,7 @@ export function storeContract(
       expect(changes.map((change) => change?.by)).toEqual(all.map(() => by));
       expect((await store.readLog(namespace, ALL_KEYS, begin)).changes).toEqual(changes);
       const names = async () => [
-        (await store.readEntry(namespace, "a")).entry?.by,
+        entryOf(await store.readEntry(namespace, "a"))?.by,
         (await store.readSchema(namespace, "a")).schema?.by,
       ];
       expect(await names()).toEqual([by, by]);
@@ -508,7 +509,7 @@ export function storeContract(
     it("says the same of a value wherever it shows the value, and nothing more in a listing without values", async () => {
       await store.write(namespace, [{ op: "set", key: "a", value: "1", schemaRevision: 0, ttl: 100 }], { by: "me" });
       await store.write(namespace, [{ op: "schema_set", key: "a", schema: "true" }], { by: "you" });
-      const entry = (await store.readEntry(namespace, "a")).entry;
+      const entry = entryOf(await store.readEntry(namespace, "a"));
       const schema = (await store.readSchema(namespace, "a")).schema;
       expect(entry).toEqual({
         value: "1",
@@ -557,7 +558,7 @@ export function storeContract(
       const value = `"${"é".repeat(100_000)}"`;
       const count = Math.floor(LIMITS.maxReadBytes / 200_002);
       await set("a", value);
-      const entry = (await store.readEntry(namespace, "a")).entry;
+      const entry = entryOf(await store.readEntry(namespace, "a"));
       const read = (times: number) => store.readMany(namespace, Array(times).fill("a"));
       expect(await read(count)).toEqual({ outcome: "read", entries: Array(count).fill(entry), head: nth(1) });
       expect(await read(count + 1)).toEqual({ outcome: "too_large" });
@@ -576,7 +577,7 @@ export function storeContract(
         await store.watch(namespace, "a", "token");
         expect(await store.write(namespace, operations, { idempotency: once })).toEqual(first);
         expect(await store.recall(namespace, operations, once)).toEqual(first);
-        expect((await store.readEntry(namespace, "a")).entry).toMatchObject({ value: "1", revision: nth(1) });
+        expect(entryOf(await store.readEntry(namespace, "a"))).toMatchObject({ value: "1", revision: nth(1) });
         expect((await set("b", "1"))?.change.revision).toBe(nth(3));
       });
 
@@ -611,7 +612,7 @@ export function storeContract(
         const reused = { outcome: "id_reused" };
         expect(await store.write(namespace, [{ op: "delete", key: "a" }], { idempotency: other })).toEqual(reused);
         expect(await store.recall(namespace, operations, other)).toEqual(reused);
-        expect((await store.readEntry(namespace, "a")).entry).toMatchObject({ value: "1" });
+        expect(entryOf(await store.readEntry(namespace, "a"))).toMatchObject({ value: "1" });
       });
 
       it("is not remembered if nothing was applied, nor in another namespace", async () => {

@@ -3,6 +3,7 @@
 import { LIMITS } from "../../config/limits.ts";
 import { authorize } from "../../memory/access/principal.ts";
 import { ApiError } from "../../memory/errors.ts";
+import { encodeEntry } from "../../memory/store/entry-read.ts";
 import type { EntryRead } from "../../memory/store/store.ts";
 import { beginWork } from "../../memory/work-share.ts";
 import { commit, commitWith } from "../../memory/writes/commit.ts";
@@ -11,7 +12,7 @@ import { requireFresh } from "../request/freshness.ts";
 import type { OPERATIONS } from "../request/operations.ts";
 import { type PatchRequest, patchOf } from "../request/read-patch.ts";
 import { invalid, keyError, limitText } from "../request/read-request.ts";
-import { deleteFields, encodeEntry, setFields } from "../response/json.ts";
+import { deleteFields, setFields } from "../response/json.ts";
 import type { Passed, ReadCall, Reader, WriteCall } from "./call.ts";
 
 export const setCall: WriteCall<Passed<typeof OPERATIONS.set>> = async (writer, { body, members }, idempotency) => {
@@ -34,8 +35,8 @@ export async function readEntry(
 }
 
 export const getCall: ReadCall<Passed<typeof OPERATIONS.get>> = async (reader, body) => {
-  const { entry, head } = await readEntry(reader, body);
-  return { text: encodeEntry(entry), revision: head };
+  const { text, head } = await readEntry(reader, body);
+  return { text, revision: head };
 };
 
 export const readCall: ReadCall<Passed<typeof OPERATIONS.read>> = async ({ caller, store }, { keys, ...freshness }) => {

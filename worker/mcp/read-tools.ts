@@ -2,6 +2,7 @@
 
 import { authorize } from "../../memory/access/principal.ts";
 import { readReadableKeys } from "../../memory/access/readable-keys.ts";
+import { entryOf } from "../../memory/store/entry-read.ts";
 import { openStore } from "../../memory/store/open-store.ts";
 import { currentValue } from "../../memory/store/store.ts";
 import { beginWork, HISTORY_STEPS } from "../../memory/work-share.ts";
@@ -21,7 +22,7 @@ export const get: Tool<{ key: string; path?: string; offset?: number }> = async 
   { key, path = "", offset = 0 },
 ) => {
   authorize(caller, "read", key);
-  const { entry } = await openStore(env).readEntry(caller.namespace, key);
+  const entry = entryOf(await openStore(env).readEntry(caller.namespace, key));
   if (!entry) return NOT_FOUND;
   const text = readPart(entry.value, path);
   const { ts, revision, ...details } = currentValue(entry);

@@ -3,6 +3,7 @@
 import type { ListResourcesResult, ReadResourceResult } from "@modelcontextprotocol/server";
 import { authorize, type Caller } from "../../memory/access/principal.ts";
 import { readReadableKeys } from "../../memory/access/readable-keys.ts";
+import { entryOf } from "../../memory/store/entry-read.ts";
 import { openStore } from "../../memory/store/open-store.ts";
 import { readCursor, writeCursor } from "../request/keys-cursor.ts";
 import { OPERATIONS } from "../request/operations.ts";
@@ -45,7 +46,7 @@ export async function readResource(env: Env, caller: Caller, uri: string): Promi
     key: string;
   };
   authorize(caller, "read", key);
-  const { entry } = await openStore(env).readEntry(caller.namespace, key);
+  const entry = entryOf(await openStore(env).readEntry(caller.namespace, key));
   if (!entry) throw notFound();
   const { value: text, revision, ts } = entry;
   return { contents: [{ uri, mimeType, text, _meta: { "memx/revision": revision, "memx/ts": ts } }] };

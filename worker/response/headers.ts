@@ -9,6 +9,7 @@ import { secureHeaders } from "hono/secure-headers";
 import { exportMetrics } from "../../memory/export-metrics.ts";
 import { isMetered, METRICS } from "../../memory/metrics.ts";
 import type { RequestVariables } from "../../memory/request-context.ts";
+import { timing } from "../../memory/server-timing.ts";
 import { REVISION_HEADER } from "../../sdk/protocol.ts";
 import type { AppEnv } from "../app-env.ts";
 
@@ -76,7 +77,7 @@ export function finishResponse(response: Response, { env, route, startMs, reques
   if (!hasStandard(headers)) addStandard(headers, jsonStandard);
   headers.set("x-request-id", requestId);
   const ms = Date.now() - startMs;
-  headers.set("server-timing", [...timings, `total;dur=${ms.toFixed(1)}`].join());
+  headers.set("server-timing", [...timings, timing("total", ms)].join());
   if (isMetered(env)) {
     const path = route();
     METRICS.requests.add(path, String(status));

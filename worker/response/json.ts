@@ -1,24 +1,17 @@
 // JSON responses. A stored value or schema is spliced in as text, never parsed and printed again.
 
 import { requestVariables } from "../../memory/request-context.ts";
-import {
-  currentValue,
-  type Entry,
-  type EntryRead,
-  type ListedKey,
-  type OperationResult,
-} from "../../memory/store/store.ts";
-import { encodeCurrent, encodeDetails, type JsonText, REVISION_HEADER } from "../../sdk/protocol.ts";
+import type { EntryRead, ListedKey, OperationResult } from "../../memory/store/store.ts";
+import { encodeDetails, type JsonText, REVISION_HEADER } from "../../sdk/protocol.ts";
 import type { CallResult } from "../calls/call.ts";
 import { jsonHeaders } from "./headers.ts";
 
 /** Characters of a response that cost about a microsecond: the store reads them, and they are copied several times. */
 const SENT_IN_A_STEP = 100;
 
-/** @param text `null` for the JSON `null` */
-export function jsonResponse(text: JsonText | null): Response {
-  if (text !== null) countSent(text.length);
-  return new Response(text ?? "null", { headers: jsonHeaders() });
+export function jsonResponse(text: JsonText): Response {
+  countSent(text.length);
+  return new Response(text, { headers: jsonHeaders() });
 }
 
 /** The response of a call. */
@@ -36,19 +29,14 @@ export function countSent(chars: number): void {
   requestVariables().workShare?.spend(chars / SENT_IN_A_STEP);
 }
 
-/** An entry as responses carry it, `null` if the key holds nothing. */
-export function encodeEntry(entry: Entry | null): JsonText {
-  return entry === null ? "null" : encodeCurrent("value", currentValue(entry));
-}
-
 /** An entry of a key, or the JSON `null`. 304 without a body if the caller already has the entry's revision. */
-export function entryResponse({ entry, head }: EntryRead, ifNoneMatch: string | undefined): Response {
-  if (entry === null) return withRevision(jsonResponse(null), head);
+export function entryResponse({ text, revision, head }: EntryRead, ifNoneMatch: string | undefined): Response {
+  if (revision === 0) return withRevision(jsonResponse(text), head);
   // A revision of a namespace has one value and one expiry, so it is a strong validator (RFC 9110 §8.8.1).
-  const etag = `"${entry.revision}"`;
+  const etag = `"${revision}"`;
   const known = ifNoneMatch?.split(",").map((tag) => tag.trim().replace(/^W\//, ""));
   const unchanged = known?.some((tag) => tag === etag || tag === "*");
-  const response = unchanged ? notModified() : jsonResponse(encodeEntry(entry));
+  const response = unchanged ? notModified() : jsonResponse(text);
   response.headers.set("etag", etag);
   return withRevision(response, head);
 }

@@ -8,6 +8,7 @@ import type { StoreTimeouts } from "../../../config/store-settings.ts";
 import { REDIS_VERSION } from "../../../config/store-versions.ts";
 import { ApiError, storeFull, storeNewer, storeReadOnly, storeUnavailable } from "../../errors.ts";
 import { log } from "../../log.ts";
+import { entryRead } from "../entry-read.ts";
 import { ALL_KEYS, type CallOutcome, type Operation, type Quota, type Store, type WriteOptions } from "../store.ts";
 import checkHealthScript from "./check-health.lua";
 import expireScript from "./expire.lua";
@@ -213,7 +214,7 @@ export function createRedisStore({
           const found = stored[reads++];
           if (!found) return { outcome: "deferred" };
           const { entry, schema } = found;
-          return { outcome: "done", reply: call.call === "readEntry" ? { entry, head } : { schema, head } };
+          return { outcome: "done", reply: call.call === "readEntry" ? entryRead(entry, head) : { schema, head } };
         });
       }),
     recall: (namespace, operations, { id, fingerprint, needsText }) =>

@@ -1,6 +1,7 @@
 // The arguments and replies of the scripts, as text: writes operations for Redis, and reads the outcomes.
 
 import type { Change, Details } from "../../../sdk/protocol.ts";
+import { entryRead } from "../entry-read.ts";
 import {
   type Applied,
   type AppliedVersion,
@@ -185,7 +186,7 @@ export function parseChange([revision, previous, key, event, action, ts, json = 
 
 /** Reads the reply of read-entry.lua: a revision, then six texts. */
 export function parseEntryRead([head, ...entry]: Reply): EntryRead {
-  return { entry: parseEntry(entry), head: Number(head) };
+  return entryRead(parseEntry(entry), Number(head));
 }
 
 /** Reads the reply of read-schema.lua: a revision, then four texts. */

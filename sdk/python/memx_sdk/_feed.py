@@ -43,6 +43,8 @@ class Connection:
     silent_at: float | None
     """When the socket counts as dead, if nothing arrives until then. None if no response is due."""
     ping_at: float
+    is_heard: bool = False
+    """It is open, and memX listens: a long replay comes before `ready`, and waits for pings as everything else does."""
     is_ready: bool = False
     is_pinged: bool = False
     is_resetting: bool = False
@@ -177,6 +179,7 @@ class Feed:
         """A frame arrived."""
         if connection.has_ended:
             return
+        connection.is_heard = True
         if text == "pong":
             connection.is_pinged = False
         elif not self._read(connection, text, now):
@@ -239,7 +242,7 @@ class Feed:
         return target("/watch", event=event, pattern=patterns)
 
     def _ping(self, connection: Connection, now: float) -> None:
-        if not connection.is_ready or connection.is_pinged:
+        if not connection.is_heard or connection.is_pinged:
             return
         connection.is_pinged = True
         connection.unconfirmed = 0

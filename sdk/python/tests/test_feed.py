@@ -458,3 +458,19 @@ def test_checks_the_right_to_read_many_keys_in_parts(world: World) -> None:
         world.feed.failed(member, request.job, error, world.now)
     assert read == keys
     assert (member.access, member.error) == (None, None)
+
+
+def test_confirms_what_it_has_read_before_it_is_ready(world: World) -> None:
+    world.feed.add(subscription(max_events=10))
+    socket = world.opened()
+    world.ready(socket, 1)
+    world.lose(socket)
+    socket = world.reconnect()
+    # A replay, which memX does not go on with otherwise.
+    large = event_json(change(2)) | {"value": "x" * 20_000}
+    world.send(socket, large)
+    assert world.tick() == []
+    world.send(socket, large | {"revision": 3})
+    assert world.tick() == [Ping(socket)]
+    world.send(socket, "pong", {"event": "reset", "revision": 9}, large, large | {"revision": 3})
+    assert world.tick() == [Ping(socket)]

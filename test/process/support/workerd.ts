@@ -36,15 +36,21 @@ export async function startWorkerd({
   bindings = {},
   disk = newDisk(),
   run = [],
+  config,
+  options = [],
 }: {
   bindings?: Readonly<Record<string, string>>;
   disk?: string;
   /** A command that runs workerd, with its arguments. By default workerd runs by itself. */
   run?: readonly string[];
+  /** The path of workerd's configuration. By default it is that of memX. */
+  config?: string;
+  /** More arguments for workerd. */
+  options?: readonly string[];
 } = {}): Promise<Workerd> {
   const port = await freePort();
-  const args = workerdArguments({ address: `127.0.0.1:${port}`, dataFolder: disk });
-  const [command, ...rest] = [...run, WORKERD, ...args] as [string, ...string[]];
+  const args = workerdArguments({ address: `127.0.0.1:${port}`, dataFolder: disk, ...(config && { config }) });
+  const [command, ...rest] = [...run, WORKERD, ...args, ...options] as [string, ...string[]];
   const child = startProcess(command, rest, {
     MEMX_ACL: JSON.stringify(developmentList),
     STORE_TIMEOUT_MS: PATIENT_MS,
