@@ -71,6 +71,9 @@ const simulation = {
   SIMULATION_FIRST_SEED: process.env.SIMULATION_FIRST_SEED ?? "",
 };
 
+/** So that most subscribers of a simulation are on relays. */
+const simulatedRelays = { ...relays, RELAY_KEEP: "1", RELAY_LEAF: "1" };
+
 const { PROPERTY_SEED } = process.env;
 
 /** Options of every project. Only a test that hangs reaches a time limit. */
@@ -199,8 +202,7 @@ export default defineConfig({
               bindings: {
                 ...unset,
                 ...simulation,
-                // So that most subscribers are on relays.
-                ...{ ...relays, RELAY_KEEP: "1", RELAY_LEAF: "1" },
+                ...simulatedRelays,
                 UPSTASH_REDIS_REST_URL: "",
                 UPSTASH_REDIS_REST_TOKEN: "",
               },
@@ -208,6 +210,20 @@ export default defineConfig({
           }),
         ],
         test: { ...common, name: "simulation-relays", include: ["test/simulation/simulation.test.ts"] },
+      },
+      {
+        plugins: [
+          cloudflareTest(async ({ inject }) => {
+            const bindings = { ...unset, ...simulation, ...simulatedRelays, ...(await newRedis(inject("redis"))) };
+            return { ...worker, miniflare: { bindings } };
+          }),
+        ],
+        test: {
+          ...common,
+          name: "simulation-relays-redis",
+          globalSetup: "test/support/redis-setup.ts",
+          include: long ? ["test/simulation/simulation.test.ts"] : [],
+        },
       },
       {
         plugins: [

@@ -22,16 +22,20 @@ export type Memx = Contestant & { readonly folder: string };
 export async function startMemx({
   redis,
   counting = false,
+  settings = {},
+  config = counting ? COUNTING_CONFIG : CONFIG,
 }: {
   redis?: BridgedRedis | undefined;
   /** Runs bench/counting.js around the bundle, which counts calls and rows. */
   counting?: boolean;
+  settings?: Readonly<Record<string, string>>;
+  /** A file that describes the server to workerd. */
+  config?: string;
 } = {}): Promise<Memx> {
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), "memx-bench-"));
   if (counting) writeFileSync(COUNTING_CONFIG, countingConfig());
   const headers = { "x-api-key": API_KEYS[0] ?? "" };
-  const config = counting ? COUNTING_CONFIG : CONFIG;
   const args = workerdArguments({ address: `127.0.0.1:${port}`, dataFolder: folder, config });
   const server = await startServer(WORKERD, args, {
     env: {
@@ -47,6 +51,7 @@ export async function startMemx({
       MEMX_ACL: JSON.stringify(Object.fromEntries(API_KEYS.map((key) => [key, ["*"]]))),
       UPSTASH_REDIS_REST_URL: redis?.url ?? "",
       UPSTASH_REDIS_REST_TOKEN: redis?.token ?? "",
+      ...settings,
     },
     ready: () => expectOk(`http://127.0.0.1:${port}/get?key=ready`, { headers }),
   });

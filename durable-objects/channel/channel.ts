@@ -33,7 +33,7 @@ export class Channel extends DurableObject<Env> {
   readonly #witness: Witness;
   readonly #links: Links;
   readonly #delivery: Delivery;
-  /** The registration under way. Subscribers that join meanwhile share it, even if the store takes long to fail. */
+  /** The next registration. Subscribers share it until it begins: the head of one under way may lack what was written since. */
   #registration: Promise<number> | undefined;
   #rechecking = false;
   /** Relays that are registering. */
@@ -291,8 +291,7 @@ export class Channel extends DurableObject<Env> {
     if (this.#registration) return this.#registration;
     const registration = this.#delivery
       .inTurn(() => {
-        // With relays it may take long, and the head of one under way may be older than what a newcomer has seen.
-        if (place || !this.#links.isEmpty() || this.#relaysArriving > 0) this.#registration = undefined;
+        this.#registration = undefined;
         return this.#register(topic, place);
       })
       .finally(() => {

@@ -64,16 +64,35 @@ export function faultyChannels(channels: Env["CHANNEL"], { random, isQuiet, coun
 /** The plans of the simulations, by namespace, for calls that one object makes to another. */
 export const plans = new Map<string, FaultPlan>();
 
-/** Calls between channels and their relays are lost on their way there or back, doubled, and delayed. Returns what ends it. */
+/** How often a call to a node begins a partition, and its longest time. */
+const PARTITION_RATE = 0.01;
+const MAX_PARTITION_MS = 400;
+
+/**
+ * Calls between channels and their relays are lost on their way there or back, doubled, and delayed. Some nodes are cut off from the
+ * others for a time. Returns what ends it.
+ */
 export function disturbRelays(): () => void {
+  /** Until when, by the name of the node. */
+  const cutOff = new Map<string, number>();
   const names = ["forward", "relayWatch", "relayUnwatch"] as const;
   const originals = names.map((name) => Channel.prototype[name]);
   for (const name of names) {
     const original = Channel.prototype[name] as (...args: unknown[]) => Promise<unknown>;
     const disturbed = async function (this: { ctx: DurableObjectState }, ...args: unknown[]) {
       const call = () => original.apply(this, args);
-      const plan = plans.get(JSON.parse(this.ctx.id.name ?? "[]")[0]);
-      if (!plan || plan.isQuiet() || !plan.random.chance(0.2)) return call();
+      const node = this.ctx.id.name ?? "[]";
+      const plan = plans.get(JSON.parse(node)[0]);
+      if (!plan || plan.isQuiet()) return call();
+      if (plan.random.chance(PARTITION_RATE)) {
+        plan.count("partitions");
+        cutOff.set(node, Date.now() + plan.random.number(0, MAX_PARTITION_MS));
+      }
+      if (Date.now() < (cutOff.get(node) ?? 0)) {
+        plan.count(`${name} cut off`);
+        throw retryable();
+      }
+      if (!plan.random.chance(0.2)) return call();
       plan.count(`${name} disturbed`);
       switch (plan.random.pick(["delay", "double", "fail before", "fail after"])) {
         case "delay":

@@ -11,6 +11,7 @@ import {
   simulateFaults,
   simulateLateGone,
   simulatePromptness,
+  simulateSlowRegistration,
   simulateSlowRelay,
 } from "./relays/simulate.ts";
 
@@ -66,6 +67,10 @@ it("runs the same way again from the same seed", async () => {
 
 const DIRECTED = [
   ["keeps a relay that registers while its parent hears that it is not needed", simulateLateGone],
+  [
+    "is ready with what was written before a subscriber came, while a registration takes long",
+    simulateSlowRegistration,
+  ],
   ["keeps a bounded number of characters for a slow relay, which then reads the log", simulateSlowRelay],
 ] as const;
 

@@ -11,8 +11,15 @@ import { apiKeyOf, simulate, userOf } from "./simulate.ts";
 
 const { SIMULATION_SEEDS, SIMULATION_FIRST_SEED } = env as unknown as Record<string, string | undefined>;
 const first = Number(SIMULATION_FIRST_SEED || 1);
-const count = Number(SIMULATION_SEEDS || amount(6, 400));
+/** More with relays, which other tests reach less. */
+const count = Number(SIMULATION_SEEDS || amount(6, env.REGION ? 2_000 : 400));
 const seeds = Array.from({ length: count }, (_, n) => first + n);
+
+const project = !env.REGION
+  ? `simulation-${engine}`
+  : engine === "redis"
+    ? "simulation-relays-redis"
+    : "simulation-relays";
 
 /** Simulations at a time, in one isolate. */
 const CONCURRENCY = 12;
@@ -44,7 +51,7 @@ it(`every subscriber gets every change once and in order, or a reset: seeds ${fi
       if (done % 100 === 0) console.log(`${done} seeds, ${Date.now() - begunMs} ms`);
       for (const [what, count] of Object.entries(counts)) totals[what] = (totals[what] ?? 0) + count;
       if (faults.length === 0) continue;
-      const again = `SIMULATION_FIRST_SEED=${seed} SIMULATION_SEEDS=1 npx vitest run --project simulation-${env.REGION ? "relays" : engine}`;
+      const again = `SIMULATION_FIRST_SEED=${seed} SIMULATION_SEEDS=1 npx vitest run --project ${project}`;
       failed.push(`seed ${seed}, run it again with ${again}\n  ${faults.join("\n  ")}`);
       console.log(failed.at(-1));
     }
@@ -55,6 +62,8 @@ it(`every subscriber gets every change once and in order, or a reset: seeds ${fi
   error.mockRestore();
   const seconds = (Date.now() - begunMs) / 1000;
   if (count >= 100)
-    console.log(`${engine}: seeds ${first} to ${first + done - 1}, ${seconds.toFixed(1)} s, ${JSON.stringify(totals)}`);
+    console.log(
+      `${project}: seeds ${first} to ${first + done - 1}, ${seconds.toFixed(1)} s, ${JSON.stringify(totals)}`,
+    );
   expect(failed.join("\n")).toBe("");
 });

@@ -17,6 +17,8 @@ type Options = {
   readonly topic: Topic;
   readonly keyHash: string;
   readonly region: string;
+  /** Whether it is a memX client that begins with live changes. Otherwise chance decides. */
+  readonly live: boolean;
 };
 
 export class Client {
@@ -37,11 +39,11 @@ export class Client {
   #attempts = 0;
 
   constructor(name: string, options: Options) {
-    const { platform, random, region } = options;
+    const { platform, random, region, live } = options;
     this.name = name;
     this.#options = options;
-    this.control = random.chance(0.8);
-    if (this.control && random.chance(0.3)) this.#since = 0;
+    this.control = live || random.chance(0.8);
+    if (this.control && !live && random.chance(0.3)) this.#since = 0;
     this.#env = { ...environment(platform, `worker ${region}`), REGION: region };
     void this.#connect();
   }

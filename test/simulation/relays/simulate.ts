@@ -96,14 +96,14 @@ export async function simulatePromptness(seed: number, channel: ChannelClass = C
 
 const HEAD = { region: "enam", index: 0 };
 
-/** No faults but those that a simulation arranges; one subscriber at each node, and all in one region. */
-const directed = (channel: ChannelClass) =>
+/** No faults but those that a simulation arranges, and few subscribers at each node, all in one region. */
+const directed = (channel: ChannelClass, room = 1) =>
   new Simulation("directed", {
     weather: { ...CALM, isOrdered: false },
     logLengths: [1_000],
     key: "a",
     channel,
-    room: 1,
+    room,
   });
 
 /** A relay says that it is not needed, and before its parent hears that, a new subscriber makes it register again. */
@@ -158,4 +158,20 @@ export async function simulateSlowRelay(channel: ChannelClass = Channel): Promis
     if (!client.arrivals.has(last)) faults.push("the subscriber of the slow relay does not have the last change");
   });
   return { faults: [...faults, ...simulation.judge()], counts: simulation.counts };
+}
+
+/** The store takes long to answer a channel that registers. Meanwhile there is a write, and then another subscriber comes. */
+export async function simulateSlowRegistration(channel: ChannelClass = Channel): Promise<Simulated> {
+  const simulation = directed(channel, 2);
+  const { clock, network } = simulation;
+  await simulation.run(async (keyHash) => {
+    network.hold("store", simulation.node().name, { calls: 1, forMs: 2_000 });
+    simulation.subscribe(keyHash, HEAD.region, { live: true });
+    await clock.runUntil(1_000);
+    network.hold("worker", simulation.node().name, { calls: 1, forMs: 4_000 });
+    simulation.set("a");
+    simulation.subscribe(keyHash, HEAD.region, { live: true });
+    await clock.runUntil(HEAL_MS);
+  });
+  return { faults: simulation.judge(), counts: simulation.counts };
 }

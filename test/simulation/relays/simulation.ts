@@ -101,11 +101,11 @@ export class Simulation {
     }
   }
 
-  subscribe(keyHash: string, region = this.random.pick(REGIONS)): Client {
+  subscribe(keyHash: string, region = this.random.pick(REGIONS), { live = false } = {}): Client {
     const { platform, topic, clients } = this;
     const name = `subscriber ${clients.length} in ${region}`;
     const random = this.random.fork(name);
-    const client = new Client(name, { platform, random, moments: this.#moments, topic, keyHash, region });
+    const client = new Client(name, { platform, random, moments: this.#moments, topic, keyHash, region, live });
     clients.push(client);
     return client;
   }
