@@ -31,7 +31,8 @@ export function createAllowList(): CommandCheck {
     if (!scripts.has(digest)) scripts = readScripts();
     return scripts.get(digest);
   };
-  return ([name = "", first = "", count, ...rest]) => {
+  return (parts) => {
+    const [name = "", first = "", count] = parts;
     const command = name.toUpperCase();
     if (command === "PING" || (SWEEP_COMMANDS.has(command) && first === SWEEP_KEY)) return {};
     if (command === "EVALSHA" || command === "EVAL") {
@@ -42,7 +43,7 @@ export function createAllowList(): CommandCheck {
             "The bridge runs only the scripts of memX, and this is none of them. Start memX and its bridge from the same version.",
         };
       }
-      const own = rest.slice(0, Number(count)).every((key) => MEMX_KEY.test(key));
+      const own = parts.slice(3, 3 + Number(count)).every((key) => MEMX_KEY.test(key));
       return own ? { script } : { refusal: "The bridge runs scripts only on the keys of memX." };
     }
     return {

@@ -1,7 +1,7 @@
 // Upstash's REST protocol in front of any Redis 7 or later. memX talks to Redis only through @upstash/redis; this
 // bridge lets it use a plain Redis too. It sends only the commands that memX needs: see allowed-commands.ts.
 
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { randomBytes, timingSafeEqual } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -26,6 +26,8 @@ export type RedisBridge = {
 const WATCH_SCRIPT = "watch.lua";
 
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
+
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Makes the bridge respond with `status` and `{"error": message}`. */
 class Refusal extends Error {
@@ -69,6 +71,7 @@ export async function startRedisBridge({
   const redis = await openRedis(redisUrl, timeoutMs);
   const feed = news ? await NewsFeed.open(redis.openSubscriber()) : undefined;
   const open = new Set<ServerResponse>();
+  const expected = Buffer.from(token);
 
   const server = createServer(async (request, response) => {
     open.add(response);
@@ -76,7 +79,7 @@ export async function startRedisBridge({
     let status = 200;
     let body: unknown;
     try {
-      checkToken(request, token);
+      checkToken(request, expected);
       body = await handle(redis, request, check, feed);
     } catch (error) {
       status = error instanceof Refusal ? error.status : error instanceof RedisUnavailable ? 503 : 500;
@@ -125,10 +128,10 @@ export async function startRedisBridge({
   };
 }
 
-function checkToken(request: IncomingMessage, token: string): void {
-  const given = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1];
-  const digest = (text: string) => createHash("sha256").update(text).digest();
-  if (given === undefined || !timingSafeEqual(digest(given), digest(token))) {
+function checkToken(request: IncomingMessage, expected: Buffer): void {
+  const given = Buffer.from(/^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1] ?? "");
+  // Its length is no secret.
+  if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
     throw new Refusal(401, "WRONGPASS invalid or missing auth token");
   }
 }
@@ -168,15 +171,22 @@ async function handle(
 async function readJson(request: IncomingMessage): Promise<unknown> {
   const tooLarge = () => new Refusal(413, `The body must not have more than ${MAX_BODY_BYTES} bytes.`);
   if (Number(request.headers["content-length"]) > MAX_BODY_BYTES) throw tooLarge();
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request) {
-    bytes += chunk.length;
-    if (bytes > MAX_BODY_BYTES) throw tooLarge();
-    chunks.push(chunk);
-  }
+  const body = await new Promise<Buffer>((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    // Not `for await`, which costs a small request several times as much.
+    request.on("data", (chunk: Buffer) => {
+      bytes += chunk.length;
+      chunks.push(chunk);
+      if (bytes <= MAX_BODY_BYTES) return;
+      request.pause();
+      reject(tooLarge());
+    });
+    request.on("end", () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
+    request.on("error", reject);
+  });
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.concat(chunks)));
+    return JSON.parse(UTF8.decode(body));
   } catch {
     throw new Refusal(400, "The body must be JSON in UTF-8.");
   }
@@ -194,7 +204,7 @@ type Reply = { readonly result: unknown } | { readonly error: string };
 
 /** Sends independent commands: an error of one does not affect the others. */
 async function send(redis: RedisLink, commands: string[][], base64: boolean): Promise<Reply[]> {
-  return (await redis.send(commands)).map((reply) => toReply(reply, base64));
+  return (await redis.send(commands, { asBuffers: base64 })).map((reply) => toReply(reply, base64));
 }
 
 /**
@@ -202,7 +212,7 @@ async function send(redis: RedisLink, commands: string[][], base64: boolean): Pr
  * commands while offline.
  */
 async function transact(redis: RedisLink, commands: string[][], base64: boolean): Promise<Reply[]> {
-  const all = await redis.send([["MULTI"], ...commands, ["EXEC"]]);
+  const all = await redis.send([["MULTI"], ...commands, ["EXEC"]], { asBuffers: base64 });
   const results = all.at(-1);
   // EXEC only says that an earlier command was wrong. Report the error of that command.
   if (!Array.isArray(results)) throw new Refusal(400, all.find((reply) => reply instanceof ErrorReply)?.message ?? "");
@@ -217,6 +227,6 @@ function toReply(reply: unknown, base64: boolean): Reply {
 function encode(reply: unknown, base64: boolean): unknown {
   if (Array.isArray(reply)) return reply.map((item) => encode(item, base64));
   if (reply instanceof ErrorReply) return encode(reply.message, base64);
-  if (typeof reply === "string") return encode(Buffer.from(reply), base64);
+  if (typeof reply === "string") return base64 ? encode(Buffer.from(reply), base64) : reply;
   return Buffer.isBuffer(reply) ? reply.toString(base64 ? "base64" : "utf8") : reply;
 }

@@ -22,6 +22,8 @@ export class RedisUnavailable extends Error {
   override readonly name = "RedisUnavailable";
 }
 
+const AS_BUFFERS = { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } };
+
 type RedisClient = ReturnType<typeof openClient>;
 
 export class RedisConnection implements RedisLink {
@@ -78,25 +80,37 @@ export class RedisConnection implements RedisLink {
    * Returns Redis's replies, including its errors. No command of another caller goes out between these commands.
    * @throws {RedisUnavailable}
    */
-  async send(commands: readonly string[][]): Promise<unknown[]> {
+  send(commands: readonly string[][], { asBuffers = false } = {}): Promise<unknown[]> {
     const client = this.#client;
-    if (!client.isReady) throw new RedisUnavailable("Redis is not reachable.");
+    if (!client.isReady) return Promise.reject(new RedisUnavailable("Redis is not reachable."));
+    if (commands.length === 0) return Promise.resolve([]);
     const sentAt = performance.now();
-    const replies = commands.map(async (command) => {
-      const reply = await client.sendCommand(command).catch((error: unknown) => {
-        if (error instanceof ErrorReply) return error;
-        throw error;
-      });
-      this.#heardAt = performance.now();
-      return reply;
+    const options = asBuffers ? AS_BUFFERS : undefined;
+    // One promise and no race, because this runs for every request.
+    return new Promise((resolve, reject) => {
+      const fail = () => {
+        clearTimeout(timer);
+        // A Redis that is slow but replies keeps its connection. The error listener handles every other cause.
+        if (this.#heardAt <= sentAt) this.#replace(client, "no reply");
+        reject(new RedisUnavailable("Redis did not reply. It may have executed the request."));
+      };
+      const timer = setTimeout(fail, this.#timeoutMs);
+      const replies: unknown[] = new Array(commands.length);
+      let missing = commands.length;
+      const take = (index: number, reply: unknown) => {
+        this.#heardAt = performance.now();
+        replies[index] = reply;
+        if (--missing > 0) return;
+        clearTimeout(timer);
+        resolve(replies);
+      };
+      for (const [index, command] of commands.entries()) {
+        client.sendCommand(command, options).then(
+          (reply) => take(index, reply),
+          (error: unknown) => (error instanceof ErrorReply ? take(index, error) : fail()),
+        );
+      }
     });
-    try {
-      return await withinDeadline(Promise.all(replies), this.#timeoutMs);
-    } catch {
-      // A Redis that is slow but replies keeps its connection. The error listener handles every other cause.
-      if (this.#heardAt <= sentAt) this.#replace(client, "no reply");
-      throw new RedisUnavailable("Redis did not reply. It may have executed the request.");
-    }
   }
 
   openSubscriber(): Subscriber {
@@ -176,7 +190,6 @@ function openClient(url: string) {
     disableOfflineQueue: true,
     socket: { reconnectStrategy: false },
     commandOptions: {
-      typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer },
       // The client's own time limit drops single commands from its queue, and so would break transactions apart.
       timeout: 0,
     },

@@ -8,9 +8,10 @@ import type { Subscriber } from "./redis-subscriber.ts";
 export type RedisLink = {
   /**
    * Returns Redis's replies, including its errors, in the order of the commands.
+   * @param options.asBuffers Returns texts as buffers, with every byte as in Redis.
    * @throws {RedisUnavailable}
    */
-  send(commands: readonly string[][]): Promise<unknown[]>;
+  send(commands: readonly string[][], options?: { readonly asBuffers?: boolean }): Promise<unknown[]>;
   /** Sends a transaction. A cluster has none. */
   readonly transacts: boolean;
   /** Opens what hears the messages of other processes. */

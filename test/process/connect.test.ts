@@ -4,8 +4,10 @@ import { once } from "node:events";
 import { expect, it } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
 import { LONG_PATIENCE_MS } from "../support/patience.ts";
+import { settingsOf } from "./support/bridged-redis.ts";
 import { killGroup } from "./support/dev-server.ts";
 import { connectRawCalls, type RawCalls } from "./support/raw-calls.ts";
+import { ENGINES } from "./support/self-hosted.ts";
 import { newDisk, startWorkerd, type Workerd } from "./support/workerd.ts";
 
 const headers = { "x-api-key": "local_dev_key", "content-type": "application/json" };
@@ -55,9 +57,9 @@ it("keeps every write that it acknowledged to clients that reset their connectio
   expect(output()).toBe(before);
 });
 
-it("loses and doubles no write, however often it is killed, and repeats the answer to each", async () => {
-  const disk = newDisk();
-  let memx: Workerd = await startWorkerd({ disk });
+it.each(ENGINES)("loses and doubles no write, however often it is killed, on the %s store", async (engine) => {
+  const server = { disk: newDisk(), bindings: await settingsOf(engine) };
+  let memx: Workerd = await startWorkerd(server);
   let stop = false;
   let written = 0;
   const increment = (id: number, writer: number, n: number) =>
@@ -104,7 +106,7 @@ it("loses and doubles no write, however often it is killed, and repeats the answ
     const ended = once(memx.process, "exit");
     killGroup(memx.process.pid);
     await ended;
-    memx = await startWorkerd({ disk });
+    memx = await startWorkerd(server);
   }
   stop = true;
   for (const { writer, first } of await writers) {

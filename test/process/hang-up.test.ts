@@ -4,11 +4,15 @@
 
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { describe, expect, it } from "vitest";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
+import { settingsOf } from "./support/bridged-redis.ts";
+import { startFailingProxy } from "./support/failing-proxy.ts";
 import { startWorkerd } from "./support/workerd.ts";
 
 const WRITES = 100;
+const headers = { "x-api-key": "local_dev_key", "content-type": "application/json" };
 
 /** The median time of a write here, in milliseconds. */
 async function writeTime(url: string): Promise<number> {
@@ -61,6 +65,39 @@ it("notifies subscribers of every change of writers that reset their connection"
   };
   await expect.poll(withoutEvent, { interval: 500 }).toEqual([]);
   expect(received.size).toBeGreaterThan(WRITES / 4);
+});
+
+it("does not take the calls with it that share its request to Redis", async () => {
+  const { UPSTASH_REDIS_REST_URL = "", ...settings } = await settingsOf("redis");
+  const proxy = await startFailingProxy(UPSTASH_REDIS_REST_URL);
+  onTestFinished(() => proxy.close());
+  // So short that the test sees a request that nobody ends.
+  const bindings = { ...settings, UPSTASH_REDIS_REST_URL: proxy.url, STORE_TIMEOUT_MS: "3000" };
+  const { port, url } = await startWorkerd({ bindings });
+  const set = async (key: string) => {
+    const init = { method: "POST", headers, body: JSON.stringify({ key, value: 1 }) };
+    return (await fetch(`${url}/set`, init)).status;
+  };
+  expect(await set("first")).toBe(200);
+  proxy.fault = { delayMs: 500 };
+  for (let round = 0; round < 3; round++) {
+    // It resets its connection while its request is in flight, and the others wait for it.
+    await writeAndHangUp(port, `gone${round}`, 100);
+    const waiting = ["a", "b", "c"].map(set);
+    expect(await Promise.all(waiting)).toEqual([200, 200, 200]);
+    // Its request ends, and takes those that wait with it. Then it has gone.
+    const leader = set(`leader${round}`);
+    await sleep(100);
+    const led = ["d", "e", "f"].map(set);
+    await leader;
+    await writeAndHangUp(port, `late${round}`, 100);
+    expect(await Promise.all(led)).toEqual([200, 200, 200]);
+  }
+  proxy.fault = undefined;
+  for (const key of ["gone0", "gone1", "gone2", "late0", "late1", "late2"]) {
+    const read = async () => (await fetch(`${url}/get?key=${key}`, { headers })).text();
+    await expect.poll(read, { interval: 50 }).toContain('"value":1');
+  }
 });
 
 describe("a client that asks for more places in a channel than one API key has, and reads none of them", () => {

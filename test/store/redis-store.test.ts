@@ -1,7 +1,7 @@
 // The Redis engine: the store contract, and its own behavior.
 
 import { env } from "cloudflare:workers";
-import { describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { LIMITS } from "../../config/limits.ts";
 import { entryOf } from "../../memory/store/entry-read.ts";
 import { openStore } from "../../memory/store/open-store.ts";
@@ -17,7 +17,9 @@ const store = openStore(env);
 const DAY_SECONDS = 86_400;
 const set = { op: "set", key: "a", value: "1", schemaRevision: 0 } as const;
 
-storeContract("the Redis store", () => store, { logLength: LIMITS.logLength });
+const logSlack = Math.floor(LIMITS.logLength / 16);
+
+storeContract("the Redis store", () => store, { logLength: LIMITS.logLength, logSlack });
 
 manyContract("the Redis store", () => store);
 
@@ -277,7 +279,24 @@ describe("in Redis", () => {
     await store.write("uncounted", [{ ...set, value }]);
     expect(await command("GET", `${bytes}:log`)).toBe(counted);
     expect([await command("XLEN", kept), await command("HLEN", texts)]).toEqual([length, length]);
-    expect(Number(counted)).toBe(length * (250_002 + 1 + LIMITS.rowBytes));
+    expect(counted).toBe(`${length * (250_002 + 1 + LIMITS.rowBytes)} ${length}`);
+  });
+
+  it("a log of an earlier memX, whose changes do not tell their sizes, is counted and trimmed", async () => {
+    const { bytes, log: kept, texts, counter } = redisKeys("without-sizes");
+    const begin = 1_700_000_000_000_000;
+    const length = LIMITS.logLength + logSlack;
+    const fill = `for n = 1, tonumber(ARGV[2]) do
+      local id = string.format('%.0f', ARGV[1] + n)
+      redis.call('XADD', KEYS[1], id .. '-0', 'previous', '0', 'key', 'a', 'event', 'value', 'action', 'set', 'ts', '1')
+      redis.call('HSET', KEYS[2], id, '[1,2]')
+    end`;
+    await command("EVAL", fill, "2", kept, texts, String(begin), String(length));
+    const size = 5 + 1 + LIMITS.rowBytes;
+    await command("MSET", counter, String(begin + length), `${bytes}:log`, String(length * size));
+    await store.write("without-sizes", [{ ...set, value: "[1,2]" }]);
+    expect([await command("XLEN", kept), await command("HLEN", texts)]).toEqual([LIMITS.logLength, LIMITS.logLength]);
+    expect(await command("GET", `${bytes}:log`)).toBe(`${LIMITS.logLength * size} ${LIMITS.logLength}`);
   });
 
   it("an idempotency record of an earlier memX, with the text of its patch, still answers a repeat", async () => {
@@ -356,12 +375,13 @@ describe("in Redis", () => {
   it("the log keeps the texts of its own changes only", async () => {
     const { log: kept, texts } = redisKeys("texts");
     const sets = Array.from({ length: 100 }, () => set);
-    for (let n = 0; n < 12; n++) await store.write("texts", sets);
+    for (let n = 0; n < 10; n++) await store.write("texts", sets);
+    await store.write("texts", sets.slice(0, logSlack + 1));
     expect([await command("XLEN", kept), await command("HLEN", texts)]).toEqual([LIMITS.logLength, LIMITS.logLength]);
     await store.write("texts", [{ op: "delete", key: "a" }]);
     expect([await command("XLEN", kept), await command("HLEN", texts)]).toEqual([
+      LIMITS.logLength + 1,
       LIMITS.logLength,
-      LIMITS.logLength - 1,
     ]);
   });
 
@@ -432,6 +452,7 @@ describe("after Redis may have lost changes", () => {
     const next = await revisionOf(here.namespace, "a");
     const sets = Array.from({ length: 100 }, () => set);
     for (let n = 0; n < LIMITS.logLength / 100; n++) await store.write(here.namespace, sets);
+    await store.write(here.namespace, sets.slice(0, logSlack));
     for (const key of ["quiet", "never written", ALL_KEYS]) {
       expect((await store.readLog(here.namespace, key, here.last + 5)).truncated, key).toBe(true);
     }
@@ -523,4 +544,68 @@ it("makes the calls of `many` with one request, and reports each error of Redis 
   expect(await many()).toMatchObject(expected);
   expect(paths).toEqual(["/pipeline"]);
   spy.mockRestore();
+});
+
+describe("with a name, a process", () => {
+  const named = () => {
+    const settings = { timeouts: store.timeouts, logLength: LIMITS.logLength };
+    return createRedisStore({ ...address, ...settings, quota: { keys: undefined, bytes: undefined }, process: "p" });
+  };
+  const countRequests = () => {
+    const bodies: unknown[][] = [];
+    const { fetch } = globalThis;
+    vi.spyOn(globalThis, "fetch").mockImplementation((input, init) => {
+      bodies.push(JSON.parse(init?.body as string));
+      return fetch(input, init);
+    });
+    return bodies;
+  };
+  afterEach(() => void vi.restoreAllMocks());
+
+  it("sends calls that come while a request is in flight together, and reports each error of Redis alone", async () => {
+    const [namespace, shared] = [crypto.randomUUID(), named()];
+    await command("SET", redisKeys(namespace).entry("broken"), "x");
+    const keys = ["first", "broken", ...Array.from({ length: 18 }, (_, n) => `k${n}`)];
+    const bodies = countRequests();
+    const writes = await Promise.allSettled(keys.map((key) => shared.write(namespace, [{ ...set, key }])));
+    expect(writes.map(({ status }) => status)).toEqual(
+      keys.map((key) => (key === "broken" ? "rejected" : "fulfilled")),
+    );
+    expect(writes[1]).toMatchObject({ reason: { code: "store_unavailable" } });
+    const reads = await Promise.all(keys.slice(2).map((key) => shared.readEntry(namespace, key)));
+    expect(reads.map(({ entry }) => entry?.value)).toEqual(keys.slice(2).map(() => set.value));
+    // One alone and one for all others, of the writes and of the reads; and one that asks for the version of the data.
+    expect(bodies.length).toBeLessThanOrEqual(5);
+    // A call that is alone is a request without a pipeline.
+    await shared.write(namespace, [set]);
+    expect(bodies.at(-1)?.[0]).toBe("evalsha");
+  });
+
+  it("sends large values in several requests, and all of them", async () => {
+    const [namespace, shared] = [crypto.randomUUID(), named()];
+    const value = JSON.stringify("x".repeat(250_000));
+    const keys = Array.from({ length: 60 }, (_, n) => `k${n}`);
+    const bodies = countRequests();
+    const writes = await Promise.all(keys.map((key) => shared.write(namespace, [{ ...set, key, value }])));
+    expect(writes.every(({ outcome }) => outcome === "applied")).toBe(true);
+    expect(Math.max(...bodies.map((body) => JSON.stringify(body).length))).toBeLessThan(9 * 1024 * 1024);
+  });
+
+  it("rejects the calls that wait while Redis does not reply, in time, and then goes on", async () => {
+    const [namespace, { fetch }] = [crypto.randomUUID(), globalThis];
+    const timeouts = { requestMs: 300, lastAttemptMs: 360, responseMs: 675 };
+    const settings = { timeouts, logLength: LIMITS.logLength, quota: { keys: undefined, bytes: undefined } };
+    const shared = createRedisStore({ ...address, ...settings, process: "p" });
+    await shared.write(namespace, [set]);
+    vi.spyOn(globalThis, "fetch").mockImplementation(
+      (_, init) =>
+        new Promise((_, reject) => init?.signal?.addEventListener("abort", () => reject(init.signal?.reason))),
+    );
+    const writes = ["a", "b", "c"].map((key) => shared.write(namespace, [{ ...set, key }]));
+    for (const write of await Promise.allSettled(writes)) {
+      expect(write).toMatchObject({ status: "rejected", reason: { code: "store_unavailable" } });
+    }
+    vi.mocked(globalThis.fetch).mockImplementation(fetch);
+    expect(await shared.write(namespace, [set])).toMatchObject({ outcome: "applied" });
+  });
 });

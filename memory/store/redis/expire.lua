@@ -7,4 +7,5 @@
 
 run_when_full()
 settle_all(KEYS[8], ARGV[3])
+trim_log()
 return next_expiry()

@@ -7,7 +7,7 @@
 --       5  index: a sorted set of the keys that have a value or a schema, all with score 0
 --       6  expiries: a sorted set of the keys whose value has a time to live, by expiry time in µs since the epoch
 --       7  bytes: total bytes of all values and schemas; exists only while a quota is in force. With ':log' appended: bytes
---          of the log. With ':gone' appended: a sorted set of the deleted keys that have a tombstone, by its time in µs.
+--          and changes of the log. With ':gone' appended: a sorted set of the deleted keys that have a tombstone, by its time in µs.
 --          With ':records' appended: a sorted set of the idempotency records; see write.lua
 -- ARGV  1  bounds of the log: changes, bytes, and the bytes that a change or an idempotency record counts for besides its
 --          texts
@@ -16,13 +16,17 @@
 local counter, begin, log, texts, index, expiries, bytes = unpack(KEYS, 1, 7)
 local logged_key, gone = bytes .. ':log', bytes .. ':gone'
 
+-- Up to four numbers, separated by spaces.
 local function numbers_of(text)
-  local numbers = {}
-  for number in string.gmatch(text, '%d+') do numbers[#numbers + 1] = tonumber(number) end
-  return unpack(numbers)
+  local a, b, c, d = string.match(text, '^(%d+) (%d+) (%d+) ?(%d*)$')
+  return tonumber(a), tonumber(b), tonumber(c), tonumber(d)
 end
 local log_length, log_bytes, row_bytes = numbers_of(ARGV[1])
 local tombstone_seconds, max_tombstones, min_tombstones, tombstone_bytes = numbers_of(ARGV[2])
+
+local function add(list, ...)
+  for n = 1, select('#', ...) do list[#list + 1] = select(n, ...) end
+end
 
 -- Lua would print whole numbers above 1e14 with an exponent.
 local function whole(number) return string.format('%.0f', number) end
@@ -37,24 +41,48 @@ local now = time[1] * 1e6 + time[2]
 -- The origin says where the present count comes from: '<run> <base> <at>'. In `run`, Redis's data set has not been set
 -- back. Since the revision `base`, the count has no gap. At the time `at`, this was last found.
 local origin = counter .. ':origin'
-local stored = redis.call('MGET', counter, origin)
-local begun, revision = stored[1], tonumber(stored[1] or now)
+-- A ninth key of write.lua is a string, too.
+local stored = redis.call('MGET', counter, origin, logged_key, bytes, KEYS[9] or counter)
+local begun, revision, total_bytes = stored[1], tonumber(stored[1] or now), tonumber(stored[4])
 local base, gap_after
+
+-- What the next change writes of these strings, in one command.
+local counts = {}
+local function count(key, text) add(counts, key, text) end
+local function store_counts()
+  redis.call('MSET', unpack(counts))
+  counts = {}
+end
 
 -- Lets a script that frees memory, or needs very little of it, run although the memory is full: Redis refuses a script
 -- for lack of memory only at its first write that needs any, unless another write came before. This one removes nothing,
 -- because no key is empty. Returns false if Redis takes no writes, because it is a replica or cannot save.
 local function run_when_full() return type(redis.pcall('ZREM', index, '')) == 'number' end
 
+-- Whether a script that Redis refuses may run all the same, because it frees memory; write.lua decides.
+local function frees_memory() return false end
+
+-- The first write of a change, and so of a script.
+local function first_write(...)
+  local reply = redis.pcall(...)
+  if type(reply) == 'table' and reply.err then
+    if frees_memory() then run_when_full() end
+    return redis.call(...)
+  end
+  return reply
+end
+
 -- Names the run of the server, '-' if Redis does not say. A replication id changes with each restart, promotion, and full
 -- resynchronization, which are the moments at which Redis may lose acknowledged writes.
-local function current_run()
-  for _, place in ipairs({{'replication', 'master_replid:(%w+)'}, {'server', 'run_id:(%w+)'}}) do
-    local info = redis.pcall('INFO', place[1])
-    local run = type(info) == 'string' and string.match(info, place[2])
+local function current_run(expected)
+  local info = redis.pcall('INFO', 'replication')
+  if type(info) == 'string' then
+    if string.find(info, 'master_replid:' .. expected .. '\r', 1, true) then return expected end
+    local run = string.match(info, 'master_replid:(%w+)')
     if run then return run end
   end
-  return '-'
+  info = redis.pcall('INFO', 'server')
+  return type(info) == 'string' and string.match(info, 'run_id:(%w+)') or '-'
 end
 
 -- Before the first change of a script: if Redis may have lost changes since the last one, the counter jumps past all
@@ -63,7 +91,7 @@ end
 local function continue_count()
   if base then return end
   local run, since, at = string.match(stored[2] or '', '^(%S+) (%d+) (%d+)$')
-  local known = current_run()
+  local known = current_run(run or '')
   base = tonumber(since)
   local continues = begun and run == known and (known ~= '-' or math.abs(now - at) < 1e6)
   if continues and known ~= '-' then return end
@@ -72,18 +100,20 @@ local function continue_count()
     gap_after, revision = revision, now > revision and now or revision + 1e6
   end
   if not continues then base = revision end
-  redis.call('SET', origin, known .. ' ' .. whole(base) .. ' ' .. whole(now))
+  count(origin, known .. ' ' .. whole(base) .. ' ' .. whole(now))
 end
 
 -- Reads the marks of the channels that watch an entry, '<token> <end> …', the one that was renewed first at the front.
 -- Each memX process on this Redis has its own channel, and so its own mark, which ends unless the channel renews it. A token
 -- is '<owner>.<nonce>', or '<process>:<owner>.<nonce>' if the process has a name.
 local MARK_US, MAX_MARKS = 300e6, 64
+local NONE = {}
 local function marks_of(text)
+  if not text then return NONE end
   local marks = {}
   -- An earlier memX wrote one token, without an end.
-  if text and not string.find(text, ' ', 1, true) then text = text .. ' ' .. whole(now + MARK_US) end
-  for token, ends in string.gmatch(text or '', '(%S+) (%d+)') do
+  if not string.find(text, ' ', 1, true) then text = text .. ' ' .. whole(now + MARK_US) end
+  for token, ends in string.gmatch(text, '(%S+) (%d+)') do
     if tonumber(ends) > now then marks[#marks + 1] = {token = token, ends = ends} end
   end
   return marks
@@ -101,10 +131,11 @@ local function read_row(entry, key)
     'HMGET', entry, 'revision', 'ts', 'value_revision', 'schema_revision', 'watcher', 'expires', 'created', 'agent')
   local row = {
     entry = entry, key = key, revision = fields[1] or '0', ts = tonumber(fields[2] or 0), value = fields[3],
-    schema = fields[4], marks = marks_of(fields[5]), expires = fields[6] and tonumber(fields[6]),
-    created = fields[7] and tonumber(fields[7]), agent = fields[8],
+    schema = fields[4], marks = marks_of(fields[5]), expires = fields[6] and tonumber(fields[6]), created = fields[7],
+    agent = fields[8],
   }
   row.indexed = row.value or row.schema
+  row.exists = fields[1] or fields[5]
   row.watched = #row.marks > 0
   row.over = row.expires and row.expires <= now
   if row.over then
@@ -114,70 +145,93 @@ local function read_row(entry, key)
   return row
 end
 
+-- Bytes of the value or schema of a key.
+local function stored_bytes(row, field)
+  local sizes = row.sizes or {}
+  row.sizes = sizes
+  sizes[field] = sizes[field] or redis.call('HSTRLEN', row.entry, field)
+  return sizes[field]
+end
+
 -- What a change in the log counts for, in bytes.
 local function size_of(change)
+  local fields = change[2]
+  if fields[#fields - 1] == 'size' then return tonumber(fields[#fields]) end
+  -- A change of an earlier memX.
   local size = row_bytes + redis.call('HSTRLEN', texts, string.match(change[1], '^%d+'))
-  for n = 1, #change[2], 2 do
-    if change[2][n] == 'key' then size = size + #change[2][n + 1] end
+  for n = 1, #fields, 2 do
+    if fields[n] == 'key' then return size + #fields[n + 1] end
   end
-  return size
 end
 
--- Bytes of the log. Counted in full only once, in a namespace that an earlier memX wrote.
-local logged
+-- Bytes of the log, and its number of changes. An earlier memX did not count the changes, or neither.
+local logged, changes = string.match(stored[3] or '', '^(%d+) (%d+)$')
+logged, changes = tonumber(logged or stored[3]), tonumber(changes)
 local function read_logged()
-  if logged then return logged end
-  logged = tonumber(redis.call('GET', logged_key))
-  if logged then return logged end
+  changes = changes or redis.call('XLEN', log)
+  if logged then return end
   logged = 0
   for _, change in ipairs(redis.call('XRANGE', log, '-', '+')) do logged = logged + size_of(change) end
-  return logged
 end
+local function logged_text() return string.format('%.0f %.0f', logged, changes) end
 
--- Drops the oldest changes of the log, as far as it has too many or too large ones. It keeps the last one in any case.
-local function trim_log(newest)
-  local excess, kept, dropped = redis.call('XLEN', log) - log_length, nil, nil
+-- Runs at the end of each script that may append. Drops the oldest changes of the log if it has too many or too large
+-- ones. It keeps the last one in any case. Up to a sixteenth more changes stay until they leave together, because one at
+-- a time would take three commands for each write.
+local function trim_log()
+  if not logged or not changes or changes <= log_length + math.floor(log_length / 16) and logged <= log_bytes then return end
+  local newest, kept, dropped = whole(revision), nil, nil
+  changes = redis.call('XLEN', log)
   repeat
-    for _, change in ipairs(redis.call('XRANGE', log, dropped and '(' .. dropped or '-', '+', 'COUNT', 2)) do
+    local ids = {}
+    for _, change in ipairs(redis.call('XRANGE', log, dropped and '(' .. dropped or '-', '+',
+      'COUNT', math.max(1, math.min(changes - log_length, 63)) + 1)) do
       local id = string.match(change[1], '^%d+')
-      if id == newest or (excess <= 0 and logged <= log_bytes) then
+      if id == newest or (changes <= log_length and logged <= log_bytes) then
         kept = change[1]
         break
       end
-      logged, excess, dropped = logged - size_of(change), excess - 1, change[1]
-      redis.call('HDEL', texts, id)
+      logged, changes, dropped, ids[#ids + 1] = logged - size_of(change), changes - 1, change[1], id
       -- Without this change, the log no longer shows which earlier positions are in the gap. From now on, none counts.
       if change[2][11] == 'after' then redis.call('SET', begin, whole(id - 1)) end
     end
+    if #ids > 0 then redis.call('HDEL', texts, unpack(ids)) end
   until kept
   if dropped then redis.call('XTRIM', log, 'MINID', '=', kept) end
+  redis.call('SET', logged_key, logged_text())
 end
 
--- Appends a change of the key to the log, and returns its revision. `details` are further fields of the change.
-local function append(row, event, action, ts, text, details)
+-- Appends a change of the key to the log, writes it to the entry, and returns its revision. `ts` is a text. `details` are
+-- further fields of the change, `fields` of the entry.
+local function append(row, event, action, ts, text, details, fields)
   continue_count()
-  if gap_after then details, gap_after = {'after', whole(gap_after), unpack(details or {})}, nil end
-  logged = read_logged() + row_bytes + #row.key + #(text or '')
-  revision = revision + 1
+  local more = {unpack(details or {})}
+  if gap_after then more, gap_after = {'after', whole(gap_after), unpack(more)}, nil end
+  read_logged()
+  local size = row_bytes + #row.key + #(text or '')
+  logged, changes, revision = logged + size, changes + 1, revision + 1
+  add(more, 'size', string.format('%d', size))
   local id = whole(revision)
-  redis.call('XADD', log, id .. '-0', 'previous', row.revision, 'key', row.key,
-    'event', event, 'action', action, 'ts', whole(ts), unpack(details or {}))
-  redis.call('SET', counter, id)
+  first_write('XADD', log, id .. '-0', 'previous', row.revision, 'key', row.key,
+    'event', event, 'action', action, 'ts', ts, unpack(more))
+  count(counter, id)
+  count(logged_key, logged_text())
   if not begun then
-    redis.call('SET', begin, whole(revision - 1))
+    count(begin, whole(revision - 1))
     begun = true
   end
+  if total_bytes then
+    total_bytes = total_bytes + #(text or '') - stored_bytes(row, event)
+    count(bytes, whole(total_bytes))
+  end
+  if row.sizes then row.sizes[event] = #(text or '') end
+  store_counts()
   if text then redis.call('HSET', texts, id, text) end
-  trim_log(id)
-  redis.call('SET', logged_key, whole(logged))
-  redis.call('HSET', row.entry, 'revision', id)
+  local set = {'revision', id, event == 'value' and 'ts' or 'schema_ts', ts, unpack(fields or {})}
+  if text then add(set, event .. '_revision', id, event, text) end
+  redis.call('HSET', row.entry, unpack(set))
   row.revision = id
   return id
-end
-
-local function count_bytes(row, field, text)
-  if redis.call('EXISTS', bytes) == 0 then return end
-  redis.call('INCRBY', bytes, #text - redis.call('HSTRLEN', row.entry, field))
 end
 
 -- If there are too many tombstones, removes up to 100 of the oldest, except those of watched keys.
@@ -205,8 +259,12 @@ local function reindex(row)
   local indexed = row.value or row.schema or row.over
   if indexed and not row.indexed then
     redis.call('ZADD', index, 0, row.key)
-    redis.call('PERSIST', row.entry)
-    redis.call('ZREM', gone, row.key)
+    -- Only what was there may expire, or have a tombstone.
+    if row.exists then
+      redis.call('PERSIST', row.entry)
+      redis.call('ZREM', gone, row.key)
+    end
+    row.exists = true
   elseif row.indexed and not indexed then
     redis.call('ZREM', index, row.key)
     redis.call('EXPIRE', row.entry, tombstone_seconds)
@@ -216,9 +274,7 @@ local function reindex(row)
 end
 
 local function remove_value(row, action, ts, details)
-  local id = append(row, 'value', action, ts, nil, details)
-  count_bytes(row, 'value', '')
-  redis.call('HSET', row.entry, 'ts', whole(ts))
+  local id = append(row, 'value', action, whole(ts), nil, details)
   redis.call('HDEL', row.entry, 'value_revision', 'value', 'expires', 'created', 'agent')
   if row.expires then redis.call('ZREM', expiries, row.key) end
   row.value, row.ts, row.expires, row.over, row.created, row.agent = false, ts, nil, false, false, false

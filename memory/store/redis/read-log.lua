@@ -18,7 +18,10 @@ local limit, max_bytes = tonumber(ARGV[6]), tonumber(ARGV[7])
 if not forward then
   local row = read_row(entry, key)
   -- A Redis that takes no writes is still read: the expiry becomes a change later.
-  if row.over and run_when_full() then settle(row) end
+  if row.over and run_when_full() then
+    settle(row)
+    trim_log()
+  end
 end
 
 local function revision_of(change) return string.match(change[1], '^%d+') end

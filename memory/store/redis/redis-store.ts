@@ -43,6 +43,7 @@ import {
   type Reply,
   type WriteReply,
 } from "./script-format.ts";
+import { type SharedRequests, sharedRequests } from "./shared-requests.ts";
 import unwatchScript from "./unwatch.lua";
 import watchScript from "./watch.lua";
 import writeScript from "./write.lua";
@@ -133,6 +134,14 @@ export function createRedisStore({
     watch: createScript<Reply>(redis, withTimeout, namespaceScript + watchScript),
     unwatch: createScript<string>(redis, withTimeout, namespaceScript + unwatchScript),
   };
+  // Only where the bridge is on the same machine. Elsewhere a call would wait for a round trip of another call.
+  const shared: SharedRequests = process
+    ? sharedRequests(
+        timeouts,
+        (runs) => runScripts(redis, withTimeout, runs),
+        (message) => new errors.UpstashError(message),
+      )
+    : (script, keys, args) => script(keys, args);
   const { idempotencySeconds, maxIdempotencyRecords, maxIdempotencyBytes, minIdempotencyBytes } = LIMITS;
   const { tombstoneSeconds, maxTombstones, minTombstones, tombstoneBytes } = LIMITS;
   const settings = [
@@ -140,14 +149,14 @@ export function createRedisStore({
     `${tombstoneSeconds} ${maxTombstones} ${minTombstones} ${tombstoneBytes}`,
   ];
   /** The first keys of every script that runs after namespace.lua. */
-  const shared = (namespace: string) => {
+  const sharedKeys = (namespace: string) => {
     const { counter, begin, log, texts, index, expiries, bytes } = redisKeys(namespace);
     return [counter, begin, log, texts, index, expiries, bytes];
   };
   const readLog = (namespace: string, key: string, side: "after" | "before", revision: number, limit: number) =>
     orUnavailable(async () => {
       const args = [...settings, key, side, ...[revision, limit, REPLY_BYTES].map(String)];
-      return parseLog(await scripts.readLog([...shared(namespace), redisKeys(namespace).entry(key)], args));
+      return parseLog(await scripts.readLog([...sharedKeys(namespace), redisKeys(namespace).entry(key)], args));
     });
   const listing = createListing(async (namespace) => {
     const score = { score: Date.now(), member: namespace };
@@ -160,7 +169,7 @@ export function createRedisStore({
   ): [keys: string[], args: string[]] => {
     const { record, entry } = redisKeys(namespace);
     const entries = operations.map(({ key }) => entry(key));
-    const keys = [...shared(namespace), entry(ALL_KEYS), record(idempotency?.id ?? ""), ...entries];
+    const keys = [...sharedKeys(namespace), entry(ALL_KEYS), record(idempotency?.id ?? ""), ...entries];
     const args = [
       ...settings,
       String(quota.keys ?? ""),
@@ -181,7 +190,7 @@ export function createRedisStore({
     write: (namespace, operations, options = {}) =>
       orUnavailable(async () => {
         const listed = operations.some(hasTtl) && listing(namespace);
-        const reply = await scripts.write(...writeArguments(namespace, operations, options));
+        const reply = await shared(scripts.write, ...writeArguments(namespace, operations, options));
         await listed;
         return parseWriteReply(operations, reply);
       }),
@@ -227,7 +236,7 @@ export function createRedisStore({
     readEntry: (namespace, key) =>
       orUnavailable(async () => {
         const { counter, entry } = redisKeys(namespace);
-        return parseEntryRead(await scripts.readEntry([counter, entry(key)], []));
+        return parseEntryRead(await shared(scripts.readEntry, [counter, entry(key)], []));
       }),
     readMany: (namespace, keys) =>
       orUnavailable(async () => {
@@ -275,11 +284,11 @@ export function createRedisStore({
     watch: (namespace, key, token) =>
       orUnavailable(async () => {
         const args = [...settings, key, token, String(LIMITS.maxExpired)];
-        return parseWatch(await scripts.watch([...shared(namespace), redisKeys(namespace).entry(key)], args));
+        return parseWatch(await scripts.watch([...sharedKeys(namespace), redisKeys(namespace).entry(key)], args));
       }),
     unwatch: (namespace, key, token) =>
       orUnavailable(async () => {
-        await scripts.unwatch([...shared(namespace), redisKeys(namespace).entry(key)], [...settings, token]);
+        await scripts.unwatch([...sharedKeys(namespace), redisKeys(namespace).entry(key)], [...settings, token]);
       }),
     expire: () =>
       orUnavailable(async () => {
@@ -291,7 +300,7 @@ export function createRedisStore({
           const more: string[] = [];
           for (let at = 0; at < due.length; at += 2) {
             const [namespace = "", listedMs = ""] = due.slice(at, at + 2);
-            const keys = [...shared(namespace), redisKeys(namespace).entry(ALL_KEYS)];
+            const keys = [...sharedKeys(namespace), redisKeys(namespace).entry(ALL_KEYS)];
             const nextMs = await scripts.expire(keys, [...settings, String(LIMITS.maxExpired)]);
             if (nextMs === "0") more.push(namespace, listedMs);
             // By now no isolate assumes that the namespace is listed.

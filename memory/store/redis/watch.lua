@@ -15,11 +15,13 @@ run_when_full()
 if not begun then
   continue_count()
   begun = whole(revision)
-  redis.call('SET', counter, begun)
-  redis.call('SET', begin, begun)
+  count(counter, begun)
+  count(begin, begun)
+  store_counts()
 end
 local row = read_row(entry, key)
 if key == '' then settle_all(entry, limit) else settle(row) end
+trim_log()
 
 -- From here on, the entry knows every change of the key, because each renewal keeps it for another day.
 redis.call('HSETNX', entry, 'watched_from', whole(revision))

@@ -34,10 +34,11 @@ local ARGUMENTS, SCHEMA_BYTES = 7, 1024 * 1024
 local namespace, record = KEYS[8], KEYS[9]
 local max_keys, max_bytes, max_ahead = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local fingerprint, needs_text, agent, process = ARGV[6], ARGV[8] == '1', ARGV[9], ARGV[10]
-local record_seconds, max_records, record_bytes, min_record_bytes = numbers_of(ARGV[7])
+local record_seconds, max_records, record_bytes, min_record_bytes
+if fingerprint ~= '' then record_seconds, max_records, record_bytes, min_record_bytes = numbers_of(ARGV[7]) end
 
 if fingerprint ~= '' then
-  local earlier = redis.call('GET', record)
+  local earlier = stored[5]
   if earlier then
     -- A record of an earlier memX may have the text itself.
     local first, results, text = string.match(earlier, '^(%S+) ([^\n]*)\n?(.*)$')
@@ -102,16 +103,10 @@ for _, operation in ipairs(operations) do
 end
 if #stale > 1 then return stale end
 
--- Plans what each operation changes, and counts the keys and bytes that the write adds, and the bytes of the texts that
--- the log keeps of it.
-local more_keys, more_bytes, kept_bytes = 0, 0, 0
-for _, row in pairs(rows) do
-  row.plan = {
-    value = row.value, schema = row.schema, ts = row.ts,
-    value_bytes = redis.call('HSTRLEN', row.entry, 'value'), schema_bytes = redis.call('HSTRLEN', row.entry, 'schema'),
-  }
-  more_bytes = more_bytes - row.plan.value_bytes - row.plan.schema_bytes
-end
+-- Plans what each operation changes, and counts the keys that the write adds, and the bytes of the texts that the log
+-- keeps of it.
+local more_keys, kept_bytes = 0, 0
+for _, row in pairs(rows) do row.plan = {value = row.value, schema = row.schema, ts = row.ts} end
 for _, operation in ipairs(operations) do
   local op, plan = operation.op, operation.row.plan
   if op == 'set' then
@@ -136,43 +131,55 @@ for _, operation in ipairs(operations) do
   end
 end
 for _, row in pairs(rows) do
-  more_bytes = more_bytes + row.plan.value_bytes + row.plan.schema_bytes
   more_keys = more_keys + ((row.plan.value or row.plan.schema or row.over) and 1 or 0) - (row.indexed and 1 or 0)
 end
-if more_bytes + kept_bytes < 0 then run_when_full() end
-if max_keys and more_keys > 0 and redis.call('ZCARD', index) + more_keys > max_keys then
-  return {'quota_exceeded', 'keys'}
-end
-if max_bytes and redis.call('EXISTS', bytes) == 0 then
-  -- Counted in full only once, when a quota comes into force.
-  local sum = 0
-  for _, key in ipairs(redis.call('ZRANGE', index, 0, -1)) do
-    sum = sum + redis.call('HSTRLEN', namespace .. key, 'value') + redis.call('HSTRLEN', namespace .. key, 'schema')
+
+-- The bytes of values and schemas that the write adds. Nothing is applied yet.
+local function count_more_bytes()
+  local more = 0
+  for _, row in pairs(rows) do
+    if row.plan.value_bytes then more = more + row.plan.value_bytes - stored_bytes(row, 'value') end
+    if row.plan.schema_bytes then more = more + row.plan.schema_bytes - stored_bytes(row, 'schema') end
   end
-  redis.call('SET', bytes, whole(sum))
+  return more
 end
-if max_bytes and more_bytes > 0 and tonumber(redis.call('GET', bytes)) + more_bytes > max_bytes then
-  return {'quota_exceeded', 'bytes'}
-end
+
+frees_memory = function() return count_more_bytes() + kept_bytes < 0 end
 
 -- What memX itself keeps counts against the quota, and gives way to values and schemas: of the bytes that these leave, the
 -- log may have half, the idempotency records a quarter, and the tombstones a quarter.
+local has_quota, was_counted = max_keys or max_bytes, total_bytes
+if max_keys then
+  local keys = redis.call('ZCARD', index) + more_keys
+  if more_keys > 0 and keys > max_keys then return {'quota_exceeded', 'keys'} end
+  max_tombstones = math.min(max_tombstones, max_keys - keys)
+end
 if max_bytes then
-  local left = math.max(0, max_bytes - tonumber(redis.call('GET', bytes)) - more_bytes)
+  if not total_bytes then
+    -- Counted in full only once, when a quota comes into force.
+    total_bytes = 0
+    for _, key in ipairs(redis.call('ZRANGE', index, 0, -1)) do
+      for _, field in ipairs({'value', 'schema'}) do
+        total_bytes = total_bytes + redis.call('HSTRLEN', namespace .. key, field)
+      end
+    end
+    first_write('SET', bytes, whole(total_bytes))
+  end
+  local more_bytes = count_more_bytes()
+  if more_bytes > 0 and total_bytes + more_bytes > max_bytes then return {'quota_exceeded', 'bytes'} end
+  local left = math.max(0, max_bytes - total_bytes - more_bytes)
   log_bytes = math.min(log_bytes, left / 2)
-  record_bytes = math.max(min_record_bytes, math.min(record_bytes, left / 4))
+  if record_bytes then record_bytes = math.max(min_record_bytes, math.min(record_bytes, left / 4)) end
   max_tombstones = math.min(max_tombstones, math.floor(left / 4 / tombstone_bytes))
 end
-if max_keys then max_tombstones = math.min(max_tombstones, max_keys - redis.call('ZCARD', index) - more_keys) end
 max_tombstones = math.max(max_tombstones, min_tombstones)
-
-local function add(list, ...)
-  for _, item in ipairs({...}) do list[#list + 1] = item end
-end
+-- The quota is no longer in force.
+if not max_bytes then total_bytes = nil end
 
 -- Whether the writing process watches, and a list of the other named processes that do. A process without a name learns
 -- that anyone watches.
 local function watchers_of(marks)
+  if marks == NONE then return false, NONE end
   local own, others = false, {}
   for _, mark in ipairs(marks) do
     local name = string.match(mark.token, '^([^:]*):') or ''
@@ -200,7 +207,7 @@ local function tell(topic, others, operation, change)
   if ttl then item.ttl = math.min(ttl, item.ttl == '' and ttl or item.ttl) end
 end
 
-local function set_value(row, operation)
+local function set_value(row, operation, at)
   local expires = nil
   if operation.ttl == 'keep' then
     expires = row.expires
@@ -208,18 +215,16 @@ local function set_value(row, operation)
     expires = now + tonumber(operation.ttl)
   end
   -- A value that was written before entries had this field has none.
-  local created = operation.at
-  if row.value then created = row.created end
+  local created = row.created
+  if not row.value then created = at end
   local details = {}
-  if created then add(details, 'created', whole(created)) end
+  if created then add(details, 'created', created) end
   if expires then add(details, 'expires', whole(expires)) end
   if agent ~= '' then add(details, 'agent', agent) end
-  local id = append(row, 'value', 'set', operation.at, operation.text, details)
-  count_bytes(row, 'value', operation.text)
+  local fields = {unpack(details)}
   -- An empty name replaces an earlier one, so that no second command must remove it.
-  if agent == '' and row.agent then add(details, 'agent', '') end
-  redis.call('HSET', row.entry, 'ts', whole(operation.at), 'value_revision', id, 'value', operation.text,
-    unpack(details))
+  if agent == '' and row.agent then add(fields, 'agent', '') end
+  local id = append(row, 'value', 'set', at, operation.text, details, fields)
   if expires then
     redis.call('ZADD', expiries, whole(expires), row.key)
   elseif row.expires then
@@ -233,16 +238,13 @@ end
 local by = agent ~= '' and {'agent', agent} or {}
 
 local function set_schema(row, text)
-  local id = append(row, 'schema', 'set', now, text, by)
-  count_bytes(row, 'schema', text)
-  redis.call('HSET', row.entry, 'schema_revision', id, 'schema_ts', whole(now), 'schema', text, 'schema_agent', agent)
+  local id = append(row, 'schema', 'set', whole(now), text, by, {'schema_agent', agent})
   row.schema = id
   return id
 end
 
 local function delete_schema(row)
-  local id = append(row, 'schema', 'delete', now, nil, by)
-  count_bytes(row, 'schema', '')
+  local id = append(row, 'schema', 'delete', whole(now), nil, by)
   redis.call('HDEL', row.entry, 'schema_revision', 'schema_ts', 'schema', 'schema_agent')
   row.schema = false
   return id
@@ -253,9 +255,9 @@ local function apply(operation)
   local op, row = operation.op, operation.row
   if not operation.changes then return '0 ' .. current_revision(operation) .. ' ' .. whole(row.ts) .. ' 0', '0 0' end
   if op == 'set' then settle(row) end
-  local previous, id = row.revision, nil
+  local previous, at, id = row.revision, whole(operation.at or now), nil
   if op == 'set' then
-    id = set_value(row, operation)
+    id = set_value(row, operation, at)
   elseif op == 'delete' then
     id = remove_value(row, 'delete', operation.at, by)
   elseif op == 'schema_set' then
@@ -266,8 +268,8 @@ local function apply(operation)
   reindex(row)
   local key_watched, key_others = watchers_of(row.marks)
   local watched = (key_watched and 1 or 0) + (namespace_watched and 2 or 0)
-  local at, created, expires = whole(operation.at or now), '0', '0'
-  if op == 'set' then created, expires = whole(row.created or 0), whole(row.expires or 0) end
+  local created, expires = '0', '0'
+  if op == 'set' then created, expires = row.created or '0', row.expires and whole(row.expires) or '0' end
   if #key_others + #namespace_others > 0 then
     local event, action = of_schema(operation) and 'schema' or 'value', operation.text == '' and 'delete' or 'set'
     local change = {id, previous, row.key, event, action, at, operation.text, created, expires, agent}
@@ -281,11 +283,12 @@ local results, count = {}, #operations
 for n, operation in ipairs(operations) do results[n], results[count + n] = apply(operation) end
 if agent ~= '' then add(results, agent) end
 
+trim_log()
 -- Under a quota, a set too may leave less room for tombstones.
-if max_keys or max_bytes then trim_tombstones(namespace) end
+if has_quota then trim_tombstones(namespace) end
 
 -- Not earlier: Redis refuses a script for lack of memory only at its first write, and a DEL needs no memory.
-if not max_bytes then redis.call('DEL', bytes) end
+if was_counted and not max_bytes then redis.call('DEL', bytes) end
 
 -- Counts the record. The oldest records leave if there are too many, or too large ones; a bounded number of them in one
 -- step. `records` has each as '<when it expires, in µs> <its key>', with the bytes of it and all before it as the score.

@@ -3,6 +3,7 @@
 import { afterEach } from "vitest";
 import { type RedisBridge, startRedisBridge } from "../../../selfhost/redis-bridge.ts";
 import { type RedisServer, startRedisServer } from "../../support/redis-server.ts";
+import type { Engine } from "./self-hosted.ts";
 
 let redis: RedisServer | undefined;
 let bridge: RedisBridge | undefined;
@@ -12,6 +13,11 @@ afterEach(async () => {
   await redis?.stop();
   [bridge, redis] = [undefined, undefined];
 });
+
+/** The settings of a process as `npm start` runs it, on either engine. */
+export async function settingsOf(engine: Engine): Promise<Record<string, string>> {
+  return engine === "redis" ? { ...(await startBridgedRedis()), MEMX_PROCESS: "test" } : {};
+}
 
 /** Starts both, returns the settings that name the bridge, and stops both after the test. */
 export async function startBridgedRedis(): Promise<Record<string, string>> {
