@@ -573,7 +573,7 @@ describe("with a name, a process", () => {
     );
     expect(writes[1]).toMatchObject({ reason: { code: "store_unavailable" } });
     const reads = await Promise.all(keys.slice(2).map((key) => shared.readEntry(namespace, key)));
-    expect(reads.map(({ entry }) => entry?.value)).toEqual(keys.slice(2).map(() => set.value));
+    expect(reads.map((read) => entryOf(read)?.value)).toEqual(keys.slice(2).map(() => set.value));
     // One alone and one for all others, of the writes and of the reads; and one that asks for the version of the data.
     expect(bodies.length).toBeLessThanOrEqual(5);
     // A call that is alone is a request without a pipeline.
