@@ -1,5 +1,5 @@
-// Replaces the parts of Supabase's client that memX never calls, to keep them out of the bundle: sign-in, channels, and
-// files. The client constructs each of them except the first, and by itself does nothing else with them.
+// Replaces the parts of Supabase's client that memX never calls, to keep them out of the bundle: sign-in, channels, files, and
+// functions. The client constructs channels and files, and by itself does nothing else with them.
 
 export class AuthClient {
   constructor() {
@@ -14,5 +14,16 @@ export class RealtimeClient {
 
 export class StorageClient {}
 
-/** The client exports this for callers that use files. */
+export class FunctionsClient {
+  constructor() {
+    throw new Error("memX calls no functions.");
+  }
+}
+
+/** The client exports these for callers that use files and functions. */
 export class StorageApiError extends Error {}
+export class FunctionsError extends Error {}
+export class FunctionsFetchError extends FunctionsError {}
+export class FunctionsHttpError extends FunctionsError {}
+export class FunctionsRelayError extends FunctionsError {}
+export const FunctionRegion = {};
