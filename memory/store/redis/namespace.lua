@@ -176,10 +176,11 @@ end
 local function logged_text() return string.format('%.0f %.0f', logged, changes) end
 
 -- Runs at the end of each script that may append. Drops the oldest changes of the log if it has too many or too large
--- ones. It keeps the last one in any case. Up to a sixteenth more changes stay until they leave together, because one at
--- a time would take three commands for each write.
-local function trim_log()
-  if not logged or not changes or changes <= log_length + math.floor(log_length / 16) and logged <= log_bytes then return end
+-- ones. It keeps the last one in any case. Unless a script appended several, up to a sixteenth more changes stay until they
+-- leave together, because one at a time would take three commands for each write.
+local function trim_log(has_several)
+  local slack = has_several and 0 or math.floor(log_length / 16)
+  if not logged or not changes or changes <= log_length + slack and logged <= log_bytes then return end
   local newest, kept, dropped = whole(revision), nil, nil
   changes = redis.call('XLEN', log)
   repeat

@@ -283,7 +283,7 @@ local results, count = {}, #operations
 for n, operation in ipairs(operations) do results[n], results[count + n] = apply(operation) end
 if agent ~= '' then add(results, agent) end
 
-trim_log()
+trim_log(#operations > 1)
 -- Under a quota, a set too may leave less room for tombstones.
 if has_quota then trim_tombstones(namespace) end
 
