@@ -99,7 +99,7 @@ export async function measureRelays(options: RelayOptions, say: (line: string) =
           result.perSecond.push(measured.perSecond);
         }
       }
-      say(`round ${round + 1} of ${rounds} of relays`);
+      say(`round ${round + 1} of ${rounds} of relays: the median so far\n${relayTables([...results.values()])}`);
     }
   } finally {
     for (const { stop } of servers.values()) await stop();
@@ -195,5 +195,5 @@ if (import.meta.main) {
     options: { rounds: { type: "string", default: "3" }, quick: { type: "boolean", default: false } },
   });
   const options = values.quick ? QUICK : { ...FULL, rounds: Number(values.rounds) };
-  console.log(`\n${relayTables(await measureRelays(options, console.log))}`);
+  await measureRelays(options, console.log);
 }

@@ -5,6 +5,7 @@ import type { CallRates } from "./connect.ts";
 import type { Cost } from "./cost.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Growth } from "./growth.ts";
+import { relayTables } from "./measure-relays.ts";
 import { OPERATIONS } from "./operations.ts";
 import type { Results } from "./results.ts";
 import { median } from "./statistics.ts";
@@ -32,6 +33,7 @@ export function tables(results: Results): Map<string, string> {
   if (results.resume) made.set("resume", resumeTable(results.resume));
   if (results.calls) made.set("calls", callTable(results.calls));
   if (results.size || results.sockets || results.growth) made.set("size", sizeTable(results));
+  if (results.relays) made.set("relays", relayTables(results.relays));
   if (results.growth) made.set("growth", growthTable(results.growth));
   return made;
 }

@@ -7,6 +7,7 @@ import type { CallRates } from "./connect.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Growth } from "./growth.ts";
 import type { Machine } from "./machine.ts";
+import type { RelayRound } from "./measure-relays.ts";
 import type { Resume } from "./resume.ts";
 import type { Size } from "./size.ts";
 import type { SocketMemory } from "./sockets.ts";
@@ -22,6 +23,7 @@ export type Results = {
   calls?: Calls[];
   size?: Size;
   sockets?: SocketMemory[];
+  relays?: RelayRound[];
   growth?: Growth[];
 };
 

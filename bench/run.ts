@@ -12,6 +12,7 @@ import { buildFloor } from "./contestants/floor.ts";
 import { measureDelivery } from "./delivery.ts";
 import { measureGrowth } from "./growth.ts";
 import { describeMachine, mostSockets, needLinux, needPrograms } from "./machine.ts";
+import { FULL, measureRelays, QUICK } from "./measure-relays.ts";
 import { OPERATIONS } from "./operations.ts";
 import { rewritePage, tables } from "./report.ts";
 import { type Results, withEarlier, writeResults } from "./results.ts";
@@ -20,7 +21,7 @@ import { measureSize } from "./size.ts";
 import { measureSockets } from "./sockets.ts";
 import { measureThroughput } from "./throughput.ts";
 
-const PARTS = ["throughput", "connect", "delivery", "resume", "calls", "size", "sockets", "growth"] as const;
+const PARTS = ["throughput", "connect", "delivery", "resume", "calls", "size", "sockets", "relays", "growth"] as const;
 
 /** As many as memX allows a namespace in one process. */
 const SOCKETS = 5_000;
@@ -111,6 +112,10 @@ try {
   await measure("sockets", async () => ({
     sockets: await measureSockets({ from: quick ? 10 : 1_000, to: quick ? 50 : SOCKETS, quick }),
   }));
+  await measure("relays", async () => {
+    const options = quick ? QUICK : { ...FULL, rounds: Math.min(rounds, 3) };
+    return { relays: await measureRelays(options, console.log) };
+  });
   await measure("growth", async () => {
     const sizes = quick ? [100, 300] : [1_000, 10_000, 100_000, 1_000_000];
     const options = { sizes, rounds: Math.min(rounds, 5), seconds: quick ? 0.05 : 1, connections };

@@ -78,6 +78,7 @@ it("measures every operation on memX and the floor, and writes every table into 
       ]),
     );
     expect(results.sockets).toHaveLength(3);
+    expect(results.relays).toHaveLength(8);
     expect(results.growth?.map(({ keys }) => keys)).toEqual([100, 300, 100, 300]);
   }
   // As docs/architecture.md promises: a set or get costs one call or one request.
