@@ -1,6 +1,7 @@
 // Where a channel hears of changes: its watch at the store. A relay hears of them from its parent.
 
 import { nodeName, type Place, parentOf, type Topic } from "../../memory/channels/topic.ts";
+import { withDeadline } from "../../memory/deadline.ts";
 import type { Store, Watch } from "../../memory/store/store.ts";
 import { watchToken } from "../../memory/store/watch-token.ts";
 
@@ -9,6 +10,9 @@ export type Parent = {
   relayWatch(topic: Topic, place: Place, token: string): Promise<Watch>;
   relayUnwatch(topic: Topic, place: Place, token: string): Promise<void>;
 };
+
+/** How long a parent may take. The changes of its relay wait meanwhile. */
+const PARENT_MS = 5_000;
 
 type Options = {
   readonly kv: SyncKvStorage;
@@ -37,12 +41,15 @@ export class Upstream {
     kv.put("watch", watchToken(process, kv.get<string>("watch")));
   }
 
-  /** Returns the last revision of the store or parent. Every later change is announced to this node. */
+  /**
+   * Returns the last revision of the store or parent. Every later change is announced to this node.
+   * @throws {ApiError} `store_unavailable`
+   */
   async watch(topic: Topic): Promise<Watch> {
     const { kv, store } = this.#options;
     const { place } = this;
     const token = kv.get<string>("watch") as string;
-    if (place) return this.#parent(topic, place).relayWatch(topic, place, token);
+    if (place) return withDeadline(this.#parent(topic, place).relayWatch(topic, place, token), PARENT_MS);
     return store.watch(topic.namespace, topic.key, token);
   }
 
@@ -52,7 +59,7 @@ export class Upstream {
     const { place } = this;
     const token = kv.get<string>("watch");
     if (token === undefined) return;
-    if (place) await this.#parent(topic, place).relayUnwatch(topic, place, token);
+    if (place) await withDeadline(this.#parent(topic, place).relayUnwatch(topic, place, token), PARENT_MS);
     else await store.unwatch(topic.namespace, topic.key, token);
   }
 
