@@ -92,7 +92,7 @@ describe.each(isLong ? ENGINES : (["embedded"] as const))("on the %s store", { t
 
   it.each(VIEWS)("has no barrier in the view: %s", async (_, route, prepare) => {
     const { page, close } = await openDashboard(browser, memx.url, { apiKey: "local_dev_key", route });
-    await page.getByText("Live", { exact: true }).first().waitFor();
+    await page.getByRole("status").getByText("Live", { exact: true }).first().waitFor();
     await prepare(page);
     for (const viewport of [
       { width: 1440, height: 900 },

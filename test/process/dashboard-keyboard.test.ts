@@ -74,7 +74,7 @@ describe("by keyboard alone", { tags: ["long"] }, () => {
     await tabTo(field);
     await retype("local_dev_key");
     await press("Enter");
-    await page.getByText("Live", { exact: true }).first().waitFor();
+    await page.getByRole("status").getByText("Live", { exact: true }).first().waitFor();
     await expectFocus(page.getByRole("main"));
     const colors = button(page, /^Colors: /);
     const theme = () => page.evaluate("document.documentElement.getAttribute('data-theme')");
@@ -504,7 +504,7 @@ describe("by keyboard alone", { tags: ["long"] }, () => {
     const first = await set("feed:1", "1", "alice");
     for (let n = 2; n <= 60; n++) await set(`feed:${n}`, String(n), "bob");
     const { page, press, tabTo, enter, retype, type, expectFocus } = await open("#/keys");
-    await page.getByText("Live", { exact: true }).first().waitFor();
+    await page.getByRole("status").getByText("Live", { exact: true }).first().waitFor();
     await enter(page.getByRole("navigation", { name: "Views" }).getByRole("link", { name: "Live" }));
     const feed = region(page, "Changes, newest first");
     const links = () => feed.getByRole("link").allTextContents();
@@ -711,7 +711,7 @@ describe("by keyboard alone", { tags: ["long"] }, () => {
     await memx.call("/schema", { body: '{"key":"view:doc","schema":{"type":"object"}}' });
     for (const value of ['{"x":1,"list":[1,[2]]}', '{"x":2.0,"list":[1,{"deep":[]}]}']) await set("view:doc", value);
     const keyboard = await open(route);
-    await keyboard.page.getByText("Live", { exact: true }).first().waitFor();
+    await keyboard.page.getByRole("status").getByText("Live", { exact: true }).first().waitFor();
     // The keys are read meanwhile, and Tab must not have passed before the tree is there.
     if (/^#.(keys|new)/.test(route)) await keyboard.page.getByRole("tree").waitFor();
     await prepare(keyboard);

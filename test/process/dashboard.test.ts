@@ -71,7 +71,7 @@ describe.each(engines)("the dashboard on the %s store", { tags: ["long"] }, (eng
     await page.getByText("memX does not know this API key.").waitFor();
     await page.getByLabel("API key").fill("local_dev_key");
     await button(page, "Sign in").click();
-    await page.getByText("Live", { exact: true }).first().waitFor();
+    await page.getByRole("status").getByText("Live", { exact: true }).first().waitFor();
     await page.reload();
     await page.getByRole("navigation", { name: "Views" }).waitFor();
     expect(await page.evaluate(() => sessionStorage.getItem("memx-api-key"))).toBe("local_dev_key");
@@ -148,7 +148,7 @@ describe.each(engines)("the dashboard on the %s store", { tags: ["long"] }, (eng
       expected: /status of 503|ERR_CONNECTION_REFUSED|WebSocket connection|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET/,
     });
     await item(page, /before/).waitFor();
-    await page.getByText("Live", { exact: true }).first().waitFor();
+    await page.getByRole("status").getByText("Live", { exact: true }).first().waitFor();
     await memx.kill();
     await page.getByText("memX cannot be reached.").waitFor();
     await memx.start();

@@ -307,8 +307,8 @@ describe("sends Redis only what memX needs", () => {
       script("namespace") + script("expire"),
       8,
       ...keys.map((key) => `{memx:ns}:${key}`),
-      1,
-      1,
+      "1000 1000000 64",
+      "60 100 10 64",
       1,
     ];
     expect(await call("/", expire)).toEqual(result(""));
