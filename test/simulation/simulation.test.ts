@@ -12,7 +12,7 @@ import { apiKeyOf, simulate, userOf } from "./simulate.ts";
 const { SIMULATION_SEEDS, SIMULATION_FIRST_SEED } = env as unknown as Record<string, string | undefined>;
 const first = Number(SIMULATION_FIRST_SEED || 1);
 /** More with relays, which other tests reach less. */
-const count = Number(SIMULATION_SEEDS || amount(6, env.REGION ? 1_000 : 400));
+const count = Number(SIMULATION_SEEDS || amount(6, env.REGION ? 600 : 400));
 const seeds = Array.from({ length: count }, (_, n) => first + n);
 
 const project = !env.REGION
